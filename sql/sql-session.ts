@@ -1,0 +1,109 @@
+/** A session with PostgreSQL: the only place that touches the driver. */
+import { once } from "node:events";
+import pg from "pg";
+import { from as copyFrom } from "pg-copy-streams";
+
+/** Statements with `$1` parameters; rows come back as plain objects. */
+export interface SqlQueries {
+  query<Row = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+}
+
+/** An open transaction: everything sent through it commits together or not at all. */
+export interface SqlTransaction extends SqlQueries {
+  /** Runs `copy … from stdin` with these bytes. Resolves to the number of rows. */
+  copy(statement: string, chunks: readonly Uint8Array[]): Promise<number>;
+  /** Runs a statement and tells how many rows it touched. */
+  execute(text: string, values?: readonly unknown[]): Promise<number>;
+}
+
+export interface SqlSessionOptions {
+  /** What the driver takes: connection string or its parts (never logged). */
+  readonly connection: pg.ClientConfig;
+  /** Shown in pg_stat_activity, e.g. `millrace/pipeline`. */
+  readonly applicationName: string;
+  readonly connectTimeoutMs?: number;
+}
+
+/**
+ * One connection. `int8` comes back as a JavaScript number where it is safe, else as a string;
+ * timestamps and numerics come back as PostgreSQL's own text, never as Date or float.
+ */
+export class SqlSession implements SqlTransaction {
+  readonly #client: pg.Client;
+  #broken: Error | undefined;
+
+  private constructor(client: pg.Client) {
+    this.#client = client;
+    client.on("error", (error) => {
+      this.#broken ??= error;
+    });
+  }
+
+  /** @throws the driver's error (SQLSTATE in `code`) when the server does not take us. */
+  static async connect(options: SqlSessionOptions): Promise<SqlSession> {
+    const client = new pg.Client({
+      ...options.connection,
+      application_name: options.applicationName,
+      connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 5_000,
+      types: { getTypeParser: textExceptNumbers },
+    });
+    const session = new SqlSession(client);
+    await client.connect();
+    return session;
+  }
+
+  /** The error that broke the connection, if any. */
+  get broken(): Error | undefined {
+    return this.#broken;
+  }
+
+  async query<Row = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<Row[]> {
+    const result = await this.#client.query(text, values as unknown[] | undefined);
+    return result.rows as Row[];
+  }
+
+  async execute(text: string, values?: readonly unknown[]): Promise<number> {
+    const result = await this.#client.query(text, values as unknown[] | undefined);
+    return result.rowCount ?? 0;
+  }
+
+  async copy(statement: string, chunks: readonly Uint8Array[]): Promise<number> {
+    const stream = this.#client.query(copyFrom(statement));
+    const finished = once(stream, "finish");
+    finished.catch(() => undefined); // the await below is what reports it
+    for (const chunk of chunks) {
+      if (!stream.write(chunk)) await Promise.race([once(stream, "drain"), finished]);
+    }
+    stream.end();
+    await finished;
+    return stream.rowCount;
+  }
+
+  async close(): Promise<void> {
+    await this.#client.end().catch(() => undefined); // the connection may be gone already
+  }
+}
+
+const INT2 = 21;
+const INT4 = 23;
+const INT8 = 20;
+const BOOL = 16;
+const JSON_TYPES = new Set([114, 3802]);
+const BYTEA = 17;
+const TEXT_ARRAYS = new Set([1009, 1015]);
+
+function textExceptNumbers(oid: number, format?: string): (value: string) => unknown {
+  if (oid === INT2 || oid === INT4) return Number;
+  if (oid === INT8) return safeInteger;
+  if (oid === BOOL || JSON_TYPES.has(oid) || oid === BYTEA || TEXT_ARRAYS.has(oid)) {
+    return pg.types.getTypeParser(oid, format as "text") as (value: string) => unknown;
+  }
+  return (value) => value;
+}
+
+function safeInteger(value: string): number | string {
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value;
+}

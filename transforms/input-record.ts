@@ -1,0 +1,74 @@
+/** A record as it comes out of a file: its fields or what is wrong with it, and exactly where it stood. */
+
+/** The file of a record; one shared object for all its records. */
+export interface FileRef {
+  /** Given by PostgreSQL at first sight; unique within the database. */
+  readonly fileId: number;
+  /** 0 at first; grows by one when the file at this path was rewritten and is read anew. */
+  readonly generation: number;
+  /** Path relative to the input directory, with `/`. */
+  readonly path: string;
+}
+
+/** What makes a record a dead letter: a reason code and messages for people. */
+export interface Problem {
+  readonly reason: string;
+  readonly messages: readonly string[];
+}
+
+/** What a record reader finds in the bytes; the source adds the file. */
+export interface ScannedRecord {
+  /** Physical line on which the record starts, from 1. */
+  readonly line: number;
+  /** Range of the record's bytes in the (inflated) file, its line end included in neither. */
+  readonly byteStart: number;
+  readonly byteEnd: number;
+  /** Fields by header name; absent when `problem` says why there are none. */
+  readonly fields?: Readonly<Record<string, string>>;
+  readonly problem?: Problem;
+  /** Event time, ms since 1970; undefined when the record shows none. */
+  readonly timestampMs?: number | undefined;
+  /** The buffer that holds the raw bytes, and where they start in it. */
+  readonly chunk: Buffer;
+  readonly chunkStart: number;
+}
+
+/** An element of `readFromDirectory`. */
+export class InputRecord {
+  constructor(
+    readonly file: FileRef,
+    private readonly scanned: ScannedRecord,
+  ) {}
+  get line(): number {
+    return this.scanned.line;
+  }
+  get byteStart(): number {
+    return this.scanned.byteStart;
+  }
+  get byteEnd(): number {
+    return this.scanned.byteEnd;
+  }
+  get fields(): Readonly<Record<string, string>> | undefined {
+    return this.scanned.fields;
+  }
+  get problem(): Problem | undefined {
+    return this.scanned.problem;
+  }
+  /** The record's bytes as they stand in the file: a view, valid as long as the record is. */
+  get raw(): Buffer {
+    const { chunk, chunkStart, byteStart, byteEnd } = this.scanned;
+    return chunk.subarray(chunkStart, chunkStart + (byteEnd - byteStart));
+  }
+}
+
+/** A value with the record it came from: what flows between `validate` and the sink. */
+export interface Sourced<T> {
+  readonly record: InputRecord;
+  readonly value: T;
+}
+
+/** A record that cannot become a row, with the reason (see the list in docs/dead-letters.md). */
+export interface DeadLetter {
+  readonly record: InputRecord;
+  readonly problem: Problem;
+}

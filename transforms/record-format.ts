@@ -1,0 +1,56 @@
+/** How the bytes of a file become records: registered by name, used by `readFromDirectory`. */
+import type { JsonValue } from "./primitives/fn-registry.js";
+import type { ScannedRecord } from "./input-record.js";
+
+/** Where reading may resume: right after the last record that `next()` returned. Plain JSON. */
+export interface ReaderPosition {
+  /** Offset in the (inflated) file of the first byte not yet in a returned record. */
+  readonly byteOffset: number;
+  /** Physical line of that byte, from 1. */
+  readonly line: number;
+  /** What the format must remember from earlier bytes, e.g. the header record; null at the start. */
+  readonly header: readonly string[] | null;
+}
+
+/** Reads the records of one file, fed with its bytes in order. */
+export interface RecordReader {
+  /** Takes the bytes that follow all bytes given before. The buffer must not be changed afterwards. */
+  push(chunk: Buffer): void;
+  /**
+   * Says that the bytes given so far are all there is (the file is quiet): what is left counts as a
+   * complete last record. Bytes pushed later are read as following records.
+   */
+  end(): void;
+  /** The next complete record, or undefined when more bytes (or `end`) are needed. */
+  next(): ScannedRecord | undefined;
+  readonly position: ReaderPosition;
+  /** Unknown columns seen in the header: ignored and counted. */
+  readonly unknownColumns: number;
+}
+
+export interface RecordFormat {
+  createReader(resumeAt: ReaderPosition | null): RecordReader;
+}
+
+/** A format in a graph: registered name and JSON options. */
+export interface RecordFormatSpec {
+  readonly format: string;
+  readonly options: JsonValue;
+}
+
+const formats = new Map<string, (options: never) => RecordFormat>();
+
+/** Registers a record format, e.g. `csv`; the result of calling it is put into a graph's JSON. */
+export function registerRecordFormat<Options>(name: string, create: (options: Options) => RecordFormat): void {
+  if (formats.has(name)) throw new Error(`record format "${name}" is already registered`);
+  formats.set(name, create);
+}
+
+/** Builds a registered format. @throws when the name is unknown. */
+export function createRecordFormat(spec: RecordFormatSpec): RecordFormat {
+  const create = formats.get(spec.format);
+  if (create === undefined) {
+    throw new Error(`no record format "${spec.format}" (known: ${[...formats.keys()].sort().join(", ") || "none"})`);
+  }
+  return create(spec.options as never);
+}
