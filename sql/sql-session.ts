@@ -16,9 +16,12 @@ export interface SqlTransaction extends SqlQueries {
   execute(text: string, values?: readonly unknown[]): Promise<number>;
 }
 
+/** How to reach a database, as the driver takes it (see connection-config.ts, which makes it). Never log it. */
+export type ConnectionConfig = pg.ClientConfig;
+
 export interface SqlSessionOptions {
   /** What the driver takes: connection string or its parts (never logged). */
-  readonly connection: pg.ClientConfig;
+  readonly connection: ConnectionConfig;
   /** Shown in pg_stat_activity, e.g. `millrace/pipeline`. */
   readonly applicationName: string;
   readonly connectTimeoutMs?: number;

@@ -1,0 +1,79 @@
+/** What every running job shows and takes, whatever runner runs it. */
+
+/** Beam's job states, as far as a local job has them. */
+export type JobState =
+  | "STARTING"
+  | "RUNNING"
+  | "DRAINING"
+  | "CANCELLING"
+  | "DONE"
+  | "DRAINED"
+  | "CANCELLED"
+  | "FAILED";
+
+/** Counts that always balance: read = written + duplicates + conflicts + the sum of dead letters. */
+export interface RecordCounts {
+  readonly recordsRead: number;
+  readonly eventsWritten: number;
+  readonly duplicates: number;
+  readonly conflicts: number;
+  /** By reason. */
+  readonly deadLetters: Readonly<Record<string, number>>;
+}
+
+/** One committed epoch, told after its commit and never before. */
+export interface CommitReport {
+  readonly pipeline: string;
+  readonly runId: string;
+  readonly epoch: number;
+  /** When the first record of the epoch was read, ms since 1970. */
+  readonly startedAtMs: number;
+  readonly committedAtMs: number;
+  /** Where the time went, in ms, by phase: `read`, `wait`, `sink`, `commit`. */
+  readonly durationMs: Readonly<Record<string, number>>;
+  /** Of this epoch alone. */
+  readonly counts: RecordCounts;
+  /** Since the pipeline's first commit. */
+  readonly totals: RecordCounts;
+  /** Event times seen in this epoch, ms since 1970; null when no record had one. */
+  readonly eventTime: { readonly minMs: number; readonly maxMs: number } | null;
+  /** The pipeline's watermark, ms since 1970, or null before the first event time. */
+  readonly watermarkMs: number | null;
+  /** Progress of the sources, one entry a source step. */
+  readonly sources: readonly SourceProgress[];
+}
+
+/** How far a source is, by its own account. */
+export interface SourceProgress {
+  readonly description: string;
+  readonly startOffset: Readonly<Record<string, number>>;
+  readonly endOffset: Readonly<Record<string, number>>;
+  readonly records: number;
+  /** Known and not yet read. */
+  readonly backlogBytes: number;
+  readonly backlogFiles: number;
+}
+
+export type JobEvent =
+  | { readonly type: "state"; readonly state: JobState }
+  | { readonly type: "commit"; readonly commit: CommitReport }
+  /** The database is away or an epoch failed; the job goes on by itself after `delayMs`. */
+  | { readonly type: "retry"; readonly reason: string; readonly code: string | null; readonly attempt: number; readonly delayMs: number };
+
+export interface Job {
+  readonly pipeline: string;
+  readonly state: JobState;
+  /** The error that made the job FAILED, if it did. */
+  readonly failure: Error | undefined;
+  /** Totals as of the last commit. */
+  readonly totals: RecordCounts;
+  readonly sources: readonly SourceProgress[];
+  /** Calls back for everything that happens from now on; returns the way to stop it. */
+  subscribe(listener: (event: JobEvent) => void): () => void;
+  /** Takes no new input, commits what was read, ends. Resolves with the job's end. */
+  drain(): Promise<JobState>;
+  /** Stops at once; what is not committed is rolled back. Resolves with the job's end. */
+  cancel(): Promise<JobState>;
+  /** Resolves when the job has ended, in whatever state; never rejects. */
+  waitUntilFinish(): Promise<JobState>;
+}
