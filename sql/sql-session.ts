@@ -11,7 +11,7 @@ export interface SqlQueries {
 /** An open transaction: everything sent through it commits together or not at all. */
 export interface SqlTransaction extends SqlQueries {
   /** Runs `copy … from stdin` with these bytes. Resolves to the number of rows. */
-  copy(statement: string, chunks: readonly Uint8Array[]): Promise<number>;
+  copy(statement: string, chunks: Iterable<Uint8Array>): Promise<number>;
   /** Runs a statement and tells how many rows it touched. */
   execute(text: string, values?: readonly unknown[]): Promise<number>;
 }
@@ -72,7 +72,7 @@ export class SqlSession implements SqlTransaction {
     return result.rowCount ?? 0;
   }
 
-  async copy(statement: string, chunks: readonly Uint8Array[]): Promise<number> {
+  async copy(statement: string, chunks: Iterable<Uint8Array>): Promise<number> {
     const stream = this.#client.query(copyFrom(statement));
     const finished = once(stream, "finish");
     finished.catch(() => undefined); // the await below is what reports it
