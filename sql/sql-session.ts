@@ -84,6 +84,21 @@ export class SqlSession implements SqlTransaction {
     return stream.rowCount;
   }
 
+  async begin(): Promise<void> {
+    await this.#client.query("begin");
+  }
+
+  /** @throws when the transaction was aborted before: PostgreSQL answers such a COMMIT with a rollback. */
+  async commit(): Promise<void> {
+    const result = await this.#client.query("commit");
+    if (result.command !== "COMMIT") throw new Error(`COMMIT was answered with ${result.command}`);
+  }
+
+  /** Process id of the server process as the protocol told it: a pooler tells another one. */
+  get backendPid(): number {
+    return (this.#client as unknown as { processID: number }).processID;
+  }
+
   async close(): Promise<void> {
     await this.#client.end().catch(() => undefined); // the connection may be gone already
   }

@@ -132,6 +132,18 @@ export interface SplittableDoFn<In = unknown, Restriction = unknown, Position = 
   ): Promise<ProcessContinuation>;
   finishBundle?(context: FinishBundleContext): void | Promise<void>;
   teardown?(): void | Promise<void>;
+  /** How far the source is, all bundles in flight included; for people, never for decisions. */
+  progress?(): SourceProgress;
+}
+
+/** How far a source is, by its own account. Offsets are by path (or whatever names a part of it). */
+export interface SourceProgress {
+  readonly description: string;
+  readonly startOffset: Readonly<Record<string, number>>;
+  readonly endOffset: Readonly<Record<string, number>>;
+  /** Known and not yet read. */
+  readonly backlogBytes: number;
+  readonly backlogFiles: number;
 }
 
 /** Time as an argument: one real implementation, one that a test moves by hand. */
