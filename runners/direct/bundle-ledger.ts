@@ -80,18 +80,3 @@ export function addCounts(a: RecordCounts, b: RecordCounts): RecordCounts {
     deadLetters,
   };
 }
-
-/**
- * Fails when counts do not balance: a step lost a record or counted it twice, which is a bug that a
- * commit must not make permanent.
- */
-export function assertBalance(counts: RecordCounts): void {
-  const dead = Object.values(counts.deadLetters).reduce((sum, count) => sum + count, 0);
-  const ends = counts.eventsWritten + counts.duplicates + counts.conflicts + dead;
-  if (counts.recordsRead !== ends) {
-    throw new Error(
-      `the epoch does not balance: ${counts.recordsRead} records read, but ${counts.eventsWritten} written + ` +
-        `${counts.duplicates} duplicates + ${counts.conflicts} conflicts + ${dead} dead letters = ${ends}`,
-    );
-  }
-}
