@@ -1,6 +1,7 @@
 /** How the bytes of a file become records: registered by name, used by `readFromDirectory`. */
-import type { JsonValue } from "./primitives/fn-registry.js";
+
 import type { ScannedRecord } from "./input-record.js";
+import type { JsonValue } from "./primitives/fn-registry.js";
 
 /** Where reading may resume: right after the last record that `next()` returned. Plain JSON. */
 export interface ReaderPosition {
@@ -41,7 +42,10 @@ export interface RecordFormatSpec {
 const formats = new Map<string, (options: never) => RecordFormat>();
 
 /** Registers a record format, e.g. `csv`; the result of calling it is put into a graph's JSON. */
-export function registerRecordFormat<Options>(name: string, create: (options: Options) => RecordFormat): void {
+export function registerRecordFormat<Options>(
+  name: string,
+  create: (options: Options) => RecordFormat,
+): void {
   if (formats.has(name)) throw new Error(`record format "${name}" is already registered`);
   formats.set(name, create);
 }
@@ -50,7 +54,9 @@ export function registerRecordFormat<Options>(name: string, create: (options: Op
 export function createRecordFormat(spec: RecordFormatSpec): RecordFormat {
   const create = formats.get(spec.format);
   if (create === undefined) {
-    throw new Error(`no record format "${spec.format}" (known: ${[...formats.keys()].sort().join(", ") || "none"})`);
+    throw new Error(
+      `no record format "${spec.format}" (known: ${[...formats.keys()].sort().join(", ") || "none"})`,
+    );
   }
   return create(spec.options as never);
 }

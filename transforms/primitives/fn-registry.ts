@@ -10,7 +10,9 @@ export type JsonValue =
   | readonly JsonValue[]
   | { readonly [key: string]: JsonValue };
 
-export type DoFnFactory<Config = JsonValue> = (config: Config) => DoFn<never> | SplittableDoFn<never, never, never>;
+export type DoFnFactory<Config = JsonValue> = (
+  config: Config,
+) => DoFn<never> | SplittableDoFn<never, never, never>;
 
 const factories = new Map<string, DoFnFactory<never>>();
 
