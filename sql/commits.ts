@@ -1,5 +1,5 @@
 /** The table `commits`: one row an epoch, by which a commit whose answer was lost is recognised. */
-import type { SqlTransaction } from "./sql-session.js";
+import type { SqlQueries, SqlTransaction } from "./sql-session.js";
 
 /** A commit is identified by `runId` and `epoch`, never by the epoch alone. Counts are the epoch's own. */
 export interface CommitRow {
@@ -51,4 +51,19 @@ export async function pruneCommits(
       and epoch <= (select max(epoch) from commits where pipeline = $1 and shard = $2) - $3::bigint`,
     [pipeline, shard, keep],
   );
+}
+
+/** Whether this run committed this epoch: the question after an answer to COMMIT was lost. */
+export async function isCommitted(
+  queries: SqlQueries,
+  pipeline: string,
+  epoch: number,
+  runId: string,
+): Promise<boolean> {
+  const rows = await queries.query("select from commits where pipeline = $1 and epoch = $2 and run_id = $3", [
+    pipeline,
+    epoch,
+    runId,
+  ]);
+  return rows.length > 0;
 }

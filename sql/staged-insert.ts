@@ -2,7 +2,7 @@
 import { copyChunks, type StagedRow } from "./copy-text.js";
 import { quoteIdentifier, quoteTable } from "./identifier.js";
 import type { SqlTransaction } from "./sql-session.js";
-import { classifySqlError } from "./sql-state.js";
+import { classify } from "./sql-state.js";
 
 export interface StagedTable {
   /** `table` or `schema.table`. */
@@ -101,7 +101,7 @@ export class StagedInsert {
       result.repeats.push(...repeats);
       return;
     } catch (error) {
-      if (classifySqlError(error) !== "reject-row") throw error;
+      if (classify(error) !== "reject-row") throw error;
       await transaction.execute("rollback to savepoint rows; release savepoint rows");
       const only = rows.length === 1 ? rows[0] : undefined;
       if (only !== undefined) {

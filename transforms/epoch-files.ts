@@ -1,8 +1,9 @@
 /** Files that are written with an epoch: pending before its commit, published after it, exactly once. */
-import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { isCommitted } from "../sql/commits.js";
 import type { SqlQueries } from "../sql/sql-session.js";
+import { failpoint } from "./primitives/failpoint.js";
 
 const PENDING_DIR = ".pending";
 const PENDING_NAME = /^(?<pipeline>.+)-(?<epoch>\d+)-(?<runId>[0-9a-f-]{36})\.ndjson$/;
@@ -61,13 +62,24 @@ export class EpochFiles {
 
   /** Gives a committed epoch's file its final name. */
   async publish(file: PendingFile): Promise<void> {
-    await rename(file.from, file.to);
+    await rename(file.from, file.to).catch(async (error: NodeJS.ErrnoException) => {
+      // A run that took over may have published it already, while this process was stopped.
+      if (error.code !== "ENOENT" || !(await exists(file.to))) throw error;
+    });
+    failpoint("after-publish");
     await syncDirectory(this.directory);
   }
 
   #published(epoch: number): string {
     return path.join(this.directory, `${this.pipeline}-${epoch}.ndjson`);
   }
+}
+
+function exists(file: string): Promise<boolean> {
+  return stat(file).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function syncDirectory(directory: string): Promise<void> {

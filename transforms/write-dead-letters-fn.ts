@@ -3,6 +3,7 @@ import { insertDeadLetters } from "../sql/dead-letters.js";
 import { EpochFiles } from "./epoch-files.js";
 import type { DeadLetter } from "./input-record.js";
 import type { BundleContext, DoFn, FinishBundleContext, ProcessContext, SetupContext } from "./primitives/do-fn.js";
+import { failpoint } from "./primitives/failpoint.js";
 import { registerDoFn } from "./primitives/fn-registry.js";
 
 export interface WriteDeadLettersConfig {
@@ -59,10 +60,15 @@ export class WriteDeadLettersFn implements DoFn<DeadLetter> {
       raw: record.raw,
     }));
     await insertDeadLetters(transaction, this.#pipeline, transaction.epoch, rows);
+    failpoint("after-dead-letters");
     const files = this.#files as EpochFiles;
     const lines = this.#letters.map((letter) => toLine(letter, this.#pipeline, transaction.epoch));
     const pending = await files.writePending(transaction.epoch, transaction.runId, lines.join(""));
-    context.afterCommit(() => files.publish(pending));
+    failpoint("after-pending-file");
+    context.afterCommit(() => {
+      failpoint("before-publish");
+      return files.publish(pending);
+    });
     this.#letters = [];
   }
 }

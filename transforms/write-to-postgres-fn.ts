@@ -5,6 +5,7 @@ import { type InsertResult, StagedInsert, type StagedTable } from "../sql/staged
 import { markRefused } from "./acceptance.js";
 import type { DeadLetter, Sourced } from "./input-record.js";
 import type { BundleContext, DoFn, FinishBundleContext, SetupContext } from "./primitives/do-fn.js";
+import { failpoint } from "./primitives/failpoint.js";
 import { registerDoFn } from "./primitives/fn-registry.js";
 
 export type WriteToPostgresConfig = StagedTable;
@@ -51,6 +52,7 @@ export class WriteToPostgresFn implements DoFn<Sourced<Row>> {
     if (this.#rows.length === 0) return;
     const transaction = await context.transaction();
     const result = await (this.#insert as StagedInsert).insert(transaction, this.#rows);
+    failpoint("after-rows");
     this.#account(result, context);
     this.#elements = [];
     this.#rows = [];

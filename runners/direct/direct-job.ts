@@ -1,6 +1,6 @@
 /** A pipeline running on the direct runner: sessions with the database, one after the other, until it ends. */
 import { hostname } from "node:os";
-import { backoffMs, classifySqlError, sqlStateOf } from "../../sql/sql-state.js";
+import { backoffMs, classify, sqlStateOf } from "../../sql/sql-state.js";
 import { migrate } from "../../sql/migrate.js";
 import { refusePooler } from "../../sql/pooler.js";
 import { SqlSession } from "../../sql/sql-session.js";
@@ -216,7 +216,7 @@ export class DirectJob implements Job {
 
   /** Waits before the next attempt. @throws the error itself when there shall be none. */
   async #waitAfter(error: unknown): Promise<void> {
-    if (classifySqlError(error) !== "retry") throw error;
+    if (classify(error) !== "retry") throw error;
     const { clock, once, retryTimeoutMs, log } = this.#options;
     if (this.#attempts === 0) this.#firstFailureMs = clock.monotonicMs();
     if (once && clock.monotonicMs() - this.#firstFailureMs >= retryTimeoutMs) throw error;

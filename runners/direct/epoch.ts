@@ -115,7 +115,14 @@ export class Epoch implements BundleScope {
     const watermarkMs = this.#watermark();
     if (!this.ledger.isEmpty) await addToLedger(transaction, pipeline, this.ledger.files);
     failpoint("after-ledger");
-    await insertCommit(transaction, { pipeline, shard, epoch: transaction.epoch, runId: run.runId, counts });
+    await insertCommit(transaction, {
+      ...counts,
+      deadLetters: Object.values(counts.deadLetters).reduce((sum, count) => sum + count, 0),
+      pipeline,
+      shard,
+      epoch: transaction.epoch,
+      runId: run.runId,
+    });
     if (transaction.epoch % PRUNE_EVERY_EPOCHS === 0) await pruneCommits(transaction, pipeline, shard, COMMITS_KEPT);
     const at = { runId: run.runId, epoch: run.epoch };
     if (!(await advanceEpoch(transaction, run.key, at, { totals, watermarkMs }))) throw fenced(run);
