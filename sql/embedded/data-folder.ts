@@ -3,6 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { appendFile, chown, lstat, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { EmbeddedPostgresError, unless } from "./embedded-postgres-error.js";
+import { throwIfAborted } from "./pause.js";
 import { majorOf, type PostgresPrograms, programPath, refuseShellCharacters } from "./postgres-programs.js";
 import { runProgram } from "./run-program.js";
 import { canReach, makeFolderFor, reachableFolder, type ServerAccount } from "./server-account.js";
@@ -122,6 +123,7 @@ export async function createData(
         account,
         signal,
       });
+      throwIfAborted(signal);
       output = result.output;
       if (result.code !== 0) continue;
       await appendFile(join(draft, "postgresql.conf"), serverSettings);

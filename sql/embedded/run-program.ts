@@ -1,6 +1,5 @@
 /** Runs one of PostgreSQL's programs to its end, as another account if asked to. */
 import { spawn } from "node:child_process";
-import type { ServerAccount } from "./server-account.js";
 
 export interface ProgramResult {
   /** Exit code; undefined when it could not be started or a signal ended it. */
@@ -10,7 +9,8 @@ export interface ProgramResult {
 }
 
 export interface ProgramOptions {
-  readonly account?: ServerAccount | undefined;
+  /** As whom, if not as ourselves. */
+  readonly account?: { readonly uid: number; readonly gid: number } | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -39,7 +39,11 @@ export function runProgram(
     };
     child.stdout.setEncoding("utf8").on("data", keep);
     child.stderr.setEncoding("utf8").on("data", keep);
-    child.on("error", (error) => resolve({ code: undefined, output: `${output}${error.message}` }));
+    child.on("error", (error) => {
+      output += error.message;
+      // ended by the signal it still has to clear up: then "close" tells its end
+      if (child.pid === undefined) resolve({ code: undefined, output });
+    });
     child.on("close", (code) => resolve({ code: code ?? undefined, output: output.trim() }));
   });
 }

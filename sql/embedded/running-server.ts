@@ -8,6 +8,7 @@ import { serverAccountFor } from "./server-account.js";
 import {
   findLiveServer,
   freePort,
+  hasPidFile,
   isFree,
   type LiveServer,
   type ServerControl,
@@ -27,7 +28,7 @@ import {
 
 export const databaseName = "ecommerce_events";
 const answerPollMs = 50;
-/** Backends of a killed server may still be at work for a moment, and a free port may be taken meanwhile. */
+/** A start is tried again while backends of a killed server are still at work, or if the port was just taken. */
 const startTriesMax = 5;
 const startBackoffMs = 400;
 /** For root, where the server's account cannot reach the clone: kept across restarts, unlike /tmp. */
@@ -115,10 +116,10 @@ async function start(
       await startServer(control, state.port);
       break;
     } catch (error) {
-      if (tries >= startTriesMax) throw error;
+      const portWasTaken = !(await isFree(state.port));
+      if (tries >= startTriesMax || !(portWasTaken || (await hasPidFile(dataDir)))) throw error;
       await pause(startBackoffMs * tries, signal);
-      if (!(await isFree(state.port)))
-        state = await remember(place, { ...state, port: await portFor(state, log) }, false);
+      if (portWasTaken) state = await remember(place, { ...state, port: await portFor(state, log) }, false);
     }
   }
   log(`PostgreSQL ${majorOf(control.programs)} started on 127.0.0.1:${state.port}, data in ${dataDir}`);

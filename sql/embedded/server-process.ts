@@ -125,6 +125,11 @@ async function settleStalePidFile(dataDir: string): Promise<void> {
 /** Larger than any system's largest pid. */
 const pidOfNobody = 2_147_483_646;
 
+/** Whether a server runs on the data folder or was killed there. */
+export async function hasPidFile(dataDir: string): Promise<boolean> {
+  return (await readPidFile(dataDir)) !== undefined;
+}
+
 async function readPidFile(dataDir: string): Promise<string[] | undefined> {
   const text = await readFile(join(dataDir, "postmaster.pid"), "utf8").catch(unless("ENOENT"));
   return text?.split("\n");
