@@ -1,6 +1,5 @@
 /** The pipeline of shop events: from a watched directory of CSV files into PostgreSQL, each event once. */
 
-import { userEventSchema } from "./user-event-schema.js";
 import { deduplicate } from "../transforms/deduplicate.js";
 import { P, Pipeline, Root, withName } from "../transforms/primitives/beam.js";
 import { type ReadFromDirectoryOptions, readFromDirectory } from "../transforms/read-from-directory.js";
@@ -15,27 +14,22 @@ export interface UserEventsOptions {
   readonly errorDir: string;
   /** `stream` (default) goes on until stopped, `available-now` ends with what is there. */
   readonly mode?: "stream" | "available-now";
-  /** Between a record's fields; a comma by default. */
-  readonly delimiter?: string;
-  /** How many accepted ids are remembered in front of the table's unique key. */
-  readonly horizonRecords?: number;
   /** More for the reader, e.g. `quietMs`. */
   readonly read?: Omit<ReadFromDirectoryOptions, "directory" | "format">;
 }
 
 const columns = ["event_id", "user_id", "event_type", "product_id", "price", "event_timestamp"];
-const csv = (delimiter: string) => ({ format: "csv", options: { columns, delimiter, timestampColumn: "event_timestamp" } });
+const csv = { format: "csv", options: { columns, timestampColumn: "event_timestamp" } };
 const table = { table: "user_events", columns, conflictKey: ["event_id"] };
+const memory = { key: "event_id", horizon: { records: 1_000_000 } };
 
 /** Builds the graph. */
-export function buildUserEvents(options: UserEventsOptions): Pipeline {
-  const { input, errorDir, mode, read, delimiter = ",", horizonRecords = 65_536 } = options;
+export function buildUserEvents({ input, errorDir, mode, read }: UserEventsOptions): Pipeline {
   const pipeline = new Pipeline();
-  const source = readFromDirectory({ ...read, directory: input, format: csv(delimiter) }, mode);
-  const memory = { key: "event_id", horizon: { records: horizonRecords } };
+  const source = readFromDirectory({ ...read, directory: input, format: csv }, mode);
 
   const records = new Root(pipeline).apply(withName("ReadEvents", source));
-  const { valid, invalid } = P(records).apply(withName("ValidateEvents", validate(userEventSchema.name)));
+  const { valid, invalid } = P(records).apply(withName("ValidateEvents", validate("user-events/event")));
   const fresh = P(valid).apply(withName("DropDuplicates", deduplicate(memory)));
   const { rejected } = P(fresh).apply(withName("WriteEvents", writeToPostgres(table)));
   P([invalid, rejected]).apply(withName("WriteDeadLetters", writeDeadLetters({ errorDir })));
