@@ -1,4 +1,4 @@
-/** What a CSV file holds according to csv-parse: the rows that our scanner is compared with. */
+/** What a CSV file holds according to csv-parse and according to our scanner, in forms that can be compared. */
 import { type CsvError, parse } from "csv-parse/sync";
 import { type CsvDefect, CsvScanner, type CsvScannerOptions } from "../../transforms/csv-scanner.js";
 
@@ -80,6 +80,22 @@ export function cut(bytes: Buffer, sizes: readonly number[]): Buffer[] {
     chunks.push(Buffer.from(bytes.subarray(at, at + sizes[i % sizes.length]!)));
   }
   return chunks;
+}
+
+/** Content, line, bytes and raw of a record in one line: `a|b @2 4-7 "a,b"`, `!invalid_quote @1 0-3 "a\"b"`. */
+export function describeRecord(scanner: CsvScanner): string {
+  const { defect, line, byteStart, byteEnd, chunk, chunkStart } = scanner;
+  const fields = Array.from({ length: defect ? 0 : scanner.fieldCount }, (_, i) => scanner.field(i));
+  const raw = chunk.toString("latin1", chunkStart, Math.min(chunk.length, chunkStart + byteEnd - byteStart));
+  const content = defect ? `!${defect}` : fields.join("|");
+  return `${content} @${line} ${byteStart}-${byteEnd} ${JSON.stringify(raw)}`;
+}
+
+/** All records that the scanner has complete, described. */
+export function recordsOf(scanner: CsvScanner): string[] {
+  const records: string[] = [];
+  while (scanner.next()) records.push(describeRecord(scanner));
+  return records;
 }
 
 interface ParsedRecord {
