@@ -269,8 +269,10 @@ describe("describeConnection() and redact()", () => {
     );
     expect(redact("postgres://ann:p@ss@db/x")).to.equal("postgres://ann:***@db/x");
     expect(redact("host=a password=hunter2 user=b")).to.equal("host=a password=*** user=b");
-    expect(redact("password='it\\'s' x")).to.equal("password=*** x");
-    expect(redact('{"password":"hunter2"}')).to.equal('{"password":***}');
+    expect(redact("password='it\\'s' x")).to.equal("password='***' x");
+    expect(redact('{"password":"hunter2"}')).to.equal('{"password":"***"}');
+    expect(redact('{"a":"{\\"password\\":\\"hunter2\\"}"}')).to.equal('{"a":"{\\"password\\":\\"***\\"}"}');
+    expect(redact('{"url":"db?password=hunter2"}')).to.equal('{"url":"db?password=***"}');
     expect(redact('password authentication failed for user "ann"')).to.equal(
       'password authentication failed for user "ann"',
     );
