@@ -56,8 +56,11 @@ describe("createLog()", () => {
     });
 
     it(`shows a stack at level debug only in style ${style}`, async () => {
-      const fail = (log: Awaited<ReturnType<typeof createLog>>) => log.error("failed", { error: new Error("why") });
-      expect(await written({ style }, fail)).to.include("why").and.to.not.include("create-log.test");
+      const fail = (log: Awaited<ReturnType<typeof createLog>>) =>
+        log.error("failed", { error: new Error("why") });
+      expect(await written({ style }, fail))
+        .to.include("why")
+        .and.to.not.include("create-log.test");
       expect(await written({ style, level: "debug" }, fail)).to.include("create-log.test");
     });
   }

@@ -1,19 +1,19 @@
 /** The reporters against recorded events, with their exact output. */
 import { expect } from "chai";
-import type { Progress } from "../../pipelines/reporting/progress-meter.js";
 import { formatBytes, formatCount, formatDuration } from "../../pipelines/reporting/format-quantity.js";
 import { formatTable } from "../../pipelines/reporting/format-table.js";
 import { createJsonReporter } from "../../pipelines/reporting/json-reporter.js";
 import { createLiveReporter, LiveLine } from "../../pipelines/reporting/live-reporter.js";
 import { createPlainReporter } from "../../pipelines/reporting/plain-reporter.js";
 import { formatProgress } from "../../pipelines/reporting/progress-line.js";
+import type { Progress } from "../../pipelines/reporting/progress-meter.js";
 import { ProgressMeter } from "../../pipelines/reporting/progress-meter.js";
 import { reportJob } from "../../pipelines/reporting/reporter.js";
-import { createMetricsReporter, toStreamingProgress } from "../../pipelines/reporting/streaming-progress.js";
 import { commitReport, FakeJob, listLog, ManualClock, noCounts, settle, sourceProgress } from "./fake-job.js";
 
 const done = { state: "DONE", exitCode: 0, problem: undefined } as const;
-const at = (clock: ManualClock, over = {}) => commitReport({ committedAtMs: clock.now(), startedAtMs: clock.now() - 200, ...over });
+const at = (clock: ManualClock, over = {}) =>
+  commitReport({ committedAtMs: clock.now(), startedAtMs: clock.now() - 200, ...over });
 
 describe("createPlainReporter()", () => {
   it("prints the first commit, then one line in five seconds, then the whole account", async () => {
@@ -24,7 +24,10 @@ describe("createPlainReporter()", () => {
     await clock.advance(4_999);
     job.emit({ type: "commit", commit: at(clock) });
     await clock.advance(1);
-    job.emit({ type: "commit", commit: at(clock, { sources: [sourceProgress({ backlogFiles: 3, backlogBytes: 1_500 })] }) });
+    job.emit({
+      type: "commit",
+      commit: at(clock, { sources: [sourceProgress({ backlogFiles: 3, backlogBytes: 1_500 })] }),
+    });
     await report.end(done);
     expect(lines).to.deep.equal([
       "user-events  100 records/s  1,000 written  30 dead letters  no backlog  lag 500 ms",
@@ -47,9 +50,16 @@ describe("reportJob()", () => {
 describe("createJsonReporter()", () => {
   it("prints one object a commit and a last one", async () => {
     const [job, lines] = [new FakeJob(), [] as string[]];
-    const report = reportJob(job, [createJsonReporter("user-events", (line) => lines.push(line))], listLog([]));
+    const report = reportJob(
+      job,
+      [createJsonReporter("user-events", (line) => lines.push(line))],
+      listLog([]),
+    );
     job.emit({ type: "state", state: "RUNNING" });
-    job.emit({ type: "commit", commit: commitReport({ sources: [sourceProgress({ backlogFiles: 1, backlogBytes: 2 })] }) });
+    job.emit({
+      type: "commit",
+      commit: commitReport({ sources: [sourceProgress({ backlogFiles: 1, backlogBytes: 2 })] }),
+    });
     await report.end(done);
     const totals = {
       records_read: 1_100,
@@ -83,78 +93,11 @@ describe("createJsonReporter()", () => {
   it("shows no password in the error of the end", async () => {
     const lines: string[] = [];
     const problem = "cannot reach postgres://ann:canary-4@db/x";
-    await createJsonReporter("p", (line) => lines.push(line)).end({ state: "FAILED", exitCode: 1, problem }, noCounts);
+    await createJsonReporter("p", (line) => lines.push(line)).end(
+      { state: "FAILED", exitCode: 1, problem },
+      noCounts,
+    );
     expect(JSON.parse(lines[0]!).error).to.equal("cannot reach postgres://ann:***@db/x");
-  });
-});
-
-describe("toStreamingProgress()", () => {
-  it("has the fields of Spark's StreamingQueryProgress in its order, then ours", () => {
-    const progress = toStreamingProgress(commitReport(), Date.UTC(2026, 0, 31, 12) - 200, "db:5432/shop as ann");
-    expect(JSON.parse(JSON.stringify(progress))).to.deep.equal({
-      id: "05325486-8ae2-55b8-95f2-f267a1fbc402",
-      runId: "11111111-2222-4333-8444-555555555555",
-      name: "user-events",
-      timestamp: "2026-01-31T12:00:00.800Z",
-      batchId: 7,
-      batchDuration: 200,
-      numInputRows: 100,
-      inputRowsPerSecond: 100,
-      processedRowsPerSecond: 500,
-      durationMs: { read: 50, wait: 10, sink: 120, commit: 20, triggerExecution: 200 },
-      eventTime: {
-        min: "2026-01-31T11:59:59.500Z",
-        max: "2026-01-31T12:00:00.500Z",
-        watermark: "2026-01-31T11:59:55.500Z",
-      },
-      stateOperators: [],
-      sources: [
-        {
-          description: "data/raw",
-          startOffset: { "a.csv": 0 },
-          endOffset: { "a.csv": 6_400 },
-          numInputRows: 100,
-          inputRowsPerSecond: 100,
-          processedRowsPerSecond: 500,
-          backlog_files: 0,
-          backlog_bytes: 0,
-        },
-      ],
-      sink: { description: "db:5432/shop as ann", numOutputRows: 90 },
-      duplicates: 4,
-      conflicts: 1,
-      dead_letters: { invalid_price: 5 },
-      totals: {
-        records_read: 1_100,
-        events_written: 1_000,
-        duplicates: 60,
-        conflicts: 10,
-        dead_letters: { invalid_price: 30 },
-      },
-    });
-  });
-
-  it("leaves out times that are not known, and tells Beam's end of time as a number", () => {
-    const unknown = toStreamingProgress(commitReport({ eventTime: null, watermarkMs: null }), undefined, "s");
-    expect(unknown).to.deep.include({ eventTime: {}, inputRowsPerSecond: 0 });
-    const endOfTime = toStreamingProgress(commitReport({ eventTime: null, watermarkMs: 9_223_371_950_454_776 }), undefined, "s");
-    expect(endOfTime.eventTime).to.deep.equal({ watermark: "9223371950454776" });
-  });
-
-  it("keeps its id over runs and has another one for another pipeline", () => {
-    const idOf = (pipeline: string) => toStreamingProgress(commitReport({ pipeline }), undefined, "s").id;
-    expect(idOf("a")).to.equal(idOf("a")).and.not.equal(idOf("b"));
-    expect(idOf("a")).to.match(/^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
-  });
-
-  it("is appended at every commit and closed at the end", async () => {
-    const calls: unknown[] = [];
-    const log = { append: (record: object) => void calls.push((record as { batchId: number }).batchId), close: async () => void calls.push("close") };
-    const reporter = createMetricsReporter(log, "s");
-    reporter.commit(commitReport({ epoch: 1 }));
-    reporter.commit(commitReport({ epoch: 2 }));
-    await reporter.end(done, noCounts);
-    expect(calls).to.deep.equal([1, 2, "close"]);
   });
 });
 
@@ -162,7 +105,11 @@ describe("createLiveReporter()", () => {
   it("draws one line again and again, and leaves the account", async () => {
     const [job, clock, written] = [new FakeJob(), new ManualClock(), [] as string[]];
     const output = { columns: 120, write: (text: string) => written.push(text) };
-    const report = reportJob(job, [createLiveReporter(job, clock, new LiveLine(output), output)], listLog([]));
+    const report = reportJob(
+      job,
+      [createLiveReporter(job, clock, new LiveLine(output), output)],
+      listLog([]),
+    );
     await clock.advance(1_000);
     job.emit({ type: "commit", commit: at(clock) });
     await clock.advance(200);
@@ -263,7 +210,15 @@ describe("quantities", () => {
   });
   it("formatDuration() shows what matters", () => {
     const durations = [-5, 84, 1_234, 45_000, 720_000, 3 * 3_600_000, 12 * 86_400_000];
-    expect(durations.map(formatDuration)).to.deep.equal(["0 ms", "84 ms", "1.2 s", "45 s", "12 min", "3 h", "12 d"]);
+    expect(durations.map(formatDuration)).to.deep.equal([
+      "0 ms",
+      "84 ms",
+      "1.2 s",
+      "45 s",
+      "12 min",
+      "3 h",
+      "12 d",
+    ]);
   });
 });
 
@@ -273,7 +228,12 @@ describe("formatTable()", () => {
       { name: "view", count: 12, share: null },
       { name: "a\x1b[2Jb", count: 3, share: "1.50" },
     ];
-    expect(formatTable(rows)).to.deep.equal(["name    count  share", "──────  ─────  ─────", "view       12", "a�[2Jb      3   1.50"]);
+    expect(formatTable(rows)).to.deep.equal([
+      "name    count  share",
+      "──────  ─────  ─────",
+      "view       12",
+      "a�[2Jb      3   1.50",
+    ]);
     expect(formatTable([])).to.deep.equal(["(no rows)"]);
   });
 });

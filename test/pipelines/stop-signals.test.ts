@@ -82,7 +82,11 @@ describe("finishJob()", () => {
 
   it("ends with 1 when somebody else cancelled it", async () => {
     job.end("CANCELLED");
-    expect(await end).to.deep.equal({ state: "CANCELLED", exitCode: 1, problem: 'pipeline "user-events" ended CANCELLED' });
+    expect(await end).to.deep.equal({
+      state: "CANCELLED",
+      exitCode: 1,
+      problem: 'pipeline "user-events" ended CANCELLED',
+    });
   });
 
   it("drains at a signal and ends with 0", async () => {
@@ -119,7 +123,8 @@ describe("finishJob()", () => {
     expect(await end).to.deep.equal({
       state: "CANCELLED",
       exitCode: 1,
-      problem: "draining took longer than 30 s (--drain-timeout): cancelled; the next run goes on from the last commit",
+      problem:
+        "draining took longer than 30 s (--drain-timeout): cancelled; the next run goes on from the last commit",
     });
   });
 
