@@ -1,7 +1,12 @@
 /** The table `source_files`: which file is which, and how far each was read. */
 import type { SqlQueries, SqlTransaction } from "./sql-session.js";
 
-export type SourceFileState = "reading" | "ended" | "done" | "archived" | "deleted" | "replaced";
+/**
+ * `reading`: more may come. `ended`: its last record had no newline and was taken as complete. `done`: at its
+ * end and quiet. `missing`: gone from the directory. `archived`, `deleted`: by us. `replaced`: another known
+ * file took its name.
+ */
+export type SourceFileState = "reading" | "ended" | "done" | "missing" | "archived" | "deleted" | "replaced";
 
 /** A row of `source_files`; offsets and sizes in bytes, those but `rawOffset` and `size` of the inflated file. */
 export interface SourceFileRow {
@@ -18,8 +23,9 @@ export interface SourceFileRow {
   readonly header: readonly string[] | null;
   /** How many bytes of the file as stored were consumed; the hashes are of those. */
   readonly rawOffset: number;
-  readonly headHash: string | null;
-  readonly tailHash: string | null;
+  /** Empty while `rawOffset` is 0. */
+  readonly headHash: string;
+  readonly tailHash: string;
   readonly size: number;
   readonly mtimeNs: bigint;
   readonly state: SourceFileState;
@@ -28,23 +34,43 @@ export interface SourceFileRow {
   readonly endedAtLine: number | null;
 }
 
-/** All files a pipeline has seen, in the order it saw them. */
-export async function loadSourceFiles(queries: SqlQueries, pipeline: string): Promise<SourceFileRow[]> {
-  const rows = await queries.query<StoredSourceFile>(
-    `select
-      file_id as "fileId", path, generation, inode, byte_offset as "byteOffset", line, header,
-      raw_offset as "rawOffset", head_hash as "headHash", tail_hash as "tailHash", size,
-      mtime_ns as "mtimeNs", state, ended_at_byte as "endedAtByte", ended_at_line as "endedAtLine"
-    from source_files
-    where pipeline = $1
-    order by file_id`,
-    [pipeline],
-  );
-  return rows.map((row) => ({
-    ...row,
-    header: row.header?.map(unescapeNul) ?? null,
-    mtimeNs: BigInt(row.mtimeNs),
-  }));
+/** A pipeline's files, those of some states only if asked, in the order it saw them. */
+export function loadSourceFiles(
+  queries: SqlQueries,
+  pipeline: string,
+  states?: readonly SourceFileState[],
+): Promise<SourceFileRow[]> {
+  const ofStates = "($2::text[] is null or state = any($2)) order by file_id";
+  return select(queries, ofStates, [pipeline, states ?? null]);
+}
+
+export function findSourceFilesById(
+  queries: SqlQueries,
+  pipeline: string,
+  fileIds: readonly number[],
+): Promise<SourceFileRow[]> {
+  return select(queries, "file_id = any($2::bigint[]) order by file_id", [pipeline, fileIds]);
+}
+
+/** The files with these paths that are still in the directory as far as is known, newest first. */
+export function findSourceFilesByPath(
+  queries: SqlQueries,
+  pipeline: string,
+  paths: readonly string[],
+): Promise<SourceFileRow[]> {
+  return select(queries, `path = any($2::text[]) and ${IS_PRESENT} order by file_id desc`, [pipeline, paths]);
+}
+
+/** The files with these inodes that are still in the directory as far as is known, newest first. */
+export function findSourceFilesByInode(
+  queries: SqlQueries,
+  pipeline: string,
+  inodes: readonly string[],
+): Promise<SourceFileRow[]> {
+  return select(queries, `inode = any($2::text[]) and ${IS_PRESENT} order by file_id desc`, [
+    pipeline,
+    inodes,
+  ]);
 }
 
 /**
@@ -77,6 +103,25 @@ export async function upsertSourceFiles(
       `a file_id of \`${pipeline}\` is another pipeline's: ${rows.length} rows, ${count} stored`,
     );
   }
+}
+
+const IS_PRESENT = "state not in ('archived', 'deleted', 'replaced')";
+
+async function select(queries: SqlQueries, where: string, values: unknown[]): Promise<SourceFileRow[]> {
+  const rows = await queries.query<StoredSourceFile>(
+    `select
+      file_id as "fileId", path, generation, inode, byte_offset as "byteOffset", line, header,
+      raw_offset as "rawOffset", head_hash as "headHash", tail_hash as "tailHash", size,
+      mtime_ns as "mtimeNs", state, ended_at_byte as "endedAtByte", ended_at_line as "endedAtLine"
+    from source_files
+    where pipeline = $1 and ${where}`,
+    values,
+  );
+  return rows.map((row) => ({
+    ...row,
+    header: row.header?.map(unescapeNul) ?? null,
+    mtimeNs: BigInt(row.mtimeNs),
+  }));
 }
 
 type StoredSourceFile = Omit<SourceFileRow, "header" | "mtimeNs"> & {
