@@ -229,8 +229,6 @@ describe("user_events", () => {
     ["a price of more than 8 digits before the point", 4, "100000000", "22003"],
     ["an empty event_id", 0, "", "23514"],
     ["an event_id too long for the index", 0, "é".repeat(5_000), "23514"],
-    ["a user_id of more than 64 characters", 1, "u".repeat(65), "23514"],
-    ["a product_id of more than 64 characters", 3, "p".repeat(65), "23514"],
     ["an endless event_timestamp", 5, "infinity", "23514"],
     ...[0, 1, 2, 3, 4, 5].map((column): [string, number, null, string] => [
       `a null in column ${column + 2}`,
@@ -253,8 +251,20 @@ describe("user_events", () => {
   }
 
   it("takes 64 characters of four bytes and the largest price", async () => {
-    await insert([["😀".repeat(64), "view", "😀".repeat(64), "99999999.99", "00:00"]]);
-    const [row] = await session.query("select char_length(user_id) as length, price from user_events");
-    expect(row).deep.equal({ length: 64, price: "99999999.99" });
+    const id = "😀".repeat(64);
+    await session.query(
+      `insert into user_events (event_id, user_id, event_type, product_id, price, event_timestamp)
+      values ($1, $1, 'view', $1, 99999999.99, '9999-12-31 23:59:59.999999+00')`,
+      [id],
+    );
+    const [row] = await session.query(
+      "select event_id, price, event_timestamp from user_events where user_id = $1",
+      [id],
+    );
+    expect(row).deep.equal({
+      event_id: id,
+      price: "99999999.99",
+      event_timestamp: "9999-12-31 23:59:59.999999+00",
+    });
   });
 });
