@@ -120,7 +120,7 @@ create table user_events (
   created_at timestamptz not null default now()
 );
 
--- for v_recent_activity, and for the events of a range of time
+-- for v_recent_activity
 create index user_events_event_timestamp_id_idx on user_events (event_timestamp, id);
 -- for v_top_products, which reads nothing else once the table is vacuumed
 create index user_events_product_id_price_user_id_idx on user_events (product_id) include (price, user_id)
@@ -219,7 +219,7 @@ create table if not exists schema_migrations (
 
 insert into schema_migrations (version, name, checksum) values
   (1, '0001_pipelines.sql', 'd67d7bb1ec582aefee6d0002f3bbff9da6e3e7ac0b02d7c0ead4cc730e8ffc74'),
-  (2, '0002_user_events.sql', 'da69eab97769ec4bc0848e18d1da532e5fd9422eb97b6bd14522df15bda466d5'),
+  (2, '0002_user_events.sql', '2f9fedb81afcb3124c51919f5e0e6ed1d0847e432001d2b5acf26993f8a0ab9f'),
   (3, '0003_event_views.sql', '19cef54065db247e99e89d17a24015c6bef0c294cfba7b4b209b2d43ca52f236');
 
 commit;

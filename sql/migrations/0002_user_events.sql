@@ -15,7 +15,7 @@ create table user_events (
   created_at timestamptz not null default now()
 );
 
--- for v_recent_activity, and for the events of a range of time
+-- for v_recent_activity
 create index user_events_event_timestamp_id_idx on user_events (event_timestamp, id);
 -- for v_top_products, which reads nothing else once the table is vacuumed
 create index user_events_product_id_price_user_id_idx on user_events (product_id) include (price, user_id)
