@@ -59,7 +59,8 @@ export class StagedInsert {
     const key = table.conflictKey.map(quoteIdentifier);
     const list = columns.join(", ");
     const keyList = key.join(", ");
-    const same = (a: string, b: string) => key.map((column) => `${a}.${column} = ${b}.${column}`).join(" and ");
+    const same = (a: string, b: string) =>
+      key.map((column) => `${a}.${column} = ${b}.${column}`).join(" and ");
     const of = (alias: string) => columns.map((column) => `${alias}.${column}`).join(", ");
     this.#create = `create temporary table if not exists ${stage} on commit delete rows
       as select 0::integer as row_index, ${list} from ${target} limit 0`;
