@@ -128,7 +128,22 @@ export interface SplittableDoFn<In = unknown, Restriction = unknown, Position = 
     context: ProcessContext,
   ): Promise<ProcessContinuation>;
   finishBundle?(context: FinishBundleContext): void | Promise<void>;
+  /** How far this source is; the offsets are those of the instance's last bundle. */
+  progress?(): ReadProgress;
   teardown?(): void | Promise<void>;
+}
+
+/** How far a source is, by its own account. */
+export interface ReadProgress {
+  readonly description: string;
+  /** By path (or partition): where the last bundle started and ended. */
+  readonly startOffset: Readonly<Record<string, number>>;
+  readonly endOffset: Readonly<Record<string, number>>;
+  /** Records of the last bundle. */
+  readonly records: number;
+  /** Known and not yet read. */
+  readonly backlogBytes: number;
+  readonly backlogFiles: number;
 }
 
 /** Time as an argument: one real implementation, one that a test moves by hand. */
