@@ -1,37 +1,19 @@
 /** The directory source on real files: order, growth, quiet, bundles, restarts. */
-import { appendFile, mkdir, mkdtemp, rename, rm, utimes, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { appendFile, mkdir, rename, writeFile } from "node:fs/promises";
 import { expect } from "chai";
-import type { ReadFromDirectoryConfig } from "../../transforms/read-from-directory/read-from-directory-fn.js";
-import { LINES, LINES_WITH_HEADER } from "../support/line-format.js";
-import { SourceHost, type SourceHostOptions } from "../support/source-host.js";
+import { LINES_WITH_HEADER } from "../support/line-format.js";
+import { SourceDirectory } from "../support/source-directory.js";
 
 describe("readFromDirectory()", () => {
-  let root: string;
-  const at = (name: string) => join(root, name);
-  const host = (config: Partial<ReadFromDirectoryConfig> = {}, options: Partial<SourceHostOptions> = {}) =>
-    new SourceHost({ config: { directory: root, format: LINES, ...config }, ...options });
-  const startMs = Date.now();
-  /** Writes a file whose last change was so long ago. */
-  const writeAged = async (name: string, text: string, ageMs: number) => {
-    await writeFile(at(name), text);
-    const time = (startMs - ageMs) / 1000;
-    await utimes(at(name), time, time);
-  };
-  /** Appends at the time of the source's clock. */
-  const grow = async (source: SourceHost, name: string, text: string) => {
-    await appendFile(at(name), text);
-    const time = source.clock.now() / 1000;
-    await utimes(at(name), time, time);
-  };
+  let directory: SourceDirectory;
+  const at = (name: string) => directory.at(name);
+  const host: SourceDirectory["host"] = (...args) => directory.host(...args);
+  const writeAged: SourceDirectory["writeAged"] = (...args) => directory.writeAged(...args);
 
   beforeEach(async () => {
-    root = await mkdtemp(join(tmpdir(), "millrace-source-"));
+    directory = await SourceDirectory.create();
   });
-  afterEach(async () => {
-    await rm(root, { recursive: true, force: true });
-  });
+  afterEach(() => directory.remove());
 
   it("reads files by mtime, then name, then offset", async () => {
     await writeAged("c.csv", "c1\nc2\n", 50_000);
@@ -115,7 +97,7 @@ describe("readFromDirectory()", () => {
     await writeFile(at("a.csv"), "x");
     const source = host();
     expect(await source.settle(700)).to.deep.equal([]);
-    await grow(source, "a.csv", "y");
+    await directory.grow(source, "a.csv", "y");
     expect(await source.settle(700)).to.deep.equal([]);
     expect(await source.settle(400)).to.deep.equal(["xy"]);
   });
@@ -172,7 +154,7 @@ describe("readFromDirectory()", () => {
     const source = host();
     await source.settle();
     source.clock.advance(5000);
-    await grow(source, "a.csv", "+x");
+    await directory.grow(source, "a.csv", "+x");
     expect(await source.settle(500)).to.deep.equal([]);
     expect(await source.settle(600)).to.deep.equal(["+x"]);
     await appendFile(at("a.csv"), "+y\ntwo\n");
