@@ -27,7 +27,9 @@ class LineReader implements RecordReader {
   }
 
   push(chunk: Buffer): void {
-    this.#bytes = Buffer.concat([this.#bytes, chunk]);
+    const consumed = this.#position.byteOffset - this.#bytesStart;
+    this.#bytes = Buffer.concat([this.#bytes.subarray(consumed), chunk]);
+    this.#bytesStart += consumed;
   }
 
   end(): void {

@@ -53,13 +53,16 @@ export class MemoryPositions implements SourcePositions {
     return this.#select((file) => file.state === "reading" || file.state === "ended");
   }
   async findByPath(paths: readonly string[]): Promise<StoredFile[]> {
-    return this.#select((file) => paths.includes(file.path)).reverse();
+    const wanted = new Set(paths);
+    return this.#select((file) => wanted.has(file.path)).reverse();
   }
   async findByInode(inodes: readonly string[]): Promise<StoredFile[]> {
-    return this.#select((file) => inodes.includes(file.inode)).reverse();
+    const wanted = new Set(inodes);
+    return this.#select((file) => wanted.has(file.inode)).reverse();
   }
   async findById(fileIds: readonly number[]): Promise<StoredFile[]> {
-    return this.#select((file) => fileIds.includes(file.fileId));
+    const wanted = new Set(fileIds);
+    return this.#select((file) => wanted.has(file.fileId));
   }
   async reserveFileIds(count: number): Promise<number[]> {
     return Array.from({ length: count }, () => this.nextId++);
