@@ -1,7 +1,7 @@
 /** From a runner's name to a runner. */
-import type { Pipeline } from "apache-beam/internal/pipeline";
-import type { Clock, Log } from "../transforms/primitives/do-fn.js";
 import type { ConnectionConfig } from "../sql/sql-session.js";
+import type { Pipeline } from "../transforms/primitives/beam.js";
+import type { Clock, Log } from "../transforms/primitives/do-fn.js";
 import type { Job } from "./job/job.js";
 
 export interface RunnerOptions {
@@ -14,6 +14,8 @@ export interface RunnerOptions {
   readonly takeover: boolean;
   /** How long `--once` puts up with a database that is away; a stream waits without limit. */
   readonly retryTimeoutMs: number;
+  /** Elements that the sources emit into one epoch, at the most. */
+  readonly bundleRecordsMax?: number;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -24,4 +26,18 @@ export interface Runner {
    * the first element is read.
    */
   run(pipeline: Pipeline, options: RunnerOptions): Promise<Job>;
+}
+
+/** Names that `createRunner` takes. */
+export const RUNNER_NAMES = ["direct"] as const;
+export type RunnerName = (typeof RUNNER_NAMES)[number];
+
+/** Loads a runner by name; each is its own module, so that none costs start-up time unused. */
+export async function createRunner(name: RunnerName): Promise<Runner> {
+  switch (name) {
+    case "direct": {
+      const { DirectRunner } = await import("./direct/direct-runner.js");
+      return new DirectRunner();
+    }
+  }
 }

@@ -11,9 +11,19 @@ export interface SqlQueries {
 /** An open transaction: everything sent through it commits together or not at all. */
 export interface SqlTransaction extends SqlQueries {
   /** Runs `copy … from stdin` with these bytes. Resolves to the number of rows. */
-  copy(statement: string, chunks: readonly Uint8Array[]): Promise<number>;
+  copy(statement: string, chunks: Iterable<Uint8Array>): Promise<number>;
   /** Runs a statement and tells how many rows it touched. */
   execute(text: string, values?: readonly unknown[]): Promise<number>;
+}
+
+/** What a statement showed, with the columns in their order and also when there are no rows. */
+export interface SqlTable {
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly unknown[])[];
+  /** What was done, e.g. `SELECT` or `CREATE`. */
+  readonly command: string;
+  /** Rows returned or touched; undefined where the statement counts none. */
+  readonly rowCount: number | undefined;
 }
 
 /** How to reach a database, as the driver takes it (see connection-config.ts, which makes it). Never log it. */
@@ -72,7 +82,22 @@ export class SqlSession implements SqlTransaction {
     return result.rowCount ?? 0;
   }
 
-  async copy(statement: string, chunks: readonly Uint8Array[]): Promise<number> {
+  /** Runs one statement, or several separated by semicolons: each shows its own table. */
+  async tables(text: string): Promise<SqlTable[]> {
+    // of several statements the driver returns several results, which its types do not know
+    const answer: pg.QueryArrayResult | pg.QueryArrayResult[] = await this.#client.query({
+      text,
+      rowMode: "array",
+    });
+    return [answer].flat().map((result) => ({
+      columns: result.fields.map((field) => field.name),
+      rows: result.rows,
+      command: result.command,
+      rowCount: result.rowCount ?? undefined,
+    }));
+  }
+
+  async copy(statement: string, chunks: Iterable<Uint8Array>): Promise<number> {
     const stream = this.#client.query(copyFrom(statement));
     const finished = once(stream, "finish");
     finished.catch(() => undefined); // the await below is what reports it
@@ -82,6 +107,21 @@ export class SqlSession implements SqlTransaction {
     stream.end();
     await finished;
     return stream.rowCount;
+  }
+
+  async begin(): Promise<void> {
+    await this.#client.query("begin");
+  }
+
+  /** @throws when the transaction was aborted before: PostgreSQL answers such a COMMIT with a rollback. */
+  async commit(): Promise<void> {
+    const result = await this.#client.query("commit");
+    if (result.command !== "COMMIT") throw new Error(`COMMIT was answered with ${result.command}`);
+  }
+
+  /** Process id of the server process as the protocol told it: a pooler tells another one. */
+  get backendPid(): number {
+    return (this.#client as unknown as { processID: number }).processID;
   }
 
   async close(): Promise<void> {

@@ -24,11 +24,14 @@ export interface ScannedRecord {
   readonly byteStart: number;
   readonly byteEnd: number;
   /** Fields by header name; absent when `problem` says why there are none. */
-  readonly fields?: Readonly<Record<string, string>>;
-  readonly problem?: Problem;
+  readonly fields?: Readonly<Record<string, string>> | undefined;
+  readonly problem?: Problem | undefined;
   /** Event time, ms since 1970; undefined when the record shows none. */
   readonly timestampMs?: number | undefined;
-  /** The buffer that holds the raw bytes, and where they start in it. */
+  /**
+   * The buffer that holds the raw bytes, and where they start in it. Of a record beyond the format's cap it
+   * holds only the beginning.
+   */
   readonly chunk: Buffer;
   readonly chunkStart: number;
 }
@@ -54,7 +57,10 @@ export class InputRecord {
   get problem(): Problem | undefined {
     return this.scanned.problem;
   }
-  /** The record's bytes as they stand in the file: a view, valid as long as the record is. */
+  /**
+   * The record's bytes as they stand in the file: a view, valid as long as the record is. Shorter than
+   * `byteEnd - byteStart` when the record is longer than its format allows.
+   */
   get raw(): Buffer {
     const { chunk, chunkStart, byteStart, byteEnd } = this.scanned;
     return chunk.subarray(chunkStart, chunkStart + (byteEnd - byteStart));

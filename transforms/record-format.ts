@@ -1,8 +1,13 @@
 /** How the bytes of a file become records: registered by name, used by `readFromDirectory`. */
-import type { JsonValue } from "./primitives/fn-registry.js";
-import type { ScannedRecord } from "./input-record.js";
 
-/** Where reading may resume: right after the last record that `next()` returned. Plain JSON. */
+import type { ScannedRecord } from "./input-record.js";
+import type { JsonValue } from "./primitives/fn-registry.js";
+
+/**
+ * Where reading may resume: right after the last record that `next()` returned and its line end. What lies behind
+ * it and is no record (blank lines, a header) is passed once `next()` has looked for the next one, so that a file
+ * without a rest ends at its size. Plain JSON.
+ */
 export interface ReaderPosition {
   /** Offset in the (inflated) file of the first byte not yet in a returned record. */
   readonly byteOffset: number;
@@ -41,7 +46,10 @@ export interface RecordFormatSpec {
 const formats = new Map<string, (options: never) => RecordFormat>();
 
 /** Registers a record format, e.g. `csv`; the result of calling it is put into a graph's JSON. */
-export function registerRecordFormat<Options>(name: string, create: (options: Options) => RecordFormat): void {
+export function registerRecordFormat<Options>(
+  name: string,
+  create: (options: Options) => RecordFormat,
+): void {
   if (formats.has(name)) throw new Error(`record format "${name}" is already registered`);
   formats.set(name, create);
 }
@@ -50,7 +58,9 @@ export function registerRecordFormat<Options>(name: string, create: (options: Op
 export function createRecordFormat(spec: RecordFormatSpec): RecordFormat {
   const create = formats.get(spec.format);
   if (create === undefined) {
-    throw new Error(`no record format "${spec.format}" (known: ${[...formats.keys()].sort().join(", ") || "none"})`);
+    throw new Error(
+      `no record format "${spec.format}" (known: ${[...formats.keys()].sort().join(", ") || "none"})`,
+    );
   }
   return create(spec.options as never);
 }

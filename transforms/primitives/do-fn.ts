@@ -44,9 +44,6 @@ export interface SetupContext {
 
 /** What a DoFn may do while it works on a bundle. */
 export interface BundleContext {
-  /** The epoch (consistent cut) that this bundle belongs to, and the run that owns it. */
-  readonly epoch: number;
-  readonly runId: string;
   readonly ledger: Ledger;
   /**
    * Registers work for after the commit of this bundle is known to have happened: Beam's bundle
@@ -76,7 +73,13 @@ export interface FinishBundleContext extends BundleContext, OutputContext {
    * The open transaction in which everything of this bundle is committed, or nothing. Resolves when
    * it is this bundle's turn; the host commits, the DoFn never does.
    */
-  transaction(): Promise<SqlTransaction>;
+  transaction(): Promise<EpochTransaction>;
+}
+
+/** The transaction of an epoch (a consistent cut); (runId, epoch) identifies its commit. */
+export interface EpochTransaction extends SqlTransaction {
+  readonly epoch: number;
+  readonly runId: string;
 }
 
 /**
@@ -128,9 +131,9 @@ export interface SplittableDoFn<In = unknown, Restriction = unknown, Position = 
     context: ProcessContext,
   ): Promise<ProcessContinuation>;
   finishBundle?(context: FinishBundleContext): void | Promise<void>;
+  teardown?(): void | Promise<void>;
   /** How far this source is; the offsets are those of the instance's last bundle. */
   progress?(): ReadProgress;
-  teardown?(): void | Promise<void>;
 }
 
 /** How far a source is, by its own account. */

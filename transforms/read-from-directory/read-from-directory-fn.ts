@@ -159,8 +159,7 @@ export class ReadFromDirectoryFn implements SplittableDoFn<unknown, RecordRange,
 /** The name under which `ReadFromDirectoryFn` stands in a graph. */
 export const READ_FROM_DIRECTORY = registerDoFn<ReadFromDirectoryConfig>(
   "read_from_directory@1",
-  // the registry knows no restriction types: whoever builds it by name hands back what it was given
-  (config) => new ReadFromDirectoryFn(config) as SplittableDoFn<unknown, unknown, unknown> as never,
+  (config) => new ReadFromDirectoryFn(config),
 );
 
 interface OpenedSource {

@@ -1,0 +1,158 @@
+/** An epoch: what one bundle reads and writes, committed in one PostgreSQL transaction or not at all. */
+import { type Holder, holdEpoch, advanceEpoch, type PipelineKey } from "../../sql/pipelines.js";
+import { insertCommit, pruneCommits } from "../../sql/commits.js";
+import { addToLedger } from "../../sql/ledger.js";
+import type { SqlSession } from "../../sql/sql-session.js";
+import type { EpochTransaction } from "../../transforms/primitives/do-fn.js";
+import { failpoint } from "../../transforms/primitives/failpoint.js";
+import type { BundleScope } from "../bundle/host.js";
+import type { RecordCounts } from "../job/job.js";
+import { addCounts, BundleLedger } from "./bundle-ledger.js";
+
+/** How many rows `commits` keeps for a pipeline; older ones are removed now and then. */
+const COMMITS_KEPT = 10_000;
+const PRUNE_EVERY_EPOCHS = 1_000;
+
+/** Another run has taken the pipeline over: this one must stop, nothing of it will ever commit. */
+export class FencedError extends Error {
+  override readonly name = "FencedError";
+  readonly code = "MILLRACE_FENCED";
+}
+
+/** The state of a run that its commits move on, strictly in order. */
+export interface Run {
+  readonly key: PipelineKey;
+  readonly runId: string;
+  readonly holder: Holder;
+  readonly session: SqlSession;
+  /** Last committed epoch. */
+  epoch: number;
+  totals: RecordCounts;
+  watermarkMs: number | null;
+}
+
+/** What a commit did, or undefined when there was nothing to commit. */
+export interface CommittedEpoch {
+  readonly epoch: number;
+  readonly counts: RecordCounts;
+  /** In ms: waiting for its turn, the steps' statements, the COMMIT itself. */
+  readonly durationMs: { readonly wait: number; readonly sink: number; readonly commit: number };
+}
+
+/**
+ * The scope of one bundle. Its transaction opens when a step first asks for it, and not before every
+ * earlier epoch is committed; without anything to commit no epoch is used up.
+ */
+export class Epoch implements BundleScope {
+  readonly ledger = new BundleLedger();
+  readonly #callbacks: (() => void | Promise<void>)[] = [];
+  #transaction: Promise<EpochTransaction> | undefined;
+  #askedAtMs = 0;
+  #openedAtMs = 0;
+  /** Event times of what the sources emitted, ms since 1970. */
+  minTimestampMs = Number.POSITIVE_INFINITY;
+  maxTimestampMs = Number.NEGATIVE_INFINITY;
+  records = 0;
+
+  constructor(
+    private readonly run: Run,
+    /** Resolves when all earlier epochs are committed; rejects when one failed. */
+    private readonly earlier: Promise<unknown>,
+    private readonly monotonicMs: () => number,
+  ) {}
+
+  afterCommit(callback: () => void | Promise<void>): void {
+    this.#callbacks.push(callback);
+  }
+
+  transaction(): Promise<EpochTransaction> {
+    this.#transaction ??= this.#open();
+    return this.#transaction;
+  }
+
+  /**
+   * Commits what the steps did, then runs what waits for the commit. Call it after every step has
+   * finished its bundle.
+   * @throws FencedError when another run has taken over.
+   * @throws the driver's error; whether the commit happened is then for the database to say.
+   */
+  async commit(): Promise<CommittedEpoch | undefined> {
+    await this.earlier;
+    if (!this.ledger.isEmpty) await this.transaction();
+    const committed = this.#transaction === undefined ? undefined : await this.#commit(await this.#transaction);
+    failpoint("before-finalize");
+    for (const callback of this.#callbacks) {
+      const done = callback();
+      if (done !== undefined) await done;
+    }
+    failpoint("after-finalize");
+    return committed;
+  }
+
+  async #open(): Promise<EpochTransaction> {
+    this.#askedAtMs = this.monotonicMs();
+    await this.earlier;
+    failpoint("before-transaction");
+    const { session, key, runId, epoch } = this.run;
+    this.#openedAtMs = this.monotonicMs();
+    await session.begin();
+    if (!(await holdEpoch(session, key, { runId, epoch }))) throw fenced(this.run);
+    failpoint("after-begin");
+    return {
+      epoch: epoch + 1,
+      runId,
+      query: (text, values) => session.query(text, values),
+      execute: (text, values) => session.execute(text, values),
+      copy: (statement, chunks) => session.copy(statement, chunks),
+    };
+  }
+
+  async #commit(transaction: EpochTransaction): Promise<CommittedEpoch> {
+    const { run } = this;
+    const { pipeline, shard } = run.key;
+    const counts = this.ledger.total();
+    const totals = addCounts(run.totals, counts);
+    const watermarkMs = this.#watermark();
+    if (!this.ledger.isEmpty) await addToLedger(transaction, pipeline, this.ledger.files);
+    failpoint("after-ledger");
+    await insertCommit(transaction, {
+      ...counts,
+      deadLetters: Object.values(counts.deadLetters).reduce((sum, count) => sum + count, 0),
+      pipeline,
+      shard,
+      epoch: transaction.epoch,
+      runId: run.runId,
+    });
+    if (transaction.epoch % PRUNE_EVERY_EPOCHS === 0) await pruneCommits(transaction, pipeline, shard, COMMITS_KEPT);
+    const at = { runId: run.runId, epoch: run.epoch };
+    if (!(await advanceEpoch(transaction, run.key, at, { totals, watermarkMs }))) throw fenced(run);
+    const readyAtMs = this.monotonicMs();
+    failpoint("before-commit");
+    await run.session.commit();
+    failpoint("after-commit");
+    run.epoch = transaction.epoch;
+    run.totals = totals;
+    run.watermarkMs = watermarkMs;
+    return {
+      epoch: transaction.epoch,
+      counts,
+      durationMs: {
+        wait: this.#openedAtMs - this.#askedAtMs,
+        sink: readyAtMs - this.#openedAtMs,
+        commit: this.monotonicMs() - readyAtMs,
+      },
+    };
+  }
+
+  /** The largest event time committed; it never goes back. */
+  #watermark(): number | null {
+    if (this.maxTimestampMs === Number.NEGATIVE_INFINITY) return this.run.watermarkMs;
+    return Math.max(this.maxTimestampMs, this.run.watermarkMs ?? Number.NEGATIVE_INFINITY);
+  }
+}
+
+function fenced(run: Run): FencedError {
+  return new FencedError(
+    `pipeline "${run.key.pipeline}" was taken over: its run is no longer ${run.runId} at epoch ${run.epoch}`,
+  );
+}

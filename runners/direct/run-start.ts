@@ -1,0 +1,121 @@
+/** Becoming the one runner of a pipeline: the lock, whoever holds it, and the new run. */
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import {
+  type Holder,
+  type LockHolder,
+  type PipelineKey,
+  readLockHolder,
+  takeRun,
+  terminateBackend,
+  tryLockPipeline,
+} from "../../sql/pipelines.js";
+import type { SqlSession } from "../../sql/sql-session.js";
+import type { Clock, Log } from "../../transforms/primitives/do-fn.js";
+import { FencedError, type Run } from "./epoch.js";
+
+/** How long a starting runner waits for the one before it to leave. */
+const LOCK_WAIT_MS = 15_000;
+const LOCK_POLL_MS = 100;
+/** Process start times are compared with this tolerance, in ms. */
+const SAME_START_MS = 5_000;
+
+/** Somebody else runs the pipeline. */
+export class PipelineLockedError extends Error {
+  override readonly name = "PipelineLockedError";
+  readonly code = "MILLRACE_LOCKED";
+}
+
+export interface StartOptions {
+  readonly key: PipelineKey;
+  readonly takeover: boolean;
+  /** The run that this process held before its connection broke. */
+  readonly after: string | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Locks the pipeline on this session and takes a new run of it.
+ * @throws PipelineLockedError naming the holder, when it does not leave within 15 s.
+ * @throws FencedError when another run came in between since `after`.
+ */
+export async function startRun(session: SqlSession, options: StartOptions): Promise<Run> {
+  const { key, after } = options;
+  await lock(session, options);
+  const runId = randomUUID();
+  const holder = self();
+  const start = await takeRun(session, key, { runId, holder, after });
+  if (start === undefined) {
+    throw new FencedError(`pipeline "${key.pipeline}" was taken over while the connection was away`);
+  }
+  return { key, runId, holder, session, ...start };
+}
+
+async function lock(session: SqlSession, { key, takeover, after, clock, log, signal }: StartOptions): Promise<void> {
+  const deadlineMs = clock.monotonicMs() + LOCK_WAIT_MS;
+  let told = false;
+  while (!(await tryLockPipeline(session, key))) {
+    signal.throwIfAborted();
+    const found = await readLockHolder(session, key);
+    const reason = found && whyToTerminate(found, { takeover, own: after !== undefined });
+    if (found !== undefined && reason !== undefined) {
+      log.warn(`terminating the session that holds pipeline "${key.pipeline}": ${reason}`, { holder: describe(found) });
+      await terminateBackend(session, found.backendPid);
+    } else if (found !== undefined && !told) {
+      log.info(`waiting for pipeline "${key.pipeline}", held by ${describe(found)}`);
+      told = true;
+    }
+    if (clock.monotonicMs() >= deadlineMs) {
+      throw new PipelineLockedError(
+        `pipeline "${key.pipeline}" is run by ${found ? describe(found) : "another session"}; ` +
+          `waited ${LOCK_WAIT_MS / 1000} s. Stop it, or start with --takeover`,
+      );
+    }
+    await clock.sleep(LOCK_POLL_MS, signal);
+  }
+}
+
+/** Why a holder may be put out: asked to, it is our own broken connection, or its process is dead. */
+function whyToTerminate(found: LockHolder, { takeover, own }: { takeover: boolean; own: boolean }): string | undefined {
+  if (takeover) return "--takeover";
+  const { holder } = found;
+  if (holder === undefined || holder.host !== hostname()) return undefined;
+  if (own && holder.pid === process.pid) return "it is this process's own broken connection";
+  return isAlive(holder) ? undefined : `its process ${holder.pid} on this host is dead`;
+}
+
+function isAlive({ pid, startedAtMs }: Holder): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
+  }
+  return !isReused(pid, startedAtMs);
+}
+
+/** Whether the pid now belongs to a process that started at another time: known where /proc tells. */
+function isReused(pid: number, startedAtMs: number): boolean {
+  const ticksPerSecond = 100; // USER_HZ, the same on every Linux that Node runs on
+  try {
+    const bootSeconds = Number(/^btime (\d+)$/m.exec(readFileSync("/proc/stat", "utf8"))?.[1]);
+    // The command name, in parentheses, may hold anything; the start time is the 20th field after it.
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)?.split(" ") ?? [];
+    const startMs = (bootSeconds + Number(fields[19]) / ticksPerSecond) * 1000;
+    return Math.abs(startMs - startedAtMs) > SAME_START_MS;
+  } catch {
+    return false; // no /proc: the pid alone must do
+  }
+}
+
+function self(): Holder {
+  return { host: hostname(), pid: process.pid, startedAtMs: Math.round(Date.now() - process.uptime() * 1000) };
+}
+
+function describe({ holder, backendPid, backendStart, clientAddress }: LockHolder): string {
+  const backend = `server process ${backendPid} since ${backendStart}`;
+  if (holder === undefined) return `${clientAddress ?? "a local client"} (${backend})`;
+  return `process ${holder.pid} on host ${holder.host}, started ${new Date(holder.startedAtMs).toISOString()} (${backend})`;
+}

@@ -1,0 +1,177 @@
+/** The leaves of a pipeline proto as typed steps, in topological order. */
+import { runnerApi } from "../../transforms/primitives/beam.js";
+import { PAR_DO_URN, REGISTERED_DO_FN_URN, type RegisteredDoFn } from "../../transforms/primitives/par-do.js";
+
+/** A leaf transform: what a runner has to execute. */
+export type Step = ParDoStep | FlattenStep | ImpulseStep | GroupByKeyStep | UnknownStep;
+/** Steps that run inside a stage, one calling the next. */
+export type FusedStep = ParDoStep | FlattenStep;
+/** Steps that the runner itself executes, between stages. */
+export type RunnerStep = ImpulseStep | GroupByKeyStep;
+
+interface NamedStep {
+  /**
+   * The transform's unique name, e.g. `ReadEvents/ReadFiles`: the same in every process and after
+   * every restart, so that it keys saved state.
+   */
+  readonly path: string;
+  /** The leaf as it stands in the proto. */
+  readonly transform: runnerApi.PTransform;
+}
+
+/** Applies a DoFn to each element of one PCollection. */
+export interface ParDoStep extends NamedStep {
+  readonly kind: "parDo";
+  readonly doFn: DoFnSpec;
+  /** Id of the main input. */
+  readonly input: string;
+  /** Ids of the side inputs by local name. */
+  readonly sideInputs: ReadonlyMap<string, string>;
+  /** Ids of the outputs by tag; `MAIN_OUTPUT` is the tag of a single one. */
+  readonly outputs: ReadonlyMap<string, string>;
+  /** The rest of what the graph says of it: state, timers, restriction coder, finalization. */
+  readonly payload: runnerApi.ParDoPayload;
+  /** A splittable DoFn: its residuals come back to this step. */
+  readonly isSplittable: boolean;
+  /** It keeps state or timers, so its input is keyed. */
+  readonly isStateful: boolean;
+}
+
+/** The union of PCollections; one may occur twice and then counts twice. */
+export interface FlattenStep extends NamedStep {
+  readonly kind: "flatten";
+  readonly inputs: readonly string[];
+  readonly output: string;
+}
+
+/** One empty element, once, at the start of a pipeline's life. */
+export interface ImpulseStep extends NamedStep {
+  readonly kind: "impulse";
+  readonly output: string;
+}
+
+export interface GroupByKeyStep extends NamedStep {
+  readonly kind: "groupByKey";
+  readonly input: string;
+  readonly output: string;
+}
+
+/** A leaf under a URN that is not known here: named, so that it can be refused. */
+export interface UnknownStep extends NamedStep {
+  readonly kind: "unknown";
+  readonly urn: string;
+}
+
+/** How the function of a ParDo is given. */
+export type DoFnSpec =
+  | ({ readonly kind: "registered" } & RegisteredDoFn)
+  /** Some other URN, e.g. the SDK's `beam:dofn:serialized_js_dofn_info:v1`. */
+  | { readonly kind: "other"; readonly urn: string; readonly payload: Uint8Array };
+
+/** Decodes the leaves of a pipeline, producers before consumers. @throws on a malformed proto. */
+export function readSteps(proto: runnerApi.Pipeline): Step[] {
+  const { transforms } = proto.components!;
+  return leaves(proto).map((id) => readStep(transforms[id]!));
+}
+
+/** Ids of all PCollections that the step reads, side inputs included. */
+export function inputsOf(step: Step): string[] {
+  return Object.values(step.transform.inputs);
+}
+
+/** Ids of all PCollections that the step makes. */
+export function outputsOf(step: Step): string[] {
+  return Object.values(step.transform.outputs);
+}
+
+/**
+ * Ids of the leaf transforms in application order, which is topological, as a PCollection is there
+ * before it is used. A transform without parts that only hands its inputs on is no leaf.
+ */
+export function leaves(proto: runnerApi.Pipeline): string[] {
+  const { transforms } = proto.components!;
+  const found: string[] = [];
+  const visit = (id: string): void => {
+    const transform = transforms[id];
+    if (transform === undefined) throw new Error(`the graph names a transform "${id}" that it does not hold`);
+    if (transform.subtransforms.length > 0) transform.subtransforms.forEach(visit);
+    else if (!handsOnOnly(transform)) found.push(id);
+  };
+  proto.rootTransformIds.forEach(visit);
+  return found;
+}
+
+function handsOnOnly(transform: runnerApi.PTransform): boolean {
+  const inputs = new Set(Object.values(transform.inputs));
+  return !transform.spec?.urn && Object.values(transform.outputs).every((id) => inputs.has(id));
+}
+
+function readStep(transform: runnerApi.PTransform): Step {
+  const named = { path: transform.uniqueName, transform };
+  const urn = transform.spec?.urn ?? "";
+  switch (urn) {
+    case PAR_DO_URN:
+      return readParDo(transform);
+    case "beam:transform:flatten:v1":
+      return {
+        ...named,
+        kind: "flatten",
+        inputs: inOrder(transform.inputs),
+        output: only(transform, "outputs"),
+      };
+    case "beam:transform:impulse:v1":
+      return { ...named, kind: "impulse", output: only(transform, "outputs") };
+    case "beam:transform:group_by_key:v1":
+      return {
+        ...named,
+        kind: "groupByKey",
+        input: only(transform, "inputs"),
+        output: only(transform, "outputs"),
+      };
+    default:
+      return { ...named, kind: "unknown", urn };
+  }
+}
+
+function readParDo(transform: runnerApi.PTransform): ParDoStep {
+  const payload = runnerApi.ParDoPayload.fromBinary(transform.spec!.payload);
+  const isSide = (name: string) => payload.sideInputs[name] !== undefined;
+  const mains = Object.entries(transform.inputs).filter(([name]) => !isSide(name));
+  if (mains.length !== 1) {
+    throw new Error(`step "${transform.uniqueName}" must have one main input, got ${mains.length}`);
+  }
+  return {
+    kind: "parDo",
+    path: transform.uniqueName,
+    transform,
+    doFn: readDoFn(payload.doFn),
+    input: mains[0]![1],
+    sideInputs: new Map(Object.entries(transform.inputs).filter(([name]) => isSide(name))),
+    outputs: new Map(Object.entries(transform.outputs)),
+    payload,
+    isSplittable: payload.restrictionCoderId !== "",
+    isStateful: Object.keys({ ...payload.stateSpecs, ...payload.timerFamilySpecs }).length > 0,
+  };
+}
+
+function readDoFn(spec: runnerApi.FunctionSpec | undefined): DoFnSpec {
+  if (spec?.urn !== REGISTERED_DO_FN_URN) {
+    return { kind: "other", urn: spec?.urn ?? "", payload: spec?.payload ?? new Uint8Array() };
+  }
+  const { fn, config } = JSON.parse(new TextDecoder().decode(spec.payload)) as RegisteredDoFn;
+  return { kind: "registered", fn, config };
+}
+
+/** A flatten's local names are numbers as text: "10" comes after "9", and a map promises no order. */
+function inOrder(inputs: Readonly<Record<string, string>>): string[] {
+  const names = Object.keys(inputs).sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+  return names.map((name) => inputs[name]!);
+}
+
+function only(transform: runnerApi.PTransform, side: "inputs" | "outputs"): string {
+  const ids = Object.values(transform[side]);
+  if (ids.length !== 1) {
+    throw new Error(`step "${transform.uniqueName}" must have exactly one of its ${side}, got ${ids.length}`);
+  }
+  return ids[0]!;
+}

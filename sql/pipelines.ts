@@ -1,0 +1,180 @@
+/** The row of a pipeline: who runs it, which epoch is committed, what was counted since the first. */
+import type { SqlQueries, SqlTransaction } from "./sql-session.js";
+
+export interface PipelineKey {
+  readonly pipeline: string;
+  readonly shard: number;
+}
+
+/** The process that runs a pipeline, for whoever finds it locked. */
+export interface Holder {
+  readonly host: string;
+  readonly pid: number;
+  readonly startedAtMs: number;
+}
+
+/** Totals since the pipeline's first commit. */
+export interface PipelineTotals {
+  readonly recordsRead: number;
+  readonly eventsWritten: number;
+  readonly duplicates: number;
+  readonly conflicts: number;
+  readonly deadLetters: Readonly<Record<string, number>>;
+}
+
+/** What a run starts from. */
+export interface RunStart {
+  /** Epochs committed so far; the next one is this plus 1. */
+  readonly epoch: number;
+  readonly totals: PipelineTotals;
+  readonly watermarkMs: number | null;
+}
+
+/** SQL of the key that the runner of a pipeline holds as an advisory lock on its session. */
+const LOCK_KEY = "hashtextextended('millrace:' || $1::text || ':' || $2::text, 0)";
+
+/** Tries to become the pipeline's only runner, for as long as this session lives. */
+export async function tryLockPipeline(queries: SqlQueries, key: PipelineKey): Promise<boolean> {
+  const rows = await queries.query<{ locked: boolean }>(`select pg_try_advisory_lock(${LOCK_KEY}) as locked`, [
+    key.pipeline,
+    key.shard,
+  ]);
+  return rows[0]?.locked === true;
+}
+
+/** Who holds the lock: the backend, and the process as it introduced itself, if it did. */
+export interface LockHolder {
+  readonly backendPid: number;
+  readonly backendStart: string;
+  readonly clientAddress: string | null;
+  readonly holder: Holder | undefined;
+}
+
+export async function readLockHolder(queries: SqlQueries, key: PipelineKey): Promise<LockHolder | undefined> {
+  const rows = await queries.query<{
+    pid: number;
+    backend_start: string;
+    client_addr: string | null;
+    holder_host: string | null;
+    holder_pid: number | null;
+    started_ms: number | null;
+  }>(
+    `with lock_key as (select ${LOCK_KEY} as key)
+     select a.pid, a.backend_start::text, host(a.client_addr) as client_addr, p.holder_host, p.holder_pid,
+       (extract(epoch from p.holder_started_at) * 1000)::bigint as started_ms
+     from lock_key
+     join pg_locks l on l.locktype = 'advisory' and l.granted and l.objsubid = 1
+       and l.database = (select oid from pg_database where datname = current_database())
+       and l.classid::bigint = (lock_key.key >> 32) & 4294967295 and l.objid::bigint = lock_key.key & 4294967295
+     join pg_stat_activity a on a.pid = l.pid
+     left join pipelines p on p.pipeline = $1::text and p.shard = $2::text::integer`,
+    [key.pipeline, key.shard],
+  );
+  const row = rows[0];
+  if (row === undefined) return undefined;
+  const { holder_host: host, holder_pid: pid, started_ms: startedAtMs } = row;
+  return {
+    backendPid: row.pid,
+    backendStart: row.backend_start,
+    clientAddress: row.client_addr,
+    holder: host === null || pid === null || startedAtMs === null ? undefined : { host, pid, startedAtMs },
+  };
+}
+
+/** Ends another session; its open transaction is rolled back. */
+export async function terminateBackend(queries: SqlQueries, backendPid: number): Promise<void> {
+  await queries.query("select pg_terminate_backend($1)", [backendPid]);
+}
+
+/**
+ * Makes `runId` the pipeline's run, creating the pipeline at first. Waits for a transaction in which
+ * an orphaned backend of an earlier run may still be, fences that run, and tells how it ended: a
+ * plain read could say 7 while the orphan goes on to commit 8.
+ * @param after the run that this process held before; undefined to take over from whoever it was.
+ * @returns undefined when another run than `after` has taken over.
+ */
+export async function takeRun(
+  queries: SqlQueries,
+  key: PipelineKey,
+  run: { readonly runId: string; readonly holder: Holder; readonly after: string | undefined },
+): Promise<RunStart | undefined> {
+  const { host, pid, startedAtMs } = run.holder;
+  const rows = await queries.query<RunRow>(
+    `insert into pipelines as p (pipeline, shard, run_id, holder_host, holder_pid, holder_started_at)
+     values ($1, $2, $3, $4, $5, to_timestamp($6::double precision / 1000))
+     on conflict (pipeline, shard) do update set run_id = excluded.run_id, holder_host = excluded.holder_host,
+       holder_pid = excluded.holder_pid, holder_started_at = excluded.holder_started_at
+     where $7::uuid is null or p.run_id = $7::uuid
+     returning epoch, records_read, events_written, duplicates, conflicts, dead_letters,
+       (extract(epoch from watermark) * 1000)::bigint as watermark_ms`,
+    [key.pipeline, key.shard, run.runId, host, pid, startedAtMs, run.after ?? null],
+  );
+  const row = rows[0];
+  if (row === undefined) return undefined;
+  return {
+    epoch: row.epoch,
+    totals: {
+      recordsRead: row.records_read,
+      eventsWritten: row.events_written,
+      duplicates: row.duplicates,
+      conflicts: row.conflicts,
+      deadLetters: row.dead_letters,
+    },
+    watermarkMs: row.watermark_ms,
+  };
+}
+
+interface RunRow {
+  epoch: number;
+  records_read: number;
+  events_written: number;
+  duplicates: number;
+  conflicts: number;
+  dead_letters: Record<string, number>;
+  watermark_ms: number | null;
+}
+
+/**
+ * Locks the pipeline's row for the transaction, so that who takes over waits for its end.
+ * @returns false when the run is fenced: another run_id, or another epoch, is there.
+ */
+export async function holdEpoch(
+  transaction: SqlTransaction,
+  key: PipelineKey,
+  at: { readonly runId: string; readonly epoch: number },
+): Promise<boolean> {
+  const rows = await transaction.query(
+    "select from pipelines where pipeline = $1 and shard = $2 and run_id = $3 and epoch = $4 for update",
+    [key.pipeline, key.shard, at.runId, at.epoch],
+  );
+  return rows.length === 1;
+}
+
+/** Moves from `epoch` to the next one. @returns false when the run is fenced. */
+export async function advanceEpoch(
+  transaction: SqlTransaction,
+  key: PipelineKey,
+  at: { readonly runId: string; readonly epoch: number },
+  after: { readonly totals: PipelineTotals; readonly watermarkMs: number | null },
+): Promise<boolean> {
+  const { totals, watermarkMs } = after;
+  const moved = await transaction.execute(
+    `update pipelines set epoch = epoch + 1, records_read = $5, events_written = $6, duplicates = $7,
+       conflicts = $8, dead_letters = $9, watermark = to_timestamp($10::double precision / 1000),
+       last_commit_at = clock_timestamp()
+     where pipeline = $1 and shard = $2 and run_id = $3 and epoch = $4`,
+    [
+      key.pipeline,
+      key.shard,
+      at.runId,
+      at.epoch,
+      totals.recordsRead,
+      totals.eventsWritten,
+      totals.duplicates,
+      totals.conflicts,
+      JSON.stringify(totals.deadLetters),
+      watermarkMs,
+    ],
+  );
+  return moved === 1;
+}

@@ -1,0 +1,95 @@
+/** The DoFn of `deduplicate`: a bounded memory of accepted keys in front of the table's unique key. */
+import { isAccepted } from "./acceptance.js";
+import type { Sourced } from "./input-record.js";
+import type { BundleContext, DoFn, ProcessContext, SetupContext } from "./primitives/do-fn.js";
+import { registerDoFn } from "./primitives/fn-registry.js";
+
+export interface DeduplicateConfig {
+  /** Field of the value that identifies an event. */
+  readonly key: string;
+  /** How many accepted keys are remembered at the most. */
+  readonly horizon: { readonly records: number };
+}
+
+type Value = Readonly<Record<string, unknown>>;
+
+/**
+ * Lets a value pass unless its key belongs to a row that is already committed and still remembered:
+ * then it is counted as a duplicate (all fields equal) or a conflict, exactly as the table would.
+ *
+ * An id counts as seen only once a row of it was accepted, so keys enter the memory with their
+ * commit; repeats within epochs in flight pass, and the unique key of the table has the last word.
+ * The memory is derivable state: losing it costs speed, never truth.
+ */
+export class DeduplicateFn implements DoFn<Sourced<Value>> {
+  readonly #key: string;
+  readonly #horizon: number;
+  #seen = new RecentKeys(1);
+  #passed: Value[] = [];
+
+  constructor(config: DeduplicateConfig) {
+    if (!(Number.isInteger(config.horizon.records) && config.horizon.records > 0)) {
+      throw new Error(`deduplicate's horizon.records must be a positive integer, got ${config.horizon.records}`);
+    }
+    this.#key = config.key;
+    this.#horizon = config.horizon.records;
+  }
+
+  setup(context: SetupContext): void {
+    this.#seen = context.shared("seen", () => new RecentKeys(this.#horizon));
+  }
+
+  startBundle(context: BundleContext): void {
+    const passed: Value[] = [];
+    this.#passed = passed;
+    context.afterCommit(() => {
+      for (const value of passed) {
+        if (isAccepted(value)) this.#seen.add(value[this.#key] as string, value);
+      }
+    });
+  }
+
+  process(element: Sourced<Value>, context: ProcessContext): void {
+    const key = element.value[this.#key] as string;
+    const stored = this.#seen.get(key);
+    if (stored === undefined) {
+      this.#passed.push(element.value);
+      context.output(element);
+    } else {
+      context.ledger.add(element.record.file.fileId, isEqual(stored, element.value) ? "duplicates" : "conflicts");
+    }
+  }
+}
+
+/** The last `capacity` keys at the most, and at least half of them, each with its first value. */
+class RecentKeys {
+  readonly #generationMax: number;
+  #young = new Map<string, Value>();
+  #old = new Map<string, Value>();
+
+  constructor(capacity: number) {
+    this.#generationMax = Math.ceil(capacity / 2);
+  }
+
+  get(key: string): Value | undefined {
+    return this.#young.get(key) ?? this.#old.get(key);
+  }
+
+  add(key: string, value: Value): void {
+    if (this.get(key) !== undefined) return; // the first value is the one in the table
+    if (this.#young.size >= this.#generationMax) {
+      this.#old = this.#young;
+      this.#young = new Map();
+    }
+    this.#young.set(key, value);
+  }
+}
+
+function isEqual(a: Value, b: Value): boolean {
+  for (const name in a) {
+    if (a[name] !== b[name]) return false;
+  }
+  return true;
+}
+
+export const DEDUPLICATE_FN = registerDoFn("deduplicate@1", (config: DeduplicateConfig) => new DeduplicateFn(config));
