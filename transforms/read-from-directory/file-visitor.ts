@@ -258,9 +258,11 @@ function reportCorruption(visit: Visit, corruption: string): VisitOutcome {
   if (!isReported) {
     const messages = [`the gzip data breaks after ${end} inflated bytes: ${corruption}`];
     // a range of its own even where a record starts right here once the file goes on: the byte before
-    const at = rest.length > 0 || end === 0 ? start.byteOffset : end - 1;
-    const raw = rest.length > 0 || end === 0 ? rest : Buffer.from("\n");
-    if (!visit.emitProblem(at, raw, start.line, { reason: "corrupt_gzip", messages })) return "stopped";
+    const isAtNewline = rest.length === 0 && end > 0;
+    const at = isAtNewline ? end - 1 : start.byteOffset;
+    const raw = isAtNewline ? Buffer.from("\n") : rest;
+    const line = isAtNewline ? start.line - 1 : start.line;
+    if (!visit.emitProblem(at, raw, line, { reason: "corrupt_gzip", messages })) return "stopped";
   }
   settleAtEnd(visit, start, rest, undefined);
   file.state = "corrupt";
