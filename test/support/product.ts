@@ -144,7 +144,9 @@ export class Product {
   /** Ends what still runs and removes the folder. */
   async clear(): Promise<void> {
     for (const command of this.#running) {
-      command.kill("SIGKILL");
+      for (const pid of [...(await descendantsOf(command.pid)), command.pid]) {
+        if (command.isRunning) process.kill(pid, "SIGKILL");
+      }
       await command.ended;
     }
     await rm(this.dir, { recursive: true, force: true });
@@ -162,6 +164,13 @@ export class Product {
     );
     return command;
   }
+}
+
+/** Pids of a process's children and theirs, as long as it runs. */
+export async function descendantsOf(pid: number): Promise<number[]> {
+  const text = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8").catch(() => "");
+  const children = text.split(" ").filter(Boolean).map(Number);
+  return [...children, ...(await Promise.all(children.map(descendantsOf))).flat()];
 }
 
 /** Every line as the JSON it must be. */
