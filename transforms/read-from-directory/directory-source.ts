@@ -275,7 +275,10 @@ export class DirectorySource {
     }
     if (this.#changes.later.size > 0) this.#pace.notLaterThan(nowMs + LATER_MS_MAX);
     const delayMs = this.#pace.delayMs(nowMs, this.#waker.isAwake);
-    return { resume: true, delayMs, wake: this.#waker.wait() };
+    // already woken: the gap after a poll is all there is to wait for
+    return this.#waker.isAwake
+      ? { resume: true, delayMs }
+      : { resume: true, delayMs, wake: this.#waker.wait() };
   }
 
   /** In available-now mode: everything of the snapshot was read, and moved where that is wanted. */
