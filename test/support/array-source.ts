@@ -76,7 +76,7 @@ class ArraySource implements SplittableDoFn<Uint8Array, Offset, number> {
       if (!tracker.tryClaim(at)) break;
       const fields = this.config.values[at] as Record<string, string>;
       const raw = Buffer.from(JSON.stringify(fields));
-      const scanned = { line: at + 1, byteStart: at, byteEnd: at + 1, fields, chunk: raw, chunkStart: 0 };
+      const scanned = { line: at + 1, byteStart: at * 1000, byteEnd: at * 1000 + raw.length, fields, chunk: raw, chunkStart: 0 };
       this.#to = at + 1;
       context.ledger.add(file.fileId, "records_read");
       context.output(new InputRecord(file, scanned), at);
