@@ -30,6 +30,8 @@ LABEL org.opencontainers.image.title="Millrace" \
 ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=build /app/package.json ./
+# where some of node_modules' links lead
+COPY --from=build /app/.stubs .stubs
 COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY --from=build /app/sql sql
