@@ -63,7 +63,8 @@ describe("pipeline --once against postgres:15", () => {
         ids: manifest.unique,
         letters: manifest.malformed,
       });
-      const files = await readdir(join(folder, "error"));
+      const entries = await readdir(join(folder, "error"), { withFileTypes: true });
+      const files = entries.filter((entry) => entry.isFile()).map(({ name }) => name);
       const letters = await Promise.all(files.map((file) => readFile(join(folder, "error", file), "utf8")));
       expect(letters.join("").trimEnd().split("\n").length, attempt).to.equal(manifest.malformed);
       const [status] = JSON.parse(await millrace("status", "--json"));
