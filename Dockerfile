@@ -39,6 +39,7 @@ COPY --from=build /app/sql sql
 RUN mkdir -p data/raw data/error data/processed logs .millrace \
  && chown -R node:node data logs .millrace
 USER node
-# Node itself is the first process: no shell stands between it and SIGTERM.
+# No shell stands between Node and SIGTERM. Only while Node loads, before it listens, a first process misses
+# signals: docker-compose.yml puts `init: true` before it, `docker run` takes `--init`.
 ENTRYPOINT ["node", "--max-semi-space-size=32", "dist/pipelines/cli.js"]
 CMD ["pipeline"]
