@@ -13,11 +13,12 @@ import type {
 } from "../primitives/do-fn.js";
 import { registerDoFn } from "../primitives/fn-registry.js";
 import { createRecordFormat } from "../record-format.js";
-import { DirectorySource, type PositionsSnapshot } from "./directory-source.js";
+import { DirectorySource } from "./directory-source.js";
 import { type FileSystem, realFileSystem } from "./file-system.js";
 import type { RecordTarget } from "./file-visitor.js";
 import { InputDirectory } from "./input-directory.js";
 import { createNameFilter, DEFAULT_GLOBS } from "./name-filter.js";
+import type { PositionsSnapshot } from "./positions-snapshot.js";
 import { type RecordRange, RecordRangeTracker } from "./record-range.js";
 import type { SourcePositions } from "./source-positions.js";
 import { storedPositions } from "./stored-positions.js";
