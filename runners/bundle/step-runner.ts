@@ -23,7 +23,9 @@ export class StepFailedError extends Error {
     readonly method: string,
     cause: unknown,
   ) {
-    super(`step "${step}" failed in ${method}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    super(`step "${step}" failed in ${method}: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    });
   }
 }
 
@@ -94,7 +96,9 @@ export class StepRunner {
   emit(tag: string, value: unknown, timestampMs: number): void {
     const receive = this.outputs.get(tag);
     if (receive === undefined) {
-      throw new Error(`step "${this.path}" has no output "${tag}" (it has ${[...this.outputs.keys()].join(", ")})`);
+      throw new Error(
+        `step "${this.path}" has no output "${tag}" (it has ${[...this.outputs.keys()].join(", ")})`,
+      );
     }
     receive(value, timestampMs);
   }
