@@ -29,7 +29,7 @@ export class StepFailedError extends Error {
   }
 }
 
-/** Promises of asynchronous elements that a step may have pending before the bundle waits for them. */
+/** A DoFn at work. What its asynchronous `process` calls promised is awaited before `finishBundle`. */
 export class StepRunner {
   scope: BundleScope | undefined;
   /** Counts what a splittable DoFn emits; undefined outside its `process`. */
@@ -169,5 +169,8 @@ class FinishContext extends ElementContext implements FinishBundleContext {
   }
 }
 
-/** Beam's largest timestamp of an element, in ms since 1970. */
-const MAX_TIMESTAMP_MS = 9223372036854775;
+/**
+ * The largest timestamp within Beam's range that a number holds exactly, in ms since 1970 (Beam's own,
+ * 9223372036854775, would be rounded out of the range).
+ */
+const MAX_TIMESTAMP_MS = 9223372036854774;

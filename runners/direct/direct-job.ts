@@ -1,14 +1,14 @@
 /** A pipeline running on the direct runner: sessions with the database, one after the other, until it ends. */
 import { hostname } from "node:os";
-import { backoffMs, classify, sqlStateOf } from "../../sql/sql-state.js";
 import { migrate } from "../../sql/migrate.js";
 import { refusePooler } from "../../sql/pooler.js";
 import { SqlSession } from "../../sql/sql-session.js";
+import { backoffMs, classify, sqlStateOf } from "../../sql/sql-state.js";
 import type { SetupContext } from "../../transforms/primitives/do-fn.js";
 import type { BundleHost } from "../bundle/host.js";
-import type { RunnerOptions } from "../create-runner.js";
 import type { Plan } from "../graph/translate.js";
 import type { Job, JobEvent, JobState, RecordCounts, SourceProgress } from "../job/job.js";
+import type { RunnerOptions } from "../runner.js";
 import { NO_COUNTS } from "./bundle-ledger.js";
 import type { Run } from "./epoch.js";
 import { EpochLoop, type EpochReport } from "./epoch-loop.js";
@@ -89,7 +89,9 @@ export class DirectJob implements Job {
   async #run(): Promise<JobState> {
     try {
       while (!(await this.#attempt())) {}
-      this.#enter(this.#cancel.signal.aborted ? "CANCELLED" : this.#drain.signal.aborted ? "DRAINED" : "DONE");
+      this.#enter(
+        this.#cancel.signal.aborted ? "CANCELLED" : this.#drain.signal.aborted ? "DRAINED" : "DONE",
+      );
     } catch (error) {
       this.#failure = error instanceof Error ? error : new Error(String(error));
       this.#enter("FAILED");
@@ -165,7 +167,8 @@ export class DirectJob implements Job {
       await run.session.close();
       throw error;
     } finally {
-      for (const error of await loop.teardown()) log.warn("a step's teardown failed", { error: String(error) });
+      for (const error of await loop.teardown())
+        log.warn("a step's teardown failed", { error: String(error) });
       this.#loop = undefined;
     }
   }
@@ -192,7 +195,9 @@ export class DirectJob implements Job {
         },
       }),
       emit: (collection) => {
-        throw new Error(`PCollection "${collection}" is read by another stage, which this runner has no way to feed`);
+        throw new Error(
+          `PCollection "${collection}" is read by another stage, which this runner has no way to feed`,
+        );
       },
     };
   }

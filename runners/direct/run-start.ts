@@ -54,7 +54,10 @@ export async function startRun(session: SqlSession, options: StartOptions): Prom
   return { key, runId, holder, session, ...start };
 }
 
-async function lock(session: SqlSession, { key, takeover, after, clock, log, signal }: StartOptions): Promise<void> {
+async function lock(
+  session: SqlSession,
+  { key, takeover, after, clock, log, signal }: StartOptions,
+): Promise<void> {
   const deadlineMs = clock.monotonicMs() + LOCK_WAIT_MS;
   let told = false;
   while (!(await tryLockPipeline(session, key))) {
@@ -62,7 +65,9 @@ async function lock(session: SqlSession, { key, takeover, after, clock, log, sig
     const found = await readLockHolder(session, key);
     const reason = found && whyToTerminate(found, { takeover, own: after !== undefined });
     if (found !== undefined && reason !== undefined) {
-      log.warn(`terminating the session that holds pipeline "${key.pipeline}": ${reason}`, { holder: describe(found) });
+      log.warn(`terminating the session that holds pipeline "${key.pipeline}": ${reason}`, {
+        holder: describe(found),
+      });
       await terminateBackend(session, found.backendPid);
     } else if (found !== undefined && !told) {
       log.info(`waiting for pipeline "${key.pipeline}", held by ${describe(found)}`);
@@ -79,7 +84,10 @@ async function lock(session: SqlSession, { key, takeover, after, clock, log, sig
 }
 
 /** Why a holder may be put out: asked to, it is our own broken connection, or its process is dead. */
-function whyToTerminate(found: LockHolder, { takeover, own }: { takeover: boolean; own: boolean }): string | undefined {
+function whyToTerminate(
+  found: LockHolder,
+  { takeover, own }: { takeover: boolean; own: boolean },
+): string | undefined {
   if (takeover) return "--takeover";
   const { holder } = found;
   if (holder === undefined || holder.host !== hostname()) return undefined;
@@ -111,7 +119,11 @@ function isReused(pid: number, startedAtMs: number): boolean {
 }
 
 function self(): Holder {
-  return { host: hostname(), pid: process.pid, startedAtMs: Math.round(Date.now() - process.uptime() * 1000) };
+  return {
+    host: hostname(),
+    pid: process.pid,
+    startedAtMs: Math.round(Date.now() - process.uptime() * 1000),
+  };
 }
 
 function describe({ holder, backendPid, backendStart, clientAddress }: LockHolder): string {
