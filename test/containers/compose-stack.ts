@@ -15,7 +15,7 @@ const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 export interface ContainerFacts {
   readonly Config: { readonly User: string };
   readonly HostConfig: { readonly ReadonlyRootfs: boolean };
-  readonly NetworkSettings: { readonly Ports: Record<string, { HostIp: string }[] | null> };
+  readonly Mounts: readonly { readonly Type: string; readonly Name?: string }[];
   readonly RestartCount: number;
   readonly State: {
     readonly Status: string;

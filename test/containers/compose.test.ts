@@ -85,6 +85,14 @@ describe("docker-compose.yml", function () {
     }
   });
 
+  it("keeps no volume without a name, which `down` would leave behind", async () => {
+    for (const service of ["prepare", "postgres", "pipeline"]) {
+      const volumes = (await stack.inspect(service)).Mounts.filter(({ Type }) => Type === "volume");
+      expect(volumes, service).not.to.be.empty;
+      for (const { Name } of volumes) expect(Name, service).to.match(new RegExp(`^${stack.project}_`));
+    }
+  });
+
   it("lets in whoever has the password, from this machine only", async () => {
     const connection = {
       host: "127.0.0.1",
