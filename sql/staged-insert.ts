@@ -40,6 +40,8 @@ export class StagedInsert {
   readonly #create: string;
   readonly #empty: string;
   readonly #copy: string;
+  readonly #copyKey: string;
+  readonly #keyPlaces: readonly number[];
   readonly #insert: string;
   readonly #repeatsWithin: string;
   readonly #compare: string;
@@ -58,6 +60,8 @@ export class StagedInsert {
       as select 0::integer as row_index, ${list} from ${target} limit 0`;
     this.#empty = `truncate ${stage}`;
     this.#copy = `copy ${stage} (row_index, ${list}) from stdin`;
+    this.#copyKey = `copy ${stage} (row_index, ${keyList}) from stdin`;
+    this.#keyPlaces = table.conflictKey.map((column) => table.columns.indexOf(column));
     // Only rows that INSERT did not return are looked at again: a join of all would cost 17 to 40 %.
     this.#insert = `with inserted as (
         insert into ${target} (${list}) select ${list} from ${stage}
@@ -76,7 +80,9 @@ export class StagedInsert {
 
   /**
    * Inserts the rows, in order: of several rows with one key the first that PostgreSQL accepts wins.
-   * Rows that it rejects are found by halving and left out; the rest is inserted all the same.
+   * Rows that it rejects are found by halving and left out; the rest is inserted all the same. A row
+   * whose key is taken is a repeat, whatever else it holds: also where PostgreSQL, which looks at checks
+   * and triggers first, would reject it.
    * @param rows COPY text of `row index, columns…`, line ends included; the index is unique.
    * @throws any error that is not about what a row holds; the transaction must then be rolled back.
    */
@@ -105,7 +111,9 @@ export class StagedInsert {
       await transaction.execute("rollback to savepoint rows; release savepoint rows");
       const only = rows.length === 1 ? rows[0] : undefined;
       if (only !== undefined) {
-        result.rejections.push({ index: only.index, error: error as Error });
+        const repeat = await this.#findRepeat(transaction, only);
+        if (repeat !== undefined) result.repeats.push(repeat);
+        else result.rejections.push({ index: only.index, error: error as Error });
         return;
       }
     }
@@ -133,6 +141,28 @@ export class StagedInsert {
       throw new Error(`of ${rows.length} staged rows ${inserted} were inserted and ${missing.length} were not`);
     }
     return missing;
+  }
+
+  /** A rejected row as a repeat, if its key is taken; a value that its column cannot hold makes it unequal. */
+  async #findRepeat(transaction: SqlTransaction, row: StagedRow): Promise<Repeat | undefined> {
+    const [index, ...fields] = row.text.slice(0, -1).split("\t");
+    const keyText = `${[index, ...this.#keyPlaces.map((place) => fields[place])].join("\t")}\n`;
+    for (const [copy, text] of [
+      [this.#copy, row.text],
+      [this.#copyKey, keyText],
+    ] as const) {
+      await transaction.execute("savepoint repeat");
+      try {
+        await transaction.copy(copy, [Buffer.from(text, "utf8")]);
+        const [stored] = await transaction.query<{ is_equal: boolean }>(this.#compare, [[row.index]]);
+        return stored && { index: row.index, isEqual: stored.is_equal };
+      } catch (error) {
+        if (classify(error) !== "reject-row") throw error;
+      } finally {
+        await transaction.execute("rollback to savepoint repeat; release savepoint repeat");
+      }
+    }
+    return undefined;
   }
 
   async #classify(transaction: SqlTransaction, missing: readonly number[]): Promise<Repeat[]> {
