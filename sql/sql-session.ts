@@ -16,6 +16,16 @@ export interface SqlTransaction extends SqlQueries {
   execute(text: string, values?: readonly unknown[]): Promise<number>;
 }
 
+/** What a statement showed, with the columns in their order and also when there are no rows. */
+export interface SqlTable {
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly unknown[])[];
+  /** What was done, e.g. `SELECT` or `CREATE`. */
+  readonly command: string;
+  /** Rows returned or touched; undefined where the statement counts none. */
+  readonly rowCount: number | undefined;
+}
+
 /** How to reach a database, as the driver takes it (see connection-config.ts, which makes it). Never log it. */
 export type ConnectionConfig = pg.ClientConfig;
 
@@ -70,6 +80,21 @@ export class SqlSession implements SqlTransaction {
   async execute(text: string, values?: readonly unknown[]): Promise<number> {
     const result = await this.#client.query(text, values as unknown[] | undefined);
     return result.rowCount ?? 0;
+  }
+
+  /** Runs one statement, or several separated by semicolons: each shows its own table. */
+  async tables(text: string): Promise<SqlTable[]> {
+    // of several statements the driver returns several results, which its types do not know
+    const answer: pg.QueryArrayResult | pg.QueryArrayResult[] = await this.#client.query({
+      text,
+      rowMode: "array",
+    });
+    return [answer].flat().map((result) => ({
+      columns: result.fields.map((field) => field.name),
+      rows: result.rows,
+      command: result.command,
+      rowCount: result.rowCount ?? undefined,
+    }));
   }
 
   async copy(statement: string, chunks: Iterable<Uint8Array>): Promise<number> {

@@ -7,7 +7,7 @@ import { type RecordFormat, type RecordFormatSpec, registerRecordFormat } from "
 export interface CsvOptions {
   /** Columns that every file must have, once each and in any order; the keys of a record's `fields`. */
   readonly columns: readonly string[];
-  /** One ASCII character; `,` by default. */
+  /** One ASCII character other than NUL, quote, CR and LF; `,` by default. */
   readonly delimiter?: string;
   /** Longest record in bytes, its line end not counted; 1 MiB by default. */
   readonly recordBytesMax?: number;
@@ -39,8 +39,8 @@ function createCsvFormat(options: CsvOptions): RecordFormat {
   const delimiter = options.delimiter ?? DELIMITER_DEFAULT;
   const recordBytesMax = options.recordBytesMax ?? RECORD_BYTES_MAX_DEFAULT;
   checkColumns(columns, timestampColumn);
-  if (delimiter.length !== 1 || delimiter > "\x7f" || '"\r\n'.includes(delimiter)) {
-    const rule = "must be one ASCII character other than quote, CR and LF";
+  if (delimiter.length !== 1 || delimiter > "\x7f" || '\0"\r\n'.includes(delimiter)) {
+    const rule = "must be one ASCII character other than NUL, quote, CR and LF";
     throw new RangeError(`csv option "delimiter" ${rule}, got ${JSON.stringify(delimiter)}`);
   }
   if (!Number.isInteger(recordBytesMax) || recordBytesMax < 1 || recordBytesMax > RECORD_BYTES_MAX_LIMIT) {
@@ -51,7 +51,7 @@ function createCsvFormat(options: CsvOptions): RecordFormat {
   return {
     createReader(resumeAt) {
       const scanner = new CsvScanner(scannerOptions, resumeAt ?? { byteOffset: 0, line: 1 });
-      return new CsvReader(scanner, columns, timestampColumn, resumeAt?.header ?? null);
+      return new CsvReader(scanner, { columns, timestampColumn, recordBytesMax }, resumeAt?.header ?? null);
     },
   };
 }

@@ -4,6 +4,15 @@ import { timestampMsOf } from "./event-time.js";
 import type { Problem, ScannedRecord } from "./input-record.js";
 import type { ReaderPosition, RecordReader } from "./record-format.js";
 
+export interface CsvReaderOptions {
+  /** Required columns, each once. */
+  readonly columns: readonly string[];
+  /** The one of `columns` that holds the event time, if any does. */
+  readonly timestampColumn: string | undefined;
+  /** The scanner's cap, for messages. */
+  readonly recordBytesMax: number;
+}
+
 /**
  * Gives the required columns of each record, in whatever order the header has them; other columns are ignored
  * and counted. The header line is no record. A header that lacks a required column, or repeats one, or is itself
@@ -18,17 +27,19 @@ export class CsvReader implements RecordReader {
   private places: readonly number[] = [];
   private unknown = 0;
 
-  /**
-   * @param columns required columns
-   * @param timestampColumn the one of `columns` that holds the event time, if any does
-   * @param header as remembered in a reader's position; null at the start of a file
-   */
+  private readonly columns: readonly string[];
+  private readonly timestampColumn: string | undefined;
+  private readonly recordBytesMax: number;
+
+  /** @param header as remembered in a reader's position; null at the start of a file */
   constructor(
     private readonly scanner: CsvScanner,
-    private readonly columns: readonly string[],
-    private readonly timestampColumn: string | undefined,
+    options: CsvReaderOptions,
     header: readonly string[] | null,
   ) {
+    this.columns = options.columns;
+    this.timestampColumn = options.timestampColumn;
+    this.recordBytesMax = options.recordBytesMax;
     this.header = header;
     if (header !== null) this.takeHeader(header);
   }
@@ -82,7 +93,8 @@ export class CsvReader implements RecordReader {
   private problemOf(fieldsExpected: number): Problem | undefined {
     if (this.headerProblem !== undefined) return this.headerProblem;
     const { defect, fieldCount } = this.scanner;
-    if (defect !== undefined) return { reason: defect, messages: [DEFECT_MESSAGES[defect]] };
+    if (defect !== undefined)
+      return { reason: defect, messages: [defectMessage(defect, this.recordBytesMax)] };
     if (fieldCount === fieldsExpected) return undefined;
     return { reason: "field_count", messages: [`expected ${fieldsExpected} fields, got ${fieldCount}`] };
   }
@@ -109,12 +121,18 @@ export class CsvReader implements RecordReader {
   }
 }
 
-const DEFECT_MESSAGES: Readonly<Record<CsvDefect, string>> = {
-  record_too_long: "the record is longer than the reader's limit",
-  unterminated_quote: "a quoted field has no closing quote",
-  invalid_quote: "a quote inside an unquoted field, or text after a closing quote",
-  invalid_encoding: "the record is not valid UTF-8",
-};
+function defectMessage(defect: CsvDefect, recordBytesMax: number): string {
+  switch (defect) {
+    case "record_too_long":
+      return `the record is longer than ${recordBytesMax} bytes`;
+    case "unterminated_quote":
+      return "a quoted field has no closing quote";
+    case "invalid_quote":
+      return "a quote inside an unquoted field, or text after a closing quote";
+    case "invalid_encoding":
+      return "the record is not valid UTF-8";
+  }
+}
 
 function headerProblemOf(header: readonly string[], columns: readonly string[]): Problem | undefined {
   if (header.length === 0) return { reason: "missing_column", messages: ["the header cannot be read"] };

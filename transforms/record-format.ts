@@ -3,7 +3,11 @@
 import type { ScannedRecord } from "./input-record.js";
 import type { JsonValue } from "./primitives/fn-registry.js";
 
-/** Where reading may resume: right after the last record that `next()` returned. Plain JSON. */
+/**
+ * Where reading may resume: right after the last record that `next()` returned and its line end. What lies behind
+ * it and is no record (blank lines, a header) is passed once `next()` has looked for the next one, so that a file
+ * without a rest ends at its size. Plain JSON.
+ */
 export interface ReaderPosition {
   /** Offset in the (inflated) file of the first byte not yet in a returned record. */
   readonly byteOffset: number;

@@ -48,10 +48,12 @@ const progressIntervalMs = 1000;
  * there), `write_failed` (files that have appeared stay, no manifest is written)
  */
 export async function generateEvents(options: GeneratorOptions, context: GenerateContext): Promise<Manifest> {
+  // Together with the default start, so that event times agree with the clock from the first record on.
+  const startedMs = context.clock.monotonicMs();
   const run = planRun(options, context);
   await claimOutput(options.output, run.name);
   context.onStart?.(run);
-  const state = new RunState(run, context);
+  const state = new RunState(run, context, startedMs);
   while (state.rows < run.rowsPlanned && !context.signal?.aborted) await state.writeNextFile();
   const manifest = manifestOf(run, state.tally, state.files);
   await writeWhole(run.manifestPath, [Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`)]);
@@ -71,12 +73,12 @@ class RunState {
   #lastFileMs = 0;
   #lagMs = 0;
 
-  constructor(run: GeneratorRun, context: GenerateContext) {
+  constructor(run: GeneratorRun, context: GenerateContext, startedMs: number) {
     this.#run = run;
     this.#context = context;
     this.#schedule = new Schedule({ ...run.options, rowsPlanned: run.rowsPlanned, isPaced: run.isPaced });
     this.#records = new EventRecords({ ...run.options, seed: run.seed, startMs: run.startMs });
-    this.#startedMs = context.clock.monotonicMs();
+    this.#startedMs = startedMs;
   }
 
   get rows(): number {

@@ -4,7 +4,7 @@ import { GeneratorError } from "./generator-error.js";
 
 /** Records of one run; also what bounds the number of its files. */
 export const eventsMax = 999_999_999;
-export const eventsPerSecondMax = 1_000_000;
+const eventsPerSecondMax = 1_000_000;
 const eventsPerSecondMin = 0.001;
 const rowsPerFileMax = 10_000_000;
 const seedMax = 2 ** 32 - 1;
@@ -42,9 +42,11 @@ export const generatorOptionsSchema = z
     /** Where `generator_metrics.log` goes. */
     logDir: text("must be the path of a directory").default("logs"),
   })
-  .refine((options) => options.malformedRate + options.duplicateRate <= 1 + 1e-9, {
-    path: ["malformedRate"],
-    error: "and duplicateRate must together be at most 1",
+  .superRefine(({ malformedRate, duplicateRate }, context) => {
+    // The tolerance lets 0.9 and 0.1 pass however they are rounded.
+    if (malformedRate + duplicateRate <= 1 + 1e-9) return;
+    const message = `and duplicateRate must together be at most 1, got ${malformedRate} and ${duplicateRate}`;
+    context.addIssue({ code: "custom", path: ["malformedRate"], message, params: { saysValue: true } });
   });
 
 /** What `generatorOptionsSchema` gives. */
@@ -55,7 +57,7 @@ export type GeneratorOptions = z.output<typeof generatorOptionsSchema>;
  * @throws GeneratorError `invalid_options`, one line for each option with its rule and value
  */
 export function parseGeneratorOptions(raw: unknown): GeneratorOptions {
-  const result = generatorOptionsSchema.safeParse(raw, { reportInput: true });
+  const result = generatorOptionsSchema.safeParse(raw);
   if (result.success) return result.data;
   const lines = result.error.issues.map((issue) => describe(issue, raw));
   throw new GeneratorError("invalid_options", lines.join("\n"), { cause: result.error });
@@ -64,6 +66,8 @@ export function parseGeneratorOptions(raw: unknown): GeneratorOptions {
 function describe(issue: z.core.$ZodIssue, raw: unknown): string {
   if (issue.code === "unrecognized_keys")
     return `${issue.keys.join(", ")} must be an option of the generator`;
+  if (issue.code === "custom" && issue.params?.["saysValue"])
+    return `${issue.path.join(".")} ${issue.message}`;
   const value = issue.path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)?.[key], raw);
   return `${issue.path.join(".") || "options"} ${issue.message}, got ${JSON.stringify(value)}`;
 }

@@ -20,7 +20,8 @@ export class RecentRecords {
 
   /** Remembers `bytes` from `from` up to `to`; forgets the oldest record when full. */
   remember(bytes: Uint8Array, from: number, to: number): void {
-    if (to - from > recordBytesMax) throw new RangeError(`record longer than ${recordBytesMax} bytes: ${to - from}`);
+    if (to - from > recordBytesMax)
+      throw new RangeError(`record longer than ${recordBytesMax} bytes: ${to - from}`);
     const slot = this.#next * recordBytesMax;
     for (let index = 0; index < to - from; index++) this.#slots[slot + index] = bytes[from + index]!;
     this.#lengths[this.#next] = to - from;

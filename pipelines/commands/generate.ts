@@ -18,7 +18,7 @@ export {
 /** A stream of text that may be a terminal, such as `process.stdout`. */
 export interface GenerateOutput {
   write(text: string): unknown;
-  readonly isTTY?: boolean;
+  readonly isTTY?: boolean | undefined;
 }
 
 /** The outside of the command. */

@@ -2,8 +2,8 @@
 import type {
   DoFn,
   ProcessContinuation,
+  ReadProgress,
   RestrictionTracker,
-  SourceProgress,
   SplittableDoFn,
 } from "../../transforms/primitives/do-fn.js";
 import { MAIN_OUTPUT } from "../../transforms/primitives/do-fn.js";
@@ -124,7 +124,7 @@ export class SplittableStep {
     return this.#fn.createTracker(restriction);
   }
 
-  progress(): SourceProgress | undefined {
+  progress(): ReadProgress | undefined {
     return this.#fn.progress?.();
   }
 

@@ -62,7 +62,7 @@ export class DirectJob implements Job {
   }
 
   get sources(): readonly SourceProgress[] {
-    return this.#loop?.progress ?? [];
+    return this.#loop?.progress() ?? [];
   }
 
   subscribe(listener: (event: JobEvent) => void): () => void {

@@ -104,13 +104,10 @@ export class EpochLoop {
     return (await Promise.all(processors.map((processor) => processor.teardown()))).flat();
   }
 
-  get progress(): SourceProgress[] {
-    const [slot] = this.#slots;
+  /** How far the sources are, by the slot's last bundle. */
+  progress(slot: Slot | undefined = this.#slots[0]): SourceProgress[] {
     if (slot === undefined) return [];
-    return this.#sources.flatMap((source) => {
-      const progress = splittable(slot, source).progress();
-      return progress === undefined ? [] : [{ ...progress, records: 0 }];
-    });
+    return this.#sources.flatMap((source) => splittable(slot, source).progress() ?? []);
   }
 
   #addRoots(stage: ExecutableStage, index: number): void {
@@ -199,7 +196,7 @@ export class EpochLoop {
       ...read,
       committedAtMs: this.#options.clock.now(),
       eventTime: hasTime ? { minMs: epoch.minTimestampMs, maxMs: epoch.maxTimestampMs } : null,
-      sources: this.progress.map((source) => ({ ...source, records: epoch.records })),
+      sources: this.progress(slot),
     });
   }
 

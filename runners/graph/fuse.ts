@@ -1,5 +1,5 @@
 /** Fusion: which steps run together in one stage, an element passing from one to the next by a call. */
-import { type FusedStep, inputsOf, outputsOf, type ParDoStep, type RunnerStep } from "./step.js";
+import { type FusedStep, inputsOf, outputsOf, type RunnerStep } from "./step.js";
 
 /**
  * Steps that work on a bundle together. Elements enter at the roots; what a step emits goes straight
@@ -81,7 +81,7 @@ type Producers = ReadonlyMap<string, FusedStep | RunnerStep>;
 type Depths = ReadonlyMap<FusedStep | RunnerStep, number>;
 
 /** Whether a stage must begin at the step: its input comes from a runner step or is materialised. */
-function needsInputMaterialised(step: FusedStep): step is ParDoStep {
+function needsInputMaterialised(step: FusedStep): boolean {
   return step.kind === "parDo" && (step.isSplittable || step.isStateful || step.sideInputs.size > 0);
 }
 

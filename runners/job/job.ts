@@ -1,5 +1,10 @@
 /** What every running job shows and takes, whatever runner runs it. */
 
+import type { ReadProgress } from "../../transforms/primitives/do-fn.js";
+
+/** How far a source is, by its own account. */
+export type SourceProgress = ReadProgress;
+
 /** Beam's job states, as far as a local job has them. */
 export type JobState =
   | "STARTING"
@@ -41,17 +46,6 @@ export interface CommitReport {
   readonly watermarkMs: number | null;
   /** Progress of the sources, one entry a source step. */
   readonly sources: readonly SourceProgress[];
-}
-
-/** How far a source is, by its own account. */
-export interface SourceProgress {
-  readonly description: string;
-  readonly startOffset: Readonly<Record<string, number>>;
-  readonly endOffset: Readonly<Record<string, number>>;
-  readonly records: number;
-  /** Known and not yet read. */
-  readonly backlogBytes: number;
-  readonly backlogFiles: number;
 }
 
 export type JobEvent =

@@ -53,7 +53,7 @@ create table source_files (
   size bigint not null default 0,
   mtime_ns numeric(20) not null default 0,
   state text not null default 'reading'
-    check (state in ('reading', 'ended', 'done', 'archived', 'deleted', 'replaced')),
+    check (state in ('reading', 'ended', 'done', 'corrupt', 'missing', 'archived', 'deleted', 'replaced')),
   -- where the last record ended without a newline: what continues it is one dead letter
   ended_at_byte bigint,
   ended_at_line bigint,
@@ -61,6 +61,7 @@ create table source_files (
   updated_at timestamptz not null default now()
 );
 create index source_files_pipeline_path_idx on source_files (pipeline, path);
+create index source_files_pipeline_inode_idx on source_files (pipeline, inode);
 
 -- What became of every record of a file: read = written + duplicates + conflicts + dead letters.
 create table ledger (

@@ -1,11 +1,13 @@
 /** The one place where apache-beam is imported: in the order that its modules need to load at all. */
+
+// The order counts: node-util repairs what the SDK needs to load, and the SDK's index comes before the
+// modules below it, one of which loaded first would meet an import cycle half built and die with "Class
+// extends value undefined".
 import "./node-util.js";
 
 export type { PTransform } from "apache-beam";
-// The index comes first: a module below it, loaded first, meets the SDK's import cycle half built and
-// dies with "Class extends value undefined".
+export * as beam from "apache-beam";
 export { extractName, flatten, P, PCollection, Root, withName } from "apache-beam";
-
 export type { Coder } from "apache-beam/coders/coders";
 export { GeneralObjectCoder } from "apache-beam/coders/js_coders";
 export { Pipeline } from "apache-beam/internal/pipeline";

@@ -132,15 +132,18 @@ export interface SplittableDoFn<In = unknown, Restriction = unknown, Position = 
   ): Promise<ProcessContinuation>;
   finishBundle?(context: FinishBundleContext): void | Promise<void>;
   teardown?(): void | Promise<void>;
-  /** How far the source is, all bundles in flight included; for people, never for decisions. */
-  progress?(): SourceProgress;
+  /** How far this source is; the offsets are those of the instance's last bundle. */
+  progress?(): ReadProgress;
 }
 
-/** How far a source is, by its own account. Offsets are by path (or whatever names a part of it). */
-export interface SourceProgress {
+/** How far a source is, by its own account. */
+export interface ReadProgress {
   readonly description: string;
+  /** By path (or partition): where the last bundle started and ended. */
   readonly startOffset: Readonly<Record<string, number>>;
   readonly endOffset: Readonly<Record<string, number>>;
+  /** Records of the last bundle. */
+  readonly records: number;
   /** Known and not yet read. */
   readonly backlogBytes: number;
   readonly backlogFiles: number;

@@ -10,9 +10,8 @@ export type JsonValue =
   | readonly JsonValue[]
   | { readonly [key: string]: JsonValue };
 
-export type DoFnFactory<Config = JsonValue> = (
-  config: Config,
-) => DoFn<never> | SplittableDoFn<never, never, never>;
+// biome-ignore lint/suspicious/noExplicitAny: a factory makes DoFns of its own element types
+export type DoFnFactory<Config = JsonValue> = (config: Config) => DoFn<any> | SplittableDoFn<any, any, any>;
 
 const factories = new Map<string, DoFnFactory<never>>();
 

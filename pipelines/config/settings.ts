@@ -1,0 +1,104 @@
+/** What can be set, and how it is called in millrace.yaml, in the environment and as a flag. */
+
+/** One setting; its rule is in config-schema.ts, which is not loaded for `--help`. */
+export interface Setting {
+  /** Where it stands in millrace.yaml, e.g. `quietMs` or `generate.duration`. */
+  readonly path: string;
+  /** Without section: a verb shows its own section's flags under their bare names. */
+  readonly flag: string;
+  /** The flag's value in the help; null for a switch. */
+  readonly value: string | null;
+  /** As it could stand in millrace.yaml; undefined when there is no default. */
+  readonly default: unknown;
+  /** The variable that sets it, e.g. `MILLRACE_QUIET_MS`. */
+  readonly variable: string;
+  readonly help: string;
+  /** Never shown, not even in the message that refuses it. */
+  readonly isSecret: boolean;
+  /** A value that would do, for the message that refuses one; undefined where the rule says enough. */
+  readonly example: string | undefined;
+}
+
+type Row = readonly [path: string, value: string | null, initial: unknown, help: string, example?: string];
+
+const rows: readonly Row[] = [
+  ["runner", "NAME", "direct", "what runs the graph"],
+  ["pipeline", "NAME", "user-events", "which pipeline"],
+  ["input", "DIR", "data/raw", "watched directory"],
+  ["once", null, false, "process what is there now, then end"],
+  ["takeover", null, false, "terminate whoever holds the pipeline"],
+  ["databaseUrl", "URL", undefined, "PostgreSQL; without any, an embedded one is started"],
+  ["databaseUrlFile", "FILE", undefined, "file that holds the URL: keeps a password off the command line"],
+  ["errorDir", "DIR", "data/error", "where dead letters are written as NDJSON"],
+  ["stateDir", "DIR", ".millrace", "local state and the embedded PostgreSQL"],
+  ["logDir", "DIR", "logs", "where metrics logs are written"],
+  [
+    "quietMs",
+    "MS",
+    1_000,
+    "a last record without newline is complete after this long without growth",
+    '1000 or "1s"',
+  ],
+  [
+    "doneAfterMs",
+    "MS",
+    10_000,
+    "a file read to its end is done after this long without growth",
+    '10000 or "10s"',
+  ],
+  ["whenDone", "WHAT", "leave", "what becomes of a done file: leave, archive, delete"],
+  ["archiveDir", "DIR", "data/processed/raw", "where done files go under --when-done=archive"],
+  ["newestFirst", null, false, "read the newest file first"],
+  ["glob", "LIST", "*.csv,*.csv.gz", "which files to read, separated by commas", "*.csv,*.csv.gz"],
+  ["recursive", null, false, "look into subdirectories"],
+  ["delimiter", "CHAR", ",", "what separates the fields of a record", '";"'],
+  ["horizonRecords", "N", 1_000_000, "ids kept in the cache in front of the table's unique key", "1000000"],
+  ["outOfOrdernessMs", "MS", 5_000, "how late an event may come before the watermark passes it", '"5s"'],
+  ["idleMs", "MS", 10_000, "a directory quiet for this long does not hold the watermark", '"10s"'],
+  ["epochRecordsMax", "N", 20_000, "records in one commit, at most", "20000"],
+  ["epochBytesMax", "BYTES", "8MiB", "input bytes in one commit, at most", '"8MiB"'],
+  ["retryTimeout", "MS", "60s", "how long --once waits for a database that is away", '"60s"'],
+  ["drainTimeout", "MS", "30s", "how long a stop may take before it is forced", '"30s"'],
+  ["json", null, false, "one JSON object a line on stdout"],
+  ["logLevel", "LEVEL", "info", "debug, info, warn, error"],
+  ["generate.eventsPerSecond", "N", 10, "rate of events", "10"],
+  [
+    "generate.duration",
+    "SECONDS",
+    undefined,
+    "how long to generate; default 60, or as long as --events takes",
+    '60 or "1m"',
+  ],
+  ["generate.events", "N", undefined, "how many events, instead of a duration"],
+  ["generate.asFastAsPossible", null, false, "do not wait between events"],
+  ["generate.output", "DIR", "data/raw", "where files appear"],
+  ["generate.rowsPerFile", "N", 10_000, "rows in one file, at most", "10000"],
+  ["generate.malformedRate", "SHARE", 0.01, "share of malformed records", "0.01"],
+  ["generate.duplicateRate", "SHARE", 0.02, "share of repeated events", "0.02"],
+  ["generate.seed", "N", undefined, "same seed and start, same bytes"],
+  ["generate.start", "ISO", undefined, "event time of the first event; default: now", "2026-01-31T12:00:00Z"],
+  ["generate.manifest", "PATH", undefined, "write what was generated to this file"],
+  ["graph.format", "FORMAT", "mermaid", "mermaid, dot, json (the Beam proto)"],
+  ["demo.duration", "SECONDS", 60, "how long to generate events", '60 or "1m"'],
+  ["demo.eventsPerSecond", "N", 10, "rate of events", "10"],
+];
+
+/** Every setting by its path. */
+export const settings: ReadonlyMap<string, Setting> = new Map(rows.map((row) => [row[0], toSetting(row)]));
+
+function toSetting([path, value, initial, help, example]: Row): Setting {
+  return {
+    path,
+    flag: `--${kebab(path.slice(path.lastIndexOf(".") + 1))}`,
+    value,
+    default: initial,
+    variable: `MILLRACE_${kebab(path.replace(".", "-")).replaceAll("-", "_").toUpperCase()}`,
+    help,
+    isSecret: path === "databaseUrl",
+    example,
+  };
+}
+
+function kebab(camel: string): string {
+  return camel.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}

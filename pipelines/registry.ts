@@ -1,0 +1,32 @@
+/** The pipelines that can be run by name. */
+import type { Runner } from "../runners/create-runner.js";
+import { didYouMean } from "./config/nearest-name.js";
+import type { Config } from "./config.js";
+import { UsageError } from "./usage-error.js";
+
+/** A graph, as runners take it. */
+export type Graph = Parameters<Runner["run"]>[0];
+
+/** Builds the graph of a pipeline for a configuration. */
+export type BuildGraph = (config: Config) => Graph | Promise<Graph>;
+
+/** By name; a module is imported only when its pipeline is run. */
+export type ByName<T> = Readonly<Record<string, () => Promise<T>>>;
+
+/**
+ * The entry of a name, e.g. of a pipeline or a runner.
+ * @throws UsageError that names what is known, with the nearest one as a suggestion
+ */
+export function findByName<T>(
+  kind: string,
+  name: string,
+  entries: ByName<T>,
+  from: string,
+): () => Promise<T> {
+  if (Object.hasOwn(entries, name)) return entries[name]!;
+  const known = Object.keys(entries).sort();
+  const list = known.length === 0 ? "none" : known.join(", ");
+  throw new UsageError([
+    `${kind} must be one of ${list}, got ${JSON.stringify(name)} (from ${from}).${didYouMean(name, known)}`,
+  ]);
+}

@@ -1,0 +1,62 @@
+/** Verbs that need no more than their options: from a command's context to what each takes. */
+import { GeneratorError } from "../data/generate/generator-error.js";
+import { dbActions, runDb } from "./commands/db.js";
+import { parseGeneratorOptions, runGenerate } from "./commands/generate.js";
+import { runGraph } from "./commands/graph.js";
+import { runMigrate } from "./commands/migrate.js";
+import { runStatus } from "./commands/status.js";
+import { UsageError } from "./usage-error.js";
+import type { RunVerb, VerbContext } from "./verb.js";
+
+export const generate: RunVerb = async ({ loaded, stdout, stderr, stop, clock }) => {
+  const { generate, logDir } = loaded.config;
+  try {
+    const options = parseGeneratorOptions({ ...generate, logDir });
+    return await runGenerate(options, { stdout, stderr, signal: stop.requested, clock });
+  } catch (error) {
+    if (error instanceof GeneratorError && error.code === "invalid_options") throw new UsageError([error.message]);
+    throw error;
+  }
+};
+
+export const status: RunVerb = (context) =>
+  withDatabase(context, ({ connection }) =>
+    runStatus({ connection, json: context.loaded.config.json }, printer(context)),
+  );
+
+export const migrate: RunVerb = (context) =>
+  withDatabase(context, ({ connection }) => runMigrate({ connection }, printer(context)));
+
+export const graph: RunVerb = async ({ loaded, stdout }) => {
+  const { graph, input, errorDir } = loaded.config;
+  runGraph({ format: graph.format, input, errorDir }, { stdout });
+  return 0;
+};
+
+export const db: RunVerb = async ({ args, loaded }) => {
+  const [action, ...rest] = args;
+  const known = dbActions.find((name) => name === action);
+  if (known === undefined) {
+    throw new UsageError([`db must be followed by one of ${dbActions.join(", ")}, got ${JSON.stringify(action)}`]);
+  }
+  const { stateDir } = loaded.config;
+  await runDb(known, rest, { stateDir, stdout: process.stdout, stderr: process.stderr });
+  return 0;
+};
+
+async function withDatabase(
+  context: VerbContext,
+  use: (database: Awaited<ReturnType<VerbContext["openDatabase"]>>) => Promise<void>,
+): Promise<number> {
+  const database = await context.openDatabase();
+  try {
+    await use(database);
+    return 0;
+  } finally {
+    await database.close();
+  }
+}
+
+function printer({ stdout }: VerbContext): { print(line: string): void } {
+  return { print: (line) => void stdout.write(`${line}\n`) };
+}

@@ -1,0 +1,67 @@
+/** From a configuration to a running job: database, schema, graph, runner. */
+import type { Runner } from "../runners/create-runner.js";
+import type { Job } from "../runners/job/job.js";
+import { openMetrics } from "./follow-job.js";
+import type { OpenDatabase } from "./open-database.js";
+import { findByName, type Graph } from "./registry.js";
+import type { Reporter } from "./reporting/reporter.js";
+import type { VerbContext } from "./verb.js";
+import { waitForDatabase } from "./wait-for-database.js";
+
+export interface RunnableGraph {
+  readonly runner: Runner;
+  readonly graph: Graph;
+}
+
+export interface StartedJob {
+  readonly job: Job;
+  readonly metrics: Reporter;
+}
+
+/**
+ * Starts the job; undefined when a stop was requested before it ran. Follow it without awaiting
+ * anything else first: what it commits before that is not reported.
+ * @throws whatever the database or the runner has against it
+ */
+export async function startJob(
+  context: VerbContext,
+  database: OpenDatabase,
+  loading: Promise<RunnableGraph>,
+): Promise<StartedJob | undefined> {
+  const { log, clock, loaded } = context;
+  const { pipeline, input, runner: runnerName, once, takeover, retryTimeout } = loaded.config;
+  if (!(await prepareDatabase(context, database))) return undefined;
+  const { runner, graph } = await loading;
+  const metrics = await openMetrics(context, database.description);
+  log.info(`${pipeline}: ${input} into ${database.description}, runner ${runnerName}`);
+  const { connection } = database;
+  const options = { pipeline, connection, once, takeover, retryTimeoutMs: retryTimeout, clock, log };
+  return { job: await runner.run(graph, options), metrics };
+}
+
+/** Settles the names of runner and pipeline; the result loads them and builds. @throws UsageError */
+export function findRunnable({ loaded, parts }: VerbContext): () => Promise<RunnableGraph> {
+  const { config, origins } = loaded;
+  const from = (path: string) => origins.get(path)?.name ?? "default";
+  const loadRunner = findByName("runner", config.runner, parts.runners, from("runner"));
+  const loadBuild = findByName("pipeline", config.pipeline, parts.pipelines, from("pipeline"));
+  return async () => {
+    const build = await loadBuild();
+    const graph = await build(config);
+    return { runner: await loadRunner(), graph };
+  };
+}
+
+/** Waits for the database and brings its schema up to date. False: a stop was requested first. */
+async function prepareDatabase(context: VerbContext, { connection }: OpenDatabase): Promise<boolean> {
+  const { log, clock, parts, stop } = context;
+  const { once, retryTimeout } = context.loaded.config;
+  const schema = await parts.loadSchema();
+  return waitForDatabase(() => schema.migrate(connection, log), {
+    timeoutMs: once ? retryTimeout : undefined,
+    isAway: (error) => schema.isAway(error),
+    clock,
+    log,
+    signal: stop.requested,
+  });
+}

@@ -1,0 +1,30 @@
+/** `user-events` built from the configuration of the command line. */
+import "../transforms/csv-format.js";
+import "../transforms/deduplicate-fn.js";
+import "../transforms/read-from-directory/read-from-directory-fn.js";
+import "../transforms/split.js";
+import "../transforms/validate.js";
+import "../transforms/write-dead-letters-fn.js";
+import "../transforms/write-to-postgres-fn.js";
+import type { BuildGraph } from "./registry.js";
+import { buildUserEvents } from "./user-events.js";
+
+export const userEventsForConfig: BuildGraph = (config) =>
+  buildUserEvents({
+    input: config.input,
+    errorDir: config.errorDir,
+    mode: config.once ? "available-now" : "stream",
+    delimiter: config.delimiter,
+    horizonRecords: config.horizonRecords,
+    read: {
+      globs: [...config.glob],
+      isRecursive: config.recursive,
+      order: config.newestFirst ? "newest-first" : "oldest-first",
+      quietMs: config.quietMs,
+      doneAfterMs: config.doneAfterMs,
+      whenDone: config.whenDone,
+      archiveDirectory: config.archiveDir,
+      recordsPerBundleMax: config.epochRecordsMax,
+      bytesPerBundleMax: config.epochBytesMax,
+    },
+  });

@@ -1,0 +1,44 @@
+/** The pipeline of shop events: from a watched directory of CSV files into PostgreSQL, each event once. */
+
+import { deduplicate } from "../transforms/deduplicate.js";
+import { P, Pipeline, Root, withName } from "../transforms/primitives/beam.js";
+import { type ReadFromDirectoryOptions, readFromDirectory } from "../transforms/read-from-directory.js";
+import { validate } from "../transforms/validate-records.js";
+import { writeDeadLetters } from "../transforms/write-dead-letters.js";
+import { writeToPostgres } from "../transforms/write-to-postgres.js";
+import { userEventSchema } from "./user-event-schema.js";
+
+export interface UserEventsOptions {
+  /** Directory to read. */
+  readonly input: string;
+  /** Directory for the files of dead letters. */
+  readonly errorDir: string;
+  /** `stream` (default) goes on until stopped, `available-now` ends with what is there. */
+  readonly mode?: "stream" | "available-now";
+  /** Between a record's fields; a comma by default. */
+  readonly delimiter?: string;
+  /** How many accepted ids are remembered in front of the table's unique key. */
+  readonly horizonRecords?: number;
+  /** More for the reader, e.g. `quietMs`. */
+  readonly read?: Omit<ReadFromDirectoryOptions, "directory" | "format">;
+}
+
+const columns = ["event_id", "user_id", "event_type", "product_id", "price", "event_timestamp"];
+const csv = (delimiter: string) => ({ format: "csv", options: { columns, delimiter, timestampColumn: "event_timestamp" } });
+const table = { table: "user_events", columns, conflictKey: ["event_id"] };
+
+/** Builds the graph. */
+export function buildUserEvents(options: UserEventsOptions): Pipeline {
+  const { input, errorDir, mode, read, delimiter = ",", horizonRecords = 65_536 } = options;
+  const pipeline = new Pipeline();
+  const source = readFromDirectory({ ...read, directory: input, format: csv(delimiter) }, mode);
+  const memory = { key: "event_id", horizon: { records: horizonRecords } };
+
+  const records = new Root(pipeline).apply(withName("ReadEvents", source));
+  const { valid, invalid } = P(records).apply(withName("ValidateEvents", validate(userEventSchema.name)));
+  const fresh = P(valid).apply(withName("DropDuplicates", deduplicate(memory)));
+  const { rejected } = P(fresh).apply(withName("WriteEvents", writeToPostgres(table)));
+  P([invalid, rejected]).apply(withName("WriteDeadLetters", writeDeadLetters({ errorDir })));
+
+  return pipeline;
+}

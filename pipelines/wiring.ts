@@ -1,0 +1,31 @@
+/** Which real part stands behind each name: the one place to add a verb, a runner or a pipeline. */
+import { systemClock } from "../transforms/primitives/system-clock.js";
+import type { Parts } from "./verb.js";
+
+export const parts: Parts = {
+  clock: systemClock,
+  verbs: {
+    pipeline: async () => (await import("./commands/pipeline.js")).runPipeline,
+    generate: async () => (await import("./simple-verbs.js")).generate,
+    status: async () => (await import("./simple-verbs.js")).status,
+    migrate: async () => (await import("./simple-verbs.js")).migrate,
+    graph: async () => (await import("./simple-verbs.js")).graph,
+    db: async () => (await import("./simple-verbs.js")).db,
+    demo: async () => (await import("./commands/demo.js")).runDemo,
+  },
+  runners: {
+    direct: async () => (await import("../runners/create-runner.js")).createRunner("direct"),
+  },
+  pipelines: {
+    "user-events": async () => (await import("./user-events-for-config.js")).userEventsForConfig,
+  },
+  loadEmbedded: async () => {
+    const { openEmbeddedPostgres } = await import("../sql/embedded/embedded-postgres.js");
+    return (options) => openEmbeddedPostgres({ ...options, log: (message) => options.log.info(message) });
+  },
+  loadSchema: async () => (await import("./database-schema.js")).databaseSchema,
+  loadRecordLog: async () => {
+    const { RotatingLineLog } = await import("../transforms/rotating-line-log.js");
+    return (path, onError) => new RotatingLineLog(path, { onError });
+  },
+};

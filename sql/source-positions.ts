@@ -1,0 +1,108 @@
+/** The rows of source_files: how far each file of a watched directory was read. */
+import type { SqlQueries, SqlTransaction } from "./sql-session.js";
+
+/** A row of source_files, as written and read. Numbers are safe integers. */
+export interface SourcePositionRow {
+  readonly file_id: number;
+  readonly path: string;
+  readonly generation: number;
+  readonly inode: string;
+  readonly byte_offset: number;
+  readonly line: number;
+  readonly header: readonly string[] | null;
+  readonly raw_offset: number;
+  readonly head_hash: string | null;
+  readonly tail_hash: string | null;
+  readonly size: number;
+  /** Decimal text: more than a JavaScript number holds. */
+  readonly mtime_ns: string;
+  readonly state: string;
+  readonly ended_at_byte: number | null;
+  readonly ended_at_line: number | null;
+}
+
+const COLUMNS = `file_id, path, generation, inode, byte_offset, line, header, raw_offset, head_hash, tail_hash,
+  size, mtime_ns, state, ended_at_byte, ended_at_line`;
+const IN_DIRECTORY = "state not in ('archived', 'deleted', 'replaced')";
+
+/** Files in one of these states. */
+export function selectPositionsByState(
+  queries: SqlQueries,
+  pipeline: string,
+  states: readonly string[],
+): Promise<SourcePositionRow[]> {
+  return queries.query(
+    `select ${COLUMNS} from source_files where pipeline = $1 and state = any($2) order by file_id`,
+    [pipeline, states],
+  );
+}
+
+/** Files still in the directory by path, the newest id first. */
+export function selectPositionsByPath(
+  queries: SqlQueries,
+  pipeline: string,
+  paths: readonly string[],
+): Promise<SourcePositionRow[]> {
+  return queries.query(
+    `select ${COLUMNS} from source_files
+     where pipeline = $1 and path = any($2) and ${IN_DIRECTORY} order by file_id desc`,
+    [pipeline, paths],
+  );
+}
+
+/** Files still in the directory by inode, the newest id first. */
+export function selectPositionsByInode(
+  queries: SqlQueries,
+  pipeline: string,
+  inodes: readonly string[],
+): Promise<SourcePositionRow[]> {
+  return queries.query(
+    `select ${COLUMNS} from source_files
+     where pipeline = $1 and inode = any($2) and ${IN_DIRECTORY} order by file_id desc`,
+    [pipeline, inodes],
+  );
+}
+
+/** Files still in the directory by id. */
+export function selectPositionsById(
+  queries: SqlQueries,
+  pipeline: string,
+  fileIds: readonly number[],
+): Promise<SourcePositionRow[]> {
+  return queries.query(
+    `select ${COLUMNS} from source_files
+     where pipeline = $1 and file_id = any($2::bigint[]) and ${IN_DIRECTORY} order by file_id`,
+    [pipeline, fileIds],
+  );
+}
+
+/** Ids that nobody else gets, whatever becomes of the transaction that uses them. */
+export async function takeFileIds(queries: SqlQueries, count: number): Promise<number[]> {
+  const rows = await queries.query<{ id: number }>(
+    `select nextval(pg_get_serial_sequence('source_files', 'file_id')) as id from generate_series(1, $1)`,
+    [count],
+  );
+  return rows.map((row) => row.id);
+}
+
+/** Writes the rows as given, in the transaction that also holds what was read from the files. */
+export async function upsertPositions(
+  transaction: SqlTransaction,
+  pipeline: string,
+  rows: readonly SourcePositionRow[],
+): Promise<void> {
+  await transaction.execute(
+    `insert into source_files (pipeline, ${COLUMNS})
+     select $1, ${COLUMNS} from jsonb_to_recordset($2::jsonb) as row (
+       file_id bigint, path text, generation integer, inode text, byte_offset bigint, line bigint, header jsonb,
+       raw_offset bigint, head_hash text, tail_hash text, size bigint, mtime_ns numeric, state text,
+       ended_at_byte bigint, ended_at_line bigint)
+     on conflict (file_id) do update set
+       path = excluded.path, generation = excluded.generation, inode = excluded.inode,
+       byte_offset = excluded.byte_offset, line = excluded.line, header = excluded.header,
+       raw_offset = excluded.raw_offset, head_hash = excluded.head_hash, tail_hash = excluded.tail_hash,
+       size = excluded.size, mtime_ns = excluded.mtime_ns, state = excluded.state,
+       ended_at_byte = excluded.ended_at_byte, ended_at_line = excluded.ended_at_line, updated_at = now()`,
+    [pipeline, JSON.stringify(rows)],
+  );
+}

@@ -1,0 +1,221 @@
+/** The graph of user-events as every runner gets it. */
+import { expect } from "chai";
+import { type GraphOptions, runGraph } from "../../pipelines/commands/graph.js";
+import { buildUserEvents } from "../../pipelines/user-events.js";
+import { checkFeatures } from "../../runners/graph/features.js";
+import { graphProto } from "../../runners/graph/graph-proto.js";
+import { readSteps } from "../../runners/graph/step.js";
+import { translate } from "../../runners/graph/translate.js";
+import { runnerApi } from "../../transforms/primitives/beam.js";
+
+const options = { input: "data/raw", errorDir: "data/error" };
+const proto = graphProto(buildUserEvents(options));
+const { transforms, pcollections, coders } = proto.components!;
+const { BOUNDED, UNBOUNDED } = runnerApi.IsBounded_Enum;
+
+function printed(format: GraphOptions["format"]): string {
+  const texts: string[] = [];
+  runGraph({ ...options, format }, { stdout: { write: (text) => texts.push(text) } });
+  return texts.join("");
+}
+
+function doFnsOf(graph: runnerApi.Pipeline): Record<string, unknown> {
+  const entries = readSteps(graph).map((step) =>
+    step.kind === "parDo" && step.doFn.kind === "registered"
+      ? [[step.path, [step.doFn.fn, step.doFn.config]]]
+      : [],
+  );
+  return Object.fromEntries(entries.flat());
+}
+
+describe("buildUserEvents", () => {
+  it("buildUserEvents() names every step", () => {
+    expect(Object.keys(transforms)).to.deep.equal([
+      "ReadEvents",
+      "ReadEvents/Impulse",
+      "ReadEvents/ReadFiles",
+      "ValidateEvents",
+      "ValidateEvents/Check",
+      "ValidateEvents/Split",
+      "DropDuplicates",
+      "WriteEvents",
+      "WriteDeadLetters",
+      "WriteDeadLetters/Flatten",
+      "WriteDeadLetters/Write",
+    ]);
+  });
+
+  it("buildUserEvents() has URNs of its own on composites only", () => {
+    const urns = Object.fromEntries(Object.entries(transforms).map(([id, { spec }]) => [id, spec!.urn]));
+    expect(urns).to.deep.equal({
+      ReadEvents: "millrace:transform:read_from_directory:v1",
+      "ReadEvents/Impulse": "beam:transform:impulse:v1",
+      "ReadEvents/ReadFiles": "beam:transform:pardo:v1",
+      ValidateEvents: "millrace:transform:validate:v1",
+      "ValidateEvents/Check": "beam:transform:pardo:v1",
+      "ValidateEvents/Split": "beam:transform:pardo:v1",
+      DropDuplicates: "beam:transform:pardo:v1",
+      WriteEvents: "beam:transform:pardo:v1",
+      WriteDeadLetters: "millrace:transform:write_dead_letters:v1",
+      "WriteDeadLetters/Flatten": "beam:transform:flatten:v1",
+      "WriteDeadLetters/Write": "beam:transform:pardo:v1",
+    });
+    for (const { spec, subtransforms } of Object.values(transforms)) {
+      expect(spec!.urn.startsWith("beam:")).to.equal(subtransforms.length === 0);
+    }
+  });
+
+  it("buildUserEvents() gives each DoFn its configuration", () => {
+    const columns = ["event_id", "user_id", "event_type", "product_id", "price", "event_timestamp"];
+    expect(doFnsOf(proto)).to.deep.equal({
+      "ReadEvents/ReadFiles": [
+        "read_from_directory@1",
+        {
+          directory: "data/raw",
+          format: { format: "csv", options: { columns, timestampColumn: "event_timestamp" } },
+        },
+      ],
+      "ValidateEvents/Check": ["validate@1", { schema: "user-events/event" }],
+      "ValidateEvents/Split": ["split@1", { tags: ["valid", "invalid"] }],
+      DropDuplicates: ["deduplicate@1", { key: "event_id", horizon: { records: 1_000_000 } }],
+      WriteEvents: ["write_to_postgres@1", { table: "user_events", columns, conflictKey: ["event_id"] }],
+      "WriteDeadLetters/Write": ["write_dead_letters@1", { errorDir: "data/error" }],
+    });
+  });
+
+  it("buildUserEvents() hands options on to the reader", () => {
+    const graph = graphProto(buildUserEvents({ ...options, read: { quietMs: 50, whenDone: "archive" } }));
+    const reader = doFnsOf(graph)["ReadEvents/ReadFiles"];
+    expect(reader).to.have.nested.property("[1].quietMs", 50);
+    expect(reader).to.have.nested.property("[1].whenDone", "archive");
+  });
+
+  it("buildUserEvents() connects the steps", () => {
+    const edges = readSteps(proto).flatMap((step) =>
+      Object.values(step.transform.inputs).map((id) => `${id} -> ${step.path}`),
+    );
+    expect(edges).to.deep.equal([
+      "ReadEvents/Impulse.main -> ReadEvents/ReadFiles",
+      "ReadEvents/ReadFiles.main -> ValidateEvents/Check",
+      "ValidateEvents/Check.main -> ValidateEvents/Split",
+      "ValidateEvents/Split.valid -> DropDuplicates",
+      "DropDuplicates.main -> WriteEvents",
+      "ValidateEvents/Split.invalid -> WriteDeadLetters/Flatten",
+      "WriteEvents.rejected -> WriteDeadLetters/Flatten",
+      "WriteDeadLetters/Flatten.main -> WriteDeadLetters/Write",
+    ]);
+  });
+
+  it("buildUserEvents() carries values in the SDK's general coder", () => {
+    const urns = Object.entries(pcollections).map(([id, { coderId }]) => [id, coders[coderId]!.spec!.urn]);
+    const [impulse, ...others] = urns;
+    expect(impulse).to.deep.equal(["ReadEvents/Impulse.main", "beam:coder:bytes:v1"]);
+    for (const [id, urn] of others) expect(urn, id).to.equal("beam:coder:genericobjectjs:v1");
+  });
+
+  it("buildUserEvents() is unbounded from the source on in a stream, bounded when available-now", () => {
+    const once = graphProto(buildUserEvents({ ...options, mode: "available-now" })).components!.pcollections;
+    for (const id of Object.keys(pcollections)) {
+      const isSourceOrAfter = id !== "ReadEvents/Impulse.main";
+      expect(pcollections[id]!.isBounded, id).to.equal(isSourceOrAfter ? UNBOUNDED : BOUNDED);
+      expect(once[id]!.isBounded, id).to.equal(BOUNDED);
+    }
+  });
+
+  it("buildUserEvents() requires splittable DoFns and finalization, and marks the steps that use them", () => {
+    expect(proto.requirements).to.deep.equal([
+      "beam:requirement:pardo:finalization:v1",
+      "beam:requirement:pardo:splittable_dofn:v1",
+    ]);
+    const parDos = readSteps(proto).filter((step) => step.kind === "parDo");
+    const splittable = parDos
+      .filter((step) => step.payload.restrictionCoderId !== "")
+      .map((step) => step.path);
+    const finalized = parDos.filter((step) => step.payload.requestsFinalization).map((step) => step.path);
+    expect(splittable).to.deep.equal(["ReadEvents/ReadFiles"]);
+    expect(finalized).to.deep.equal(["ReadEvents/ReadFiles", "DropDuplicates", "WriteDeadLetters/Write"]);
+  });
+
+  it("buildUserEvents() is one stage, and asks of a runner only what the direct one has", () => {
+    const { stages } = translate(proto);
+    expect(stages.map(({ id }) => id)).to.deep.equal(["ReadEvents/ReadFiles"]);
+    const supported = new Set(["splittable DoFn", "bundle finalization"] as const);
+    const runner = { runner: "direct", supported, isRegistered: () => true };
+    expect(() => checkFeatures(proto, runner)).to.not.throw();
+  });
+
+  it("buildUserEvents() gives the same bytes each time, and survives the way through binary", () => {
+    const bytes = runnerApi.Pipeline.toBinary(proto);
+    const again = runnerApi.Pipeline.toBinary(graphProto(buildUserEvents(options)));
+    expect(Buffer.compare(bytes, again)).to.equal(0);
+    expect(runnerApi.Pipeline.equals(runnerApi.Pipeline.fromBinary(bytes), proto)).to.equal(true);
+  });
+});
+
+describe("runGraph", () => {
+  it("runGraph() prints the graph as mermaid", () => {
+    expect(printed("mermaid")).to.equal(`flowchart LR
+  subgraph c1["ReadEvents"]
+    s1["Impulse"]
+    s2["ReadFiles: read_from_directory@1"]
+  end
+  subgraph c2["ValidateEvents"]
+    s3["Check: validate@1"]
+    s4["Split: split@1"]
+  end
+  s5["DropDuplicates: deduplicate@1"]
+  s6["WriteEvents: write_to_postgres@1"]
+  subgraph c3["WriteDeadLetters"]
+    s7["Flatten"]
+    s8["Write: write_dead_letters@1"]
+  end
+  s1 --> s2
+  s2 --> s3
+  s3 --> s4
+  s4 -->|"valid"| s5
+  s5 --> s6
+  s4 -->|"invalid"| s7
+  s6 -->|"rejected"| s7
+  s7 --> s8
+`);
+  });
+
+  it("runGraph() prints the graph as dot", () => {
+    expect(printed("dot")).to.equal(`digraph pipeline {
+  rankdir=LR;
+  node [shape=box];
+  subgraph cluster_c1 {
+    label="ReadEvents";
+    s1 [label="Impulse"];
+    s2 [label="ReadFiles: read_from_directory@1"];
+  }
+  subgraph cluster_c2 {
+    label="ValidateEvents";
+    s3 [label="Check: validate@1"];
+    s4 [label="Split: split@1"];
+  }
+  s5 [label="DropDuplicates: deduplicate@1"];
+  s6 [label="WriteEvents: write_to_postgres@1"];
+  subgraph cluster_c3 {
+    label="WriteDeadLetters";
+    s7 [label="Flatten"];
+    s8 [label="Write: write_dead_letters@1"];
+  }
+  s1 -> s2;
+  s2 -> s3;
+  s3 -> s4;
+  s4 -> s5 [label="valid"];
+  s5 -> s6;
+  s4 -> s7 [label="invalid"];
+  s6 -> s7 [label="rejected"];
+  s7 -> s8;
+}
+`);
+  });
+
+  it("runGraph() prints the Beam proto as JSON that reads back as the same graph", () => {
+    expect(runnerApi.Pipeline.equals(runnerApi.Pipeline.fromJsonString(printed("json")), proto)).to.equal(
+      true,
+    );
+  });
+});

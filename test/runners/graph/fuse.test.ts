@@ -1,0 +1,133 @@
+/** Fusion over random graphs: nothing lost, nothing doubled, no stage waits for itself. */
+import { expect } from "chai";
+import fc from "fast-check";
+import { graphProto } from "../../../runners/graph/graph-proto.js";
+import { inputsOf, outputsOf, readSteps } from "../../../runners/graph/step.js";
+import { type Plan, translate } from "../../../runners/graph/translate.js";
+import {
+  beam,
+  impulse,
+  P,
+  type PCollection,
+  Pipeline,
+  Root,
+  type runnerApi,
+  withName,
+} from "../../../transforms/primitives/beam.js";
+import { flattenAll } from "../../../transforms/primitives/flatten-all.js";
+import { registeredParDo } from "../../../transforms/primitives/par-do.js";
+import { splittableParDo } from "../../../transforms/primitives/splittable-par-do.js";
+
+type Pc = PCollection<unknown>;
+type Choice = { readonly kind: string; readonly picks: readonly number[] };
+
+const choices = fc.array(
+  fc.record({
+    kind: fc.constantFrom("impulse", "parDo", "parDo", "splittable", "flatten", "groupByKey", "sideInput"),
+    picks: fc.array(fc.nat(1000), { minLength: 1, maxLength: 3 }),
+  }),
+  { maxLength: 14 },
+);
+
+/** Builds a graph in which every step reads from steps made before it. */
+function build(steps: readonly Choice[]): runnerApi.Pipeline {
+  const pipeline = new Pipeline();
+  const root = new Root(pipeline);
+  const made: Pc[] = [root.apply(withName("Start", impulse()))];
+  for (const [index, { kind, picks }] of steps.entries()) {
+    const inputs = picks.map((pick) => made[pick % made.length]!);
+    made.push(apply(kind, `${kind}${index}`, root, inputs));
+  }
+  return graphProto(pipeline);
+}
+
+function apply(kind: string, name: string, root: Root, inputs: readonly Pc[]): Pc {
+  const [first, second] = inputs;
+  const named = <T>(transform: T) => withName(name, transform);
+  switch (kind) {
+    case "impulse":
+      return root.apply(named(impulse()));
+    case "splittable":
+      return P(first!).apply(named(splittableParDo<unknown, unknown>("read@1", null, { bounded: true })));
+    case "flatten":
+      return P([...inputs]).apply(named(flattenAll<unknown>()));
+    case "groupByKey":
+      return first!.apply(named(beam.groupBy("key"))) as Pc;
+    case "sideInput":
+      return first!.map(
+        named((x: unknown) => x) as never,
+        { side: beam.iterableSideInput(second ?? first!) } as never,
+      );
+    default:
+      return P(first!).apply(named(registeredParDo<unknown, unknown>("fn@1", null)));
+  }
+}
+
+/** Where each PCollection's elements arrive: `collection -> step input`, through the plan. */
+function deliveries(plan: Plan): string[] {
+  const line = (id: string, consumer: { step: { path: string }; input: string }) =>
+    `${id} -> ${consumer.step.path} ${consumer.input}`;
+  return plan.stages.flatMap(({ roots, consumers }) => [
+    ...roots.flatMap((root) => root.consumers.map((consumer) => line(root.collection, consumer))),
+    ...[...consumers].flatMap(([id, list]) => list.map((consumer) => line(id, consumer))),
+  ]);
+}
+
+function checkOrder(plan: Plan): void {
+  const available = new Set<string>();
+  const waiting = [...plan.runnerSteps];
+  const settle = () => {
+    for (const step of waiting) {
+      if (inputsOf(step).every((id) => available.has(id))) outputsOf(step).forEach((id) => available.add(id));
+    }
+  };
+  settle();
+  for (const { id, roots, steps, sideInputs } of plan.stages) {
+    const needed = [...roots.map((root) => root.collection), ...sideInputs];
+    expect(
+      needed.filter((needs) => !available.has(needs)),
+      `what stage ${id} lacks`,
+    ).to.deep.equal([]);
+    for (const output of steps.flatMap(outputsOf)) available.add(output);
+    for (const _ of waiting) settle();
+  }
+}
+
+describe("fuse", () => {
+  it("fuse() delivers every PCollection to each of its readers once, whatever the graph", () => {
+    fc.assert(
+      fc.property(choices, (steps) => {
+        const proto = build(steps);
+        const plan = translate(proto);
+        const expected = readSteps(proto).flatMap((step) => {
+          if (step.kind !== "parDo" && step.kind !== "flatten") return [];
+          const main = Object.entries(step.transform.inputs).filter(([name]) => !name.startsWith("side."));
+          return main.map(([name, id]) => `${id} -> ${step.path} ${name}`);
+        });
+        expect(deliveries(plan).sort()).to.deep.equal(expected.sort());
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it("fuse() hands on what others read, and never makes a stage wait for itself or a later one", () => {
+    fc.assert(
+      fc.property(choices, (steps) => {
+        const plan = translate(build(steps));
+        checkOrder(plan);
+        const entering = new Set([
+          ...plan.stages.flatMap(({ roots, sideInputs }) => [
+            ...roots.map((r) => r.collection),
+            ...sideInputs,
+          ]),
+          ...plan.runnerSteps.flatMap(inputsOf),
+        ]);
+        for (const stage of plan.stages) {
+          const outputs = stage.steps.flatMap(outputsOf).filter((id) => entering.has(id));
+          expect([...stage.outputs].sort(), stage.id).to.deep.equal(outputs.sort());
+        }
+      }),
+      { numRuns: 100 },
+    );
+  });
+});

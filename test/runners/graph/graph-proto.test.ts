@@ -1,0 +1,111 @@
+/** The final proto: stable ids, the same bytes each time. */
+import { expect } from "chai";
+import { graphProto } from "../../../runners/graph/graph-proto.js";
+import { renderGraph } from "../../../runners/graph/render.js";
+import {
+  beam,
+  impulse,
+  P,
+  type PCollection,
+  Pipeline,
+  Root,
+  runnerApi,
+  withName,
+} from "../../../transforms/primitives/beam.js";
+import { flattenAll } from "../../../transforms/primitives/flatten-all.js";
+import { registeredParDo } from "../../../transforms/primitives/par-do.js";
+import { splittableParDo } from "../../../transforms/primitives/splittable-par-do.js";
+
+const step = <Out>(name: string, input: PCollection<unknown>): PCollection<Out> =>
+  P(input).apply(withName(name, registeredParDo<unknown, Out>("fn@1", null)));
+
+function build(more: readonly string[] = []): Pipeline {
+  const pipeline = new Pipeline();
+  const input = new Root(pipeline).apply(withName("Impulse", impulse()));
+  const options = { bounded: false, requestsFinalization: true };
+  const read = P(input).apply(withName("Read", splittableParDo<unknown, string>("read@1", null, options)));
+  for (const name of more) step(name, read);
+  const both = [step<string>("A", read), step<string>("B", read)];
+  P(both).apply(withName("All", flattenAll<string>()));
+  return pipeline;
+}
+
+const json = (pipeline: Pipeline) => renderGraph(graphProto(pipeline), "json");
+
+describe("graphProto", () => {
+  it("graphProto() names transforms and PCollections by step path and tag", () => {
+    const { components, rootTransformIds } = graphProto(build());
+    expect(rootTransformIds).to.deep.equal(["Impulse", "Read", "A", "B", "All"]);
+    expect(Object.keys(components!.pcollections)).to.deep.equal([
+      "Impulse.main",
+      "Read.main",
+      "A.main",
+      "B.main",
+      "All.main",
+    ]);
+    expect(components!.transforms["All"]!.inputs).to.deep.equal({ "0": "A.main", "1": "B.main" });
+    for (const [id, { uniqueName }] of Object.entries(components!.pcollections))
+      expect(uniqueName).to.equal(id);
+  });
+
+  it("graphProto() gives composites, subtransforms and their PCollections the names of the leaves", () => {
+    const pipeline = new Pipeline();
+    const input = new Root(pipeline).apply(withName("Impulse", impulse()));
+    input.apply(withName("Outer", (pc: PCollection<unknown>) => step("Inner", pc)));
+    const outer = graphProto(pipeline).components!.transforms["Outer"]!;
+    expect(outer.subtransforms).to.deep.equal(["Outer/Inner"]);
+    expect(outer.outputs).to.deep.equal({ main: "Outer/Inner.main" });
+  });
+
+  it("graphProto() of the same graph built twice is byte for byte the same", () => {
+    const [a, b] = [build(), build()].map((pipeline) => runnerApi.Pipeline.toBinary(graphProto(pipeline)));
+    expect(Buffer.compare(a!, b!)).to.equal(0);
+    expect(json(build())).to.equal(json(build()));
+  });
+
+  it("graphProto() does not change the pipeline, so it may be asked again", () => {
+    const pipeline = build();
+    expect(json(pipeline)).to.equal(json(pipeline));
+  });
+
+  it("graphProto() keeps the ids of other steps when a step is added", () => {
+    const ids = (pipeline: Pipeline) => Object.keys(graphProto(pipeline).components!.pcollections);
+    expect(ids(build(["New"]))).to.include.members(ids(build()));
+  });
+
+  it("graphProto() lists each requirement once, in order", () => {
+    expect(graphProto(build()).requirements).to.deep.equal([
+      "beam:requirement:pardo:finalization:v1",
+      "beam:requirement:pardo:splittable_dofn:v1",
+    ]);
+  });
+
+  it("graphProto() survives the way through binary and JSON", () => {
+    const proto = graphProto(build());
+    const { Pipeline: message } = runnerApi;
+    expect(message.equals(message.fromBinary(message.toBinary(proto)), proto)).to.equal(true);
+    expect(message.equals(message.fromJsonString(renderGraph(proto, "json")), proto)).to.equal(true);
+  });
+
+  it("graphProto() takes graphs of the SDK's own transforms", () => {
+    const pipeline = new Pipeline();
+    const root = new Root(pipeline);
+    const numbers = root.apply(withName("Create", beam.create([1, 2, 3]))) as PCollection<number>;
+    numbers.apply(withName("Count", beam.countPerElement<number>()));
+    const ids = Object.keys(graphProto(pipeline).components!.transforms);
+    expect(ids).to.include("Create/impulse");
+    expect(ids.every((id) => id.startsWith("Create") || id.startsWith("Count"))).to.equal(true);
+  });
+
+  it("graphProto() refuses two PCollections of one name", () => {
+    const pipeline = new Pipeline();
+    const input = new Root(pipeline).apply(withName("Impulse", impulse()));
+    P(input).apply(
+      withName("A", registeredParDo<unknown, { "b.c": string }>("fn@1", null, { outputs: ["b.c"] })),
+    );
+    P(input).apply(
+      withName("A.b", registeredParDo<unknown, { c: string }>("fn@1", null, { outputs: ["c"] })),
+    );
+    expect(() => graphProto(pipeline)).to.throw('two PCollections would be named "A.b.c": rename a step');
+  });
+});

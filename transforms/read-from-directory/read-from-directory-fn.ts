@@ -1,0 +1,265 @@
+/** The splittable DoFn that reads the files of a directory, each record once. */
+import { resolve } from "node:path";
+import { z } from "zod";
+import { type FileRef, InputRecord, type ScannedRecord } from "../input-record.js";
+import type {
+  FinishBundleContext,
+  ProcessContext,
+  ProcessContinuation,
+  ReadProgress,
+  RestrictionTracker,
+  SetupContext,
+  SplittableDoFn,
+} from "../primitives/do-fn.js";
+import { registerDoFn } from "../primitives/fn-registry.js";
+import { createRecordFormat } from "../record-format.js";
+import { DirectorySource, type PositionsSnapshot } from "./directory-source.js";
+import { type FileSystem, realFileSystem } from "./file-system.js";
+import type { RecordTarget } from "./file-visitor.js";
+import { InputDirectory } from "./input-directory.js";
+import { createNameFilter, DEFAULT_GLOBS } from "./name-filter.js";
+import { type RecordRange, RecordRangeTracker } from "./record-range.js";
+import type { SourcePositions } from "./source-positions.js";
+import { storedPositions } from "./stored-positions.js";
+
+const limit = z.int().positive();
+const durationMs = z.number().nonnegative();
+
+/** Checks the JSON of a graph and fills in the defaults. */
+export const readFromDirectoryConfig = z.strictObject({
+  /** Relative to the working directory of the process that reads. */
+  directory: z.string().min(1),
+  format: z.object({ format: z.string(), options: z.json() }),
+  globs: z.array(z.string().min(1)).min(1).default([...DEFAULT_GLOBS]),
+  isRecursive: z.boolean().default(false),
+  /** `inside`: symbolic links are read when they lead to a file in the directory; `never`: none is. */
+  symlinks: z.enum(["inside", "never"]).default("inside"),
+  order: z.enum(["oldest-first", "newest-first"]).default("oldest-first"),
+  /** A last record without newline is complete after so long without growth. */
+  quietMs: durationMs.default(1000),
+  /** A file is done when all of it is read and it did not grow for so long. */
+  doneAfterMs: durationMs.default(10_000),
+  whenDone: z.enum(["leave", "archive", "delete"]).default("leave"),
+  archiveDirectory: z.string().min(1).default("data/processed/raw"),
+  /** A bundle ends after so many records, or with the chunk that reaches so many bytes; it has at least one record. */
+  recordsPerBundleMax: limit.default(10_000),
+  bytesPerBundleMax: limit.default(16 * 1024 * 1024),
+  /** Whether notifications of the file system may shorten the wait for the next poll. */
+  isWatching: z.boolean().default(true),
+});
+
+/** The JSON that stands in a graph; only `directory` and `format` must be there. */
+export type ReadFromDirectoryConfig = z.input<typeof readFromDirectoryConfig>;
+type Config = z.output<typeof readFromDirectoryConfig>;
+
+/** What a test may replace. */
+export interface ReadFromDirectoryParts {
+  readonly fileSystem: FileSystem;
+  readonly positions: (context: SetupContext) => SourcePositions;
+}
+
+const realParts: ReadFromDirectoryParts = {
+  fileSystem: realFileSystem,
+  positions: (context) => storedPositions(context.database, context.pipeline),
+};
+
+/**
+ * Reads every record of every file in a directory: unbounded as a stream, bounded in available-now
+ * mode. Emits `InputRecord`s with their event time, in the order in which files were discovered, then
+ * by offset. Exactly once: positions are stored in the transaction of the bundle that holds the
+ * records, and reading starts from the stored ones. The element is ignored, the configuration says all.
+ */
+export class ReadFromDirectoryFn implements SplittableDoFn<unknown, RecordRange, number> {
+  readonly #config: Config;
+  readonly #parts: ReadFromDirectoryParts;
+  #shared: SharedSource | undefined;
+  #source: DirectorySource | undefined;
+  #bundle: BundleTarget | undefined;
+  #snapshots: PositionsSnapshot[] = [];
+
+  /** @throws ZodError when the configuration is not one. */
+  constructor(config: ReadFromDirectoryConfig, parts: ReadFromDirectoryParts = realParts) {
+    this.#config = readFromDirectoryConfig.parse(config);
+    this.#parts = parts;
+  }
+
+  async setup(context: SetupContext): Promise<void> {
+    this.#shared = context.shared("directory", () => new SharedSource());
+    this.#source = await this.#shared.acquire(() => openSource(this.#config, this.#parts, context));
+  }
+
+  initialRestriction(): RecordRange {
+    return { start: 0, end: null };
+  }
+
+  createTracker(restriction: RecordRange): RecordRangeTracker {
+    return new RecordRangeTracker(restriction);
+  }
+
+  startBundle(): void {
+    this.#snapshots = [];
+    this.#bundle = undefined;
+  }
+
+  async process(
+    _element: unknown,
+    tracker: RestrictionTracker<RecordRange, number>,
+    context: ProcessContext,
+  ): Promise<ProcessContinuation> {
+    const source = this.#source!;
+    this.#bundle ??= new BundleTarget(this.#config);
+    this.#bundle.enter(tracker, context);
+    try {
+      return await source.read(this.#bundle);
+    } finally {
+      this.#bundle.leave();
+      // taken now: when this bundle is committed, the source has read on for the next ones
+      const snapshot = source.snapshot();
+      if (snapshot !== undefined) this.#snapshots.push(snapshot);
+    }
+  }
+
+  async finishBundle(context: FinishBundleContext): Promise<void> {
+    const snapshots = this.#snapshots;
+    if (snapshots.length === 0) return;
+    const transaction = await context.transaction();
+    for (const snapshot of snapshots) await this.#shared!.positions!.save(transaction, snapshot.files);
+    context.afterCommit(() => {
+      for (const snapshot of snapshots) snapshot.committed();
+    });
+  }
+
+  progress(): ReadProgress {
+    const startOffset = Object.assign({}, ...this.#snapshots.toReversed().map((snapshot) => snapshot.startOffset));
+    const endOffset = Object.assign({}, ...this.#snapshots.map((snapshot) => snapshot.endOffset));
+    const records = this.#bundle?.records ?? 0;
+    const backlog = this.#source?.backlog() ?? { backlogBytes: 0, backlogFiles: 0 };
+    return { description: `directory ${this.#config.directory}`, startOffset, endOffset, records, ...backlog };
+  }
+
+  teardown(): void {
+    this.#shared?.release();
+    this.#shared = undefined;
+    this.#source = undefined;
+  }
+}
+
+/** The name under which `ReadFromDirectoryFn` stands in a graph. */
+export const READ_FROM_DIRECTORY = registerDoFn<ReadFromDirectoryConfig>(
+  "read_from_directory@1",
+  // the registry knows no restriction types: whoever builds it by name hands back what it was given
+  (config) => new ReadFromDirectoryFn(config) as SplittableDoFn<unknown, unknown, unknown> as never,
+);
+
+interface OpenedSource {
+  readonly source: DirectorySource;
+  readonly positions: SourcePositions;
+}
+
+/** The one live source of all instances; the last to leave closes it, the next opens it anew. */
+class SharedSource {
+  positions: SourcePositions | undefined;
+  #users = 0;
+  #opening: Promise<OpenedSource> | undefined;
+
+  async acquire(open: () => Promise<OpenedSource>): Promise<DirectorySource> {
+    this.#users++;
+    this.#opening ??= open();
+    try {
+      const { source, positions } = await this.#opening;
+      this.positions = positions;
+      return source;
+    } catch (error) {
+      this.#opening = undefined;
+      throw error;
+    }
+  }
+
+  release(): void {
+    if (--this.#users > 0) return;
+    this.#opening?.then(({ source }) => source.close()).catch(() => undefined); // it never opened
+    this.#opening = undefined;
+  }
+}
+
+async function openSource(config: Config, parts: ReadFromDirectoryParts, context: SetupContext): Promise<OpenedSource> {
+  const archiveDirectory = resolve(config.archiveDirectory);
+  const directory = new InputDirectory(parts.fileSystem, {
+    root: resolve(config.directory),
+    isRecursive: config.isRecursive,
+    symlinks: config.symlinks,
+    excluded: [archiveDirectory],
+    isInput: createNameFilter(config.globs),
+  });
+  const positions = parts.positions(context);
+  const { clock, log, mode, signal } = context;
+  const { order, quietMs, whenDone, isWatching } = config;
+  const source = await DirectorySource.open({
+    ...{ directory, positions, clock, log, mode, signal, order, quietMs, whenDone, isWatching, archiveDirectory },
+    format: createRecordFormat(config.format),
+    doneAfterMs: mode === "available-now" ? Math.min(quietMs, config.doneAfterMs) : config.doneAfterMs,
+  });
+  return { source, positions };
+}
+
+/** A bundle as the source sees it: limits, claims, counts. */
+class BundleTarget implements RecordTarget {
+  records = 0;
+  #bytes = 0;
+  #tracker!: RestrictionTracker<RecordRange, number>;
+  /** Number of the next record. */
+  #next = 0;
+  #context!: ProcessContext;
+  /** A number was claimed for a record that did not come: it is the next one's. */
+  #hasClaim = false;
+  #isRefused = false;
+  #counted = 0;
+  #file: FileRef | undefined;
+
+  constructor(readonly config: Config) {}
+
+  enter(tracker: RestrictionTracker<RecordRange, number>, context: ProcessContext): void {
+    this.#tracker = tracker;
+    this.#next = tracker.currentRestriction().start;
+    this.#context = context;
+    this.#hasClaim = false;
+    this.#isRefused = false;
+  }
+
+  /** Counts what was read: once a file instead of once a record. */
+  leave(): void {
+    if (this.#file !== undefined) this.#context.ledger.add(this.#file.fileId, "records_read", this.#counted);
+    this.#file = undefined;
+    this.#counted = 0;
+  }
+
+  get isFull(): boolean {
+    const { recordsPerBundleMax, bytesPerBundleMax } = this.config;
+    if (this.#isRefused || this.records >= recordsPerBundleMax) return true;
+    return this.records > 0 && this.#bytes >= bytesPerBundleMax;
+  }
+
+  claim(): boolean {
+    if (this.#hasClaim) return true;
+    if (this.records >= this.config.recordsPerBundleMax) return false;
+    this.#hasClaim = this.#tracker.tryClaim(this.#next);
+    if (this.#hasClaim) this.#next++;
+    this.#isRefused = !this.#hasClaim;
+    return this.#hasClaim;
+  }
+
+  emit(file: FileRef, record: ScannedRecord): void {
+    if (file !== this.#file) {
+      this.leave();
+      this.#file = file;
+    }
+    this.#hasClaim = false;
+    this.#counted++;
+    this.records++;
+    this.#context.output(new InputRecord(file, record), record.timestampMs);
+  }
+
+  addBytes(count: number): void {
+    this.#bytes += count;
+  }
+}
