@@ -2,7 +2,6 @@
 import type { Runner } from "../runners/create-runner.js";
 import { didYouMean } from "./config/nearest-name.js";
 import type { Config } from "./config.js";
-import { UsageError } from "./usage-error.js";
 
 /** A graph, as runners take it. */
 export type Graph = Parameters<Runner["run"]>[0];
@@ -13,20 +12,15 @@ export type BuildGraph = (config: Config) => Graph | Promise<Graph>;
 /** By name; a module is imported only when its pipeline is run. */
 export type ByName<T> = Readonly<Record<string, () => Promise<T>>>;
 
-/**
- * The entry of a name, e.g. of a pipeline or a runner.
- * @throws UsageError that names what is known, with the nearest one as a suggestion
- */
-export function findByName<T>(
+/** What is wrong with a name: what is known, with the nearest one as a suggestion; undefined when nothing is. */
+export function refuseName(
   kind: string,
   name: string,
-  entries: ByName<T>,
+  entries: ByName<unknown>,
   from: string,
-): () => Promise<T> {
-  if (Object.hasOwn(entries, name)) return entries[name]!;
+): string | undefined {
+  if (Object.hasOwn(entries, name)) return undefined;
   const known = Object.keys(entries).sort();
   const list = known.length === 0 ? "none" : known.join(", ");
-  throw new UsageError([
-    `${kind} must be one of ${list}, got ${JSON.stringify(name)} (from ${from}).${didYouMean(name, known)}`,
-  ]);
+  return `${kind} must be one of ${list}, got ${JSON.stringify(name)} (from ${from}).${didYouMean(name, known)}`;
 }

@@ -3,7 +3,7 @@ import type { Runner } from "../runners/create-runner.js";
 import type { Job } from "../runners/job/job.js";
 import { openMetrics } from "./follow-job.js";
 import type { OpenDatabase } from "./open-database.js";
-import { findByName, type Graph } from "./registry.js";
+import { type Graph, refuseName } from "./registry.js";
 import type { Reporter } from "./reporting/reporter.js";
 import type { VerbContext } from "./verb.js";
 import { waitForDatabase } from "./wait-for-database.js";
@@ -39,17 +39,22 @@ export async function startJob(
   return { job: await runner.run(graph, options), metrics };
 }
 
-/** Settles the names of runner and pipeline; the result loads them and builds. @throws UsageError */
-export function findRunnable({ loaded, parts }: VerbContext): () => Promise<RunnableGraph> {
+/** What is wrong with the names of runner and pipeline: one line each. */
+export function refuseNames({ loaded, parts }: VerbContext): string[] {
   const { config, origins } = loaded;
   const from = (path: string) => origins.get(path)?.name ?? "default";
-  const loadRunner = findByName("runner", config.runner, parts.runners, from("runner"));
-  const loadBuild = findByName("pipeline", config.pipeline, parts.pipelines, from("pipeline"));
-  return async () => {
-    const build = await loadBuild();
-    const graph = await build(config);
-    return { runner: await loadRunner(), graph };
-  };
+  return [
+    refuseName("runner", config.runner, parts.runners, from("runner")),
+    refuseName("pipeline", config.pipeline, parts.pipelines, from("pipeline")),
+  ].filter((problem) => problem !== undefined);
+}
+
+/** Loads runner and pipeline, and builds the graph; their names must have passed `refuseNames`. */
+export async function loadRunnable({ loaded, parts }: VerbContext): Promise<RunnableGraph> {
+  const { config } = loaded;
+  const build = await parts.pipelines[config.pipeline]!();
+  const graph = await build(config);
+  return { runner: await parts.runners[config.runner]!(), graph };
 }
 
 /** Waits for the database and brings its schema up to date. False: a stop was requested first. */

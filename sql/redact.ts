@@ -5,7 +5,7 @@
  * given to `rememberSecret`, wherever it stands.
  */
 export function redact(text: string): string {
-  let clean = text.replace(URL_PASSWORD, "$1***@").replace(NAMED_PASSWORD, "$1***");
+  let clean = text.replace(URL_PASSWORD, "$1***@").replace(NAMED_PASSWORD, "$1$2$3***$2$3");
   for (const secret of secrets) clean = clean.replaceAll(secret, "***");
   return clean;
 }
@@ -29,4 +29,6 @@ const secrets = new Set<string>();
 
 // up to the last @ before the path: a password may hold an @ that nobody escaped
 const URL_PASSWORD = /(\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@"'`]*:)[^\s/"'`]*@/gi;
-const NAMED_PASSWORD = /(\bpassword"?\s*[=:]\s*)('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s&,;)}]+)/gi;
+// with quotes kept, so that JSON stays JSON, also JSON within JSON
+const NAMED_PASSWORD =
+  /(\bpassword\\?["']?\s*[=:]\s*)(?:(')(?:[^'\\]|\\.)*'|(\\?")(?:[^"\\]|\\[^"])*\3|[^\s&,;)}"'`]+)/gi;

@@ -2,59 +2,58 @@
 import { mkdir } from "node:fs/promises";
 import type { Job } from "../../runners/job/job.js";
 import { SqlSession } from "../../sql/sql-session.js";
-import { readView, viewNames } from "../../sql/views.js";
+import { type Row, readView, viewNames } from "../../sql/views.js";
 import { followJob } from "../follow-job.js";
 import type { OpenDatabase } from "../open-database.js";
-import { findByName } from "../registry.js";
 import { formatTable } from "../reporting/format-table.js";
-import { findRunnable, startJob } from "../start-job.js";
+import { loadRunnable, refuseNames, startJob } from "../start-job.js";
+import { UsageError } from "../usage-error.js";
 import type { VerbContext } from "../verb.js";
 
 /** Uses the embedded PostgreSQL, whatever the environment names: a demo writes into nobody's database. */
-export async function runDemo(context: VerbContext): Promise<number> {
+export async function runDemo(context: VerbContext, readViews: ReadViews = readAllViews): Promise<number> {
   const { config } = context.loaded;
   const { duration, eventsPerSecond } = config.demo;
-  const load = findRunnable(context);
-  const loadGenerate = findByName("verb", "generate", context.parts.verbs, "demo");
+  const problems = refuseNames(context);
+  if (problems.length > 0) throw new UsageError(problems);
   await mkdir(config.input, { recursive: true });
   context.log.info(`${eventsPerSecond} events/s for ${duration} s, then the views; Ctrl-C ends it early`);
-  const loading = load();
+  const loading = loadRunnable(context);
   loading.catch(() => undefined); // startJob reports it, unless the database fails first
   const database = await context.openDatabase({ embedded: true });
   try {
     const started = await startJob(context, database, loading);
     if (started === undefined) return 0;
     const following = followJob(context, started.job, started.metrics);
-    const fed = feed(context, started.job, loadGenerate);
+    const fed = feed(context, started.job);
     fed.catch(() => undefined); // reported once the job has ended: it still needs the database
     const end = await following;
     await fed;
-    if (end.exitCode === 0) await printViews(context, database);
-    return end.exitCode;
+    if (end.exitCode !== 0) return end.exitCode;
+    for (const [view, rows] of await readViews(database)) {
+      context.stdout.write(`\n${[view, ...formatTable(rows)].join("\n")}\n`);
+    }
+    return 0;
   } finally {
     await database.close();
   }
 }
 
 /** Runs the generator beside the job, lets the job catch up, and drains it. Never leaves the job running. */
-async function feed(
-  context: VerbContext,
-  job: Job,
-  loadGenerate: () => Promise<GenerateVerb>,
-): Promise<void> {
+async function feed(context: VerbContext, job: Job): Promise<void> {
   const ended = new AbortController();
   void job.waitUntilFinish().then(() => ended.abort("the pipeline ended"));
   const requested = AbortSignal.any([context.stop.requested, ended.signal]);
   try {
-    const generate = await loadGenerate();
+    const { generate: load } = context.parts.verbs;
+    if (load === undefined) throw new Error("demo needs the verb generate, which this build has not");
+    const generate = await load();
     await generate(generatorContext(context, requested));
     await untilCaughtUp(context, job, requested);
   } finally {
     void job.drain(); // whoever follows the job waits for its end
   }
 }
-
-type GenerateVerb = (context: VerbContext) => Promise<number>;
 
 /** The generator keeps to itself: the one live line is the pipeline's. */
 function generatorContext(context: VerbContext, requested: AbortSignal): VerbContext {
@@ -94,15 +93,17 @@ async function untilCaughtUp({ clock }: VerbContext, job: Job, signal: AbortSign
   unsubscribe();
 }
 
+/** The views by name, with their first rows. */
+type ReadViews = (database: OpenDatabase) => Promise<readonly (readonly [string, readonly Row[]])[]>;
+
 const VIEW_ROWS_MAX = 10;
 
-async function printViews({ stdout }: VerbContext, { connection }: OpenDatabase): Promise<void> {
+async function readAllViews({ connection }: OpenDatabase) {
   const session = await SqlSession.connect({ connection, applicationName: "millrace/demo" });
   try {
-    for (const view of viewNames) {
-      const rows = await readView(session, view, VIEW_ROWS_MAX);
-      stdout.write(`\n${[view, ...formatTable(rows)].join("\n")}\n`);
-    }
+    const views: [string, readonly Row[]][] = [];
+    for (const view of viewNames) views.push([view, await readView(session, view, VIEW_ROWS_MAX)]);
+    return views;
   } finally {
     await session.close();
   }

@@ -4,16 +4,16 @@ import { redact } from "../../sql/redact.js";
 import { suggestFolder } from "../config/nearest-folder.js";
 import type { LoadedConfig } from "../config.js";
 import { followJob } from "../follow-job.js";
-import { findRunnable, type RunnableGraph, startJob } from "../start-job.js";
+import { loadRunnable, type RunnableGraph, refuseNames, startJob } from "../start-job.js";
 import { EXIT_FAILED, UsageError } from "../usage-error.js";
 import type { VerbContext } from "../verb.js";
 
 /** @throws UsageError for an unknown runner or pipeline, or a missing input folder. */
 export async function runPipeline(context: VerbContext): Promise<number> {
-  const load = findRunnable(context);
-  await requireInputFolder(context.loaded);
+  const problems = [...refuseNames(context), ...(await refuseInput(context.loaded))];
+  if (problems.length > 0) throw new UsageError(problems);
   try {
-    return await runLoaded(context, load());
+    return await runLoaded(context, loadRunnable(context));
   } catch (error) {
     if (!(error instanceof UsageError)) writeEnd(context, "FAILED", EXIT_FAILED, error);
     throw error;
@@ -34,14 +34,14 @@ async function runLoaded(context: VerbContext, loading: Promise<RunnableGraph>):
   }
 }
 
-async function requireInputFolder({ config, origins }: LoadedConfig): Promise<void> {
+async function refuseInput({ config, origins }: LoadedConfig): Promise<string[]> {
   const stats = await stat(config.input).catch(() => undefined);
-  if (stats?.isDirectory()) return;
+  if (stats?.isDirectory()) return [];
   const from = origins.get("input")?.name ?? "default";
   const suggestion = stats === undefined ? await suggestFolder(config.input) : "";
-  throw new UsageError([
+  return [
     `input must be an existing folder, got ${JSON.stringify(config.input)} (from ${from}).${suggestion}`,
-  ]);
+  ];
 }
 
 /** Under `--json` every run that began says how it ended, also one that never got a job. */

@@ -11,6 +11,7 @@ const text = value("a text that is not empty", (raw) =>
 const path = value("a path", (raw) => (typeof raw === "string" && raw.trim() !== "" ? raw : undefined));
 const flag = value("true or false", parseFlag);
 const durationMs = value('a duration in ms or like "10s"', (raw) => parseDurationMs(raw));
+const timeoutMs = value('a duration in seconds or like "500ms"', (raw) => parseDurationMs(raw, "s"));
 const seconds = value('a duration in seconds or like "2m"', (raw) => {
   const ms = positive(parseDurationMs(raw, "s"));
   return ms === undefined ? undefined : ms / 1_000;
@@ -46,12 +47,10 @@ export const configSchema = z.strictObject({
   recursive: flag,
   delimiter,
   horizonRecords: count,
-  outOfOrdernessMs: durationMs,
-  idleMs: durationMs,
   epochRecordsMax: count,
   epochBytesMax: bytes,
-  retryTimeout: durationMs,
-  drainTimeout: durationMs,
+  retryTimeout: timeoutMs,
+  drainTimeout: timeoutMs,
   json: flag,
   logLevel: choice(["debug", "info", "warn", "error"]),
   generate: z.strictObject({

@@ -24,7 +24,7 @@ export function didYouMean(name: string, candidates: readonly string[]): string 
 }
 
 /** Optimal string alignment distance (Damerau 1964): insert, delete, replace, or swap two neighbours. */
-export function editDistance(left: string, right: string): number {
+function editDistance(left: string, right: string): number {
   let beforePrevious: number[] = [];
   let previous = Array.from({ length: right.length + 1 }, (_, column) => column);
   for (let row = 1; row <= left.length; row++) {

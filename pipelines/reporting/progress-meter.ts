@@ -15,6 +15,8 @@ export interface Progress {
 }
 
 const RATE_WINDOW_MS = 5_000;
+/** A rate over less than this would say more about the clock than about the job. */
+const RATE_SPAN_MS_MIN = 1_000;
 /** A backlog smaller than this is gone before a bar for it could be read. */
 const BAR_BYTES_MIN = 4_000_000;
 
@@ -53,7 +55,7 @@ export class ProgressMeter {
     const records = this.#recent.reduce((sum, entry) => sum + entry.records, 0);
     return {
       totals: this.#totals,
-      recordsPerSecond: records === 0 ? 0 : records / (Math.max(nowMs - since, 1) / 1_000),
+      recordsPerSecond: (records * 1_000) / Math.max(nowMs - since, RATE_SPAN_MS_MIN),
       backlogBytes: this.#backlogBytes(),
       backlogFiles: this.#sources.reduce((sum, source) => sum + source.backlogFiles, 0),
       lagMs: this.#lagMs,

@@ -47,9 +47,7 @@ describe("mergeConfig()", () => {
       glob: ["*.csv", "*.csv.gz"],
       recursive: false,
       delimiter: ",",
-      horizonRecords: 1_000_000,
-      outOfOrdernessMs: 5_000,
-      idleMs: 10_000,
+      horizonRecords: 65_536,
       epochRecordsMax: 20_000,
       epochBytesMax: 8_388_608,
       retryTimeout: 60_000,
@@ -81,16 +79,16 @@ describe("mergeConfig()", () => {
 
   it("lets the file beat defaults, the environment beat the file, flags beat all, and tells who won", async () => {
     const file = await parseConfigFile(
-      "quietMs: 1\ndoneAfterMs: 2\nidleMs: 3\ngenerate:\n  seed: 4\n",
+      "quietMs: 1\ndoneAfterMs: 2\nhorizonRecords: 3\ngenerate:\n  seed: 4\n",
       "millrace.yaml",
     );
     const env = environmentLayer({
       MILLRACE_DONE_AFTER_MS: "20",
-      MILLRACE_IDLE_MS: "30",
+      MILLRACE_HORIZON_RECORDS: "30",
       MILLRACE_GENERATE_EVENTS: "40",
     });
-    const { config, origins } = merge(file, env, flags({ idleMs: "300" }));
-    expect([config.quietMs, config.doneAfterMs, config.idleMs]).to.deep.equal([1, 20, 300]);
+    const { config, origins } = merge(file, env, flags({ horizonRecords: "300" }));
+    expect([config.quietMs, config.doneAfterMs, config.horizonRecords]).to.deep.equal([1, 20, 300]);
     expect([config.generate.seed, config.generate.events]).to.deep.equal([4, 40]);
     expect(origins.get("quietMs")).to.deep.equal({ layer: "file", name: "millrace.yaml:1" });
     expect(origins.get("generate.seed")).to.deep.equal({ layer: "file", name: "millrace.yaml:5" });
@@ -98,7 +96,7 @@ describe("mergeConfig()", () => {
       layer: "environment",
       name: "MILLRACE_DONE_AFTER_MS",
     });
-    expect(origins.get("idleMs")).to.deep.equal({ layer: "flag", name: "--idle-ms" });
+    expect(origins.get("horizonRecords")).to.deep.equal({ layer: "flag", name: "--horizon-records" });
   });
 
   it("lets a flag take back what the environment turned on", () => {

@@ -75,9 +75,9 @@ describe("buildUserEvents", () => {
           format: { format: "csv", options: { columns, timestampColumn: "event_timestamp" } },
         },
       ],
-      "ValidateEvents/Check": ["validate@1", { schema: "user-events/event" }],
+      "ValidateEvents/Check": ["validate@1", { schema: "user-event" }],
       "ValidateEvents/Split": ["split@1", { tags: ["valid", "invalid"] }],
-      DropDuplicates: ["deduplicate@1", { key: "event_id", horizon: { records: 1_000_000 } }],
+      DropDuplicates: ["deduplicate@1", { key: "event_id", horizon: { records: 65_536 } }],
       WriteEvents: ["write_to_postgres@1", { table: "user_events", columns, conflictKey: ["event_id"] }],
       "WriteDeadLetters/Write": ["write_dead_letters@1", { errorDir: "data/error" }],
     });
