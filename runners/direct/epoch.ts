@@ -1,7 +1,8 @@
 /** An epoch: what one bundle reads and writes, committed in one PostgreSQL transaction or not at all. */
-import { type Holder, holdEpoch, advanceEpoch, type PipelineKey } from "../../sql/pipelines.js";
+
 import { insertCommit, pruneCommits } from "../../sql/commits.js";
 import { addToLedger } from "../../sql/ledger.js";
+import { advanceEpoch, type Holder, holdEpoch, type PipelineKey } from "../../sql/pipelines.js";
 import type { SqlSession } from "../../sql/sql-session.js";
 import type { EpochTransaction } from "../../transforms/primitives/do-fn.js";
 import { failpoint } from "../../transforms/primitives/failpoint.js";
@@ -103,7 +104,11 @@ export class Epoch implements BundleScope {
       runId,
       query: (text, values) => session.query(text, values),
       execute: (text, values) => session.execute(text, values),
-      copy: (statement, chunks) => session.copy(statement, chunks),
+      copy: async (statement, chunks) => {
+        const rows = await session.copy(statement, chunks);
+        failpoint("after-stage");
+        return rows;
+      },
     };
   }
 

@@ -11,6 +11,7 @@ import type {
   SetupContext,
   SplittableDoFn,
 } from "../primitives/do-fn.js";
+import { failpoint } from "../primitives/failpoint.js";
 import { registerDoFn } from "../primitives/fn-registry.js";
 import { createRecordFormat } from "../record-format.js";
 import { DirectorySource, type PositionsSnapshot } from "./directory-source.js";
@@ -127,6 +128,7 @@ export class ReadFromDirectoryFn implements SplittableDoFn<unknown, RecordRange,
     context.afterCommit(() => {
       for (const snapshot of snapshots) snapshot.committed();
     });
+    failpoint("after-positions");
   }
 
   progress(): ReadProgress {
