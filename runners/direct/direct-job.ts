@@ -1,9 +1,9 @@
 /** A pipeline running on the direct runner: sessions with the database, one after the other, until it ends. */
 import { hostname } from "node:os";
-import { backoffMs, classify, sqlStateOf } from "../../sql/sql-state.js";
 import { migrate } from "../../sql/migrate.js";
 import { refusePooler } from "../../sql/pooler.js";
 import { SqlSession } from "../../sql/sql-session.js";
+import { backoffMs, classify, sqlStateOf } from "../../sql/sql-state.js";
 import type { SetupContext } from "../../transforms/primitives/do-fn.js";
 import type { BundleHost } from "../bundle/host.js";
 import type { RunnerOptions } from "../create-runner.js";
@@ -37,6 +37,8 @@ export class DirectJob implements Job {
   #loop: EpochLoop | undefined;
   /** The run that this job held last: only from it may a reconnect go on. */
   #lastRunId: string | undefined;
+  /** Server processes of sessions that may still hold the pipeline's lock. */
+  readonly #backendPids = new Set<number>();
   /** Failed attempts since the last commit. */
   #attempts = 0;
   #firstFailureMs = 0;
@@ -127,15 +129,19 @@ export class DirectJob implements Job {
     const first = this.#lastRunId === undefined;
     const run = await startRun(session, {
       key,
+    const ownBackendPids = new Set(this.#backendPids);
+    this.#backendPids.add(session.backendPid);
       takeover: takeover && first,
       after: this.#lastRunId,
       clock,
       log,
+      ownBackendPids,
       signal,
     });
     this.#lastRunId = run.runId;
     this.#totals = run.totals;
     if (this.#state === "STARTING") this.#enter("RUNNING");
+    for (const pid of ownBackendPids) this.#backendPids.delete(pid);
     log.debug("run started", { runId: run.runId, epoch: run.epoch, host: hostname() });
     const side = await SqlSession.connect({ connection, applicationName: APPLICATION_NAME });
     try {

@@ -1,9 +1,10 @@
 /** The loop of the direct runner: reads one epoch while the one before it commits. */
+
+import type { Clock, ProcessContinuation, RestrictionTracker } from "../../transforms/primitives/do-fn.js";
 import { BundleProcessor, type SplittableStep } from "../bundle/bundle-processor.js";
 import type { BundleHost } from "../bundle/host.js";
 import type { ExecutableStage, Plan, StageRoot } from "../graph/translate.js";
 import type { SourceProgress } from "../job/job.js";
-import type { Clock, ProcessContinuation, RestrictionTracker } from "../../transforms/primitives/do-fn.js";
 import { type CommittedEpoch, Epoch, type Run } from "./epoch.js";
 
 /** Epochs in flight: one is read and processed while the other commits. */
@@ -80,6 +81,8 @@ export class EpochLoop {
     const checkpoint = () => this.#tracker?.trySplit(0);
     drain.addEventListener("abort", checkpoint);
     cancel.addEventListener("abort", () => this.#fail(cancel.reason));
+    // Also while there is nothing to commit: a run that was taken over has to leave.
+    run.session.whenBroken(this.#fail);
     try {
       for (let n = 0; n < EPOCHS_IN_FLIGHT; n++) this.#slots.push(await this.#createSlot());
       const impulses = run.epoch === 0 ? this.#impulses : [];
