@@ -6,7 +6,9 @@ import { expect } from "chai";
 import { expectExact } from "../support/oracle.js";
 import {
   ask,
+  askUntil,
   createWorkspace,
+  holdPipelineRow,
   PipelineProcess,
   runOnce,
   type Workspace,
@@ -20,6 +22,9 @@ import { TcpProxy } from "../support/tcp-proxy.js";
 const PROMPT_MS = 5_000;
 /** In which a COMMIT is answered. */
 const ANSWER_MS = 200;
+
+const WAITING_FOR_ROW = `select from pg_stat_activity
+  where application_name = 'millrace/pipeline' and wait_event_type = 'Lock' and query like 'insert into pipelines%'`;
 
 describe("crash: fencing", function () {
   this.timeout(120_000);
@@ -154,6 +159,23 @@ describe("crash: fencing", function () {
     await next.untilFirstCommit();
     expect(Date.now() - startedAtMs, "ms until the new runner's first commit").below(PROMPT_MS);
     await expectTakenOver(next);
+  });
+
+  it("a holder that has not introduced itself yet is not taken for the dead one before it", async () => {
+    const dead = new PipelineProcess(workspace);
+    await dead.until("a commit", () => dead.commits.length > 0);
+    await dead.kill();
+    const release = await holdPipelineRow(workspace);
+    const next = new PipelineProcess(workspace);
+    await askUntil(workspace, WAITING_FOR_ROW);
+    const other = new PipelineProcess(workspace);
+    await other.until("the other one to wait", () => other.log.includes("waiting for pipeline"));
+    await release();
+    await untilAllRead(next);
+    expect(next.log).not.contain("trying again");
+    next.signal("SIGTERM");
+    expect((await next.exited).code, next.log).equal(0);
+    await expectTakenOver(other);
   });
 
   it("starters at the same moment: one runs, the other one waits and then runs", async () => {

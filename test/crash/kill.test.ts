@@ -10,10 +10,9 @@ import { ShopInput } from "../support/shop-input.js";
 
 /** How many times to kill at random moments: 20, or 100 by `npm run test:crash`. */
 const KILLS = Number(process.env["MILLRACE_KILLS"] ?? 20);
-const KILLS_PER_FAILPOINT = Math.ceil(KILLS / 20);
+const ROUNDS_OF_FAILPOINTS = Math.ceil(KILLS / 20);
 const RECORDS_PER_FILE = 1_000;
 const FILES = 30;
-const FILES_FOR_FAILPOINTS = 10;
 /** A run through the whole backlog takes longer than this from its first commit. */
 const WORK_MS = 400;
 /** In which a process does little more than start. */
@@ -27,10 +26,10 @@ describe("crash: kill -9", function () {
   let workspace: Workspace;
   let input: ShopInput;
 
-  async function newBacklog(files: number): Promise<void> {
+  async function newBacklog(): Promise<void> {
     workspace = await createWorkspace();
     input = new ShopInput({ choice, directory: workspace.inputDir, recordsPerFile: RECORDS_PER_FILE });
-    await input.writeBacklog(files);
+    await input.writeBacklog(FILES);
   }
 
   async function finishAndCheck(): Promise<void> {
@@ -44,7 +43,7 @@ describe("crash: kill -9", function () {
   it(`at ${KILLS} random moments: each event and dead letter once (MILLRACE_SEED=${seed})`, async () => {
     let kills = 0;
     while (kills < KILLS) {
-      await newBacklog(FILES);
+      await newBacklog();
       for (let isDone = false; !isDone && kills < KILLS; ) {
         const child = new PipelineProcess(workspace, { flags: ["--once"] });
         if (choice.isHit(0.2)) {
@@ -62,15 +61,16 @@ describe("crash: kill -9", function () {
     }
   });
 
-  for (const name of FAILPOINTS) {
-    it(`${name}: each event and dead letter once (MILLRACE_SEED=${seed})`, async () => {
-      await newBacklog(FILES_FOR_FAILPOINTS);
-      for (let kill = 0; kill < KILLS_PER_FAILPOINT; kill++) {
+  it(`at every failpoint, in any order: each event and dead letter once (MILLRACE_SEED=${seed})`, async () => {
+    for (let round = 0; round < ROUNDS_OF_FAILPOINTS; round++) {
+      await newBacklog();
+      for (const name of choice.shuffled(FAILPOINTS)) {
         const env = { MILLRACE_FAILPOINT: `${name}:${choice.between(1, 3)}` };
         const child = new PipelineProcess(workspace, { flags: ["--once"], env });
-        expect(await child.exited, child.log).deep.equal({ code: null, signal: "SIGKILL" });
+        const exit = await child.exited;
+        expect(exit, `${env.MILLRACE_FAILPOINT}\n${child.log}`).deep.equal({ code: null, signal: "SIGKILL" });
       }
       await finishAndCheck();
-    });
-  }
+    }
+  });
 });

@@ -46,9 +46,9 @@ const RULES: readonly {
   },
   {
     name: "a generated column overflows: 22003",
-    sql: "alter table user_events add column whole_price smallint generated always as (trunc(price)) stored",
-    message: /^SQLSTATE 22003: smallint out of range$/,
-    isRejected: ({ price }) => Number(price) >= 32_768,
+    sql: "alter table user_events add column large integer generated always as (trunc(price * 22600)) stored",
+    message: /^SQLSTATE 22003: integer out of range$/,
+    isRejected: ({ price }) => Number(price) > 95_021.4,
   },
   {
     name: "a check constraint: 23514",

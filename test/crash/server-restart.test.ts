@@ -10,6 +10,7 @@ import { ShopInput } from "../support/shop-input.js";
 
 const RESTARTS = 3;
 const RETRY_TIMEOUT_MS = 2_000;
+const RETRY_TIMEOUT_FLAG = `--retry-timeout=${RETRY_TIMEOUT_MS}ms`;
 
 describe("crash: PostgreSQL stopped with -m immediate", function () {
   this.timeout(120_000);
@@ -106,7 +107,7 @@ describe("crash: PostgreSQL stopped with -m immediate", function () {
     await server.stop("immediate");
     try {
       const startedAtMs = Date.now();
-      const flags = ["--once", `--retry-timeout=${RETRY_TIMEOUT_MS}`];
+      const flags = ["--once", RETRY_TIMEOUT_FLAG];
       const runner = new PipelineProcess(workspace, { flags });
       expect((await runner.exited).code, runner.log).equal(1);
       expect(Date.now() - startedAtMs).at.least(RETRY_TIMEOUT_MS);
@@ -122,7 +123,7 @@ describe("crash: PostgreSQL stopped with -m immediate", function () {
   it("away in the middle: --once exits 1 after --retry-timeout, and the next run goes on", async () => {
     await input.writeBacklog(30);
     const runner = new PipelineProcess(workspace, {
-      flags: ["--once", `--retry-timeout=${RETRY_TIMEOUT_MS}`],
+      flags: ["--once", RETRY_TIMEOUT_FLAG],
     });
     await runner.until("a commit", () => runner.commits.length > 0);
     await server.stop("immediate");

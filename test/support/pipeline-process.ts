@@ -207,6 +207,17 @@ export function askUntil<Row = Record<string, unknown>>(
   });
 }
 
+/** Locks the pipeline's row, so that nobody can take a run, until the returned function is called. */
+export async function holdPipelineRow({ connection }: Workspace): Promise<() => Promise<void>> {
+  const session = await SqlSession.connect({ connection, applicationName: "millrace/test" });
+  await session.begin();
+  await session.query("select from pipelines for update");
+  return async () => {
+    await session.commit();
+    await session.close();
+  };
+}
+
 async function withSession<T>(
   { connection }: Workspace,
   use: (session: SqlSession) => Promise<T>,

@@ -34,6 +34,14 @@ export class Choice {
     return this.next() < share;
   }
 
+  /** The same values in any order. */
+  shuffled<T>(values: readonly T[]): T[] {
+    return values
+      .map((value) => ({ value, rank: this.next() }))
+      .sort((a, b) => a.rank - b.rank)
+      .map(({ value }) => value);
+  }
+
   of<T>(values: readonly T[]): T {
     return values[Math.floor(this.next() * values.length)] as T;
   }

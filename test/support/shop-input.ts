@@ -112,7 +112,7 @@ export class ShopInput {
   #file(): FileText {
     const { choice, recordsPerFile } = this.#options;
     const isFirst = this.files.length === 0;
-    const names = [...COLUMNS, "note"].sort(() => (choice.isHit(0.5) ? 1 : -1));
+    const names = choice.shuffled([...COLUMNS, "note"]);
     const text = new FileText(isFirst ? ["event_id", "price"] : names, choice.isHit(0.3) ? "\r\n" : "\n");
     if (isFirst) {
       for (let n = 0; n < 5; n++) text.addDead(Buffer.from(`lost-${n},1.00`), "missing_column");
