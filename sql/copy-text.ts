@@ -1,4 +1,4 @@
-/** Rows in PostgreSQL's COPY text format. */
+/** Rows in PostgreSQL's COPY text format, encoded as they come and sent as they lie. */
 
 /** What a column may be given; bigint and number are written in full, never in exponent form for integers. */
 export type ColumnValue = string | number | bigint | boolean | null | undefined;
@@ -15,19 +15,60 @@ export function copyField(value: ColumnValue): string {
   return String(value);
 }
 
-/** A row for the stage: its index in the batch and its COPY text, line end included. */
-export interface StagedRow {
-  readonly index: number;
-  readonly text: string;
-}
+const BYTES_AT_FIRST = 64 * 1024;
+/** Bytes given to the connection at once. */
+const CHUNK_BYTES = 64 * 1024;
 
-/** Joins rows to buffers of some 64 KiB, as COPY data. */
-export function* copyChunks(rows: readonly StagedRow[]): Generator<Buffer> {
-  const rowsPerChunk = 512;
-  for (let start = 0; start < rows.length; start += rowsPerChunk) {
-    let text = "";
-    const end = Math.min(start + rowsPerChunk, rows.length);
-    for (let at = start; at < end; at++) text += (rows[at] as StagedRow).text;
-    yield Buffer.from(text, "utf8");
+/**
+ * The rows of a batch as COPY text in one growing buffer, outside the JavaScript heap: a batch lives
+ * through several garbage collections, and as strings its rows would be copied by each of them.
+ */
+export class CopyRows {
+  #bytes: Buffer = Buffer.allocUnsafe(BYTES_AT_FIRST);
+  #used = 0;
+  /** End of each row. */
+  #ends = new Int32Array(1024);
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Adds a row: its index in the batch as the first field, then the columns. */
+  push(fields: string): void {
+    const text = `${this.#length}\t${fields}\n`;
+    this.#makeRoom(text.length * 3); // a UTF-16 unit takes at most 3 bytes of UTF-8
+    this.#used += this.#bytes.write(text, this.#used, "utf8");
+    if (this.#length === this.#ends.length) {
+      const longer = new Int32Array(this.#ends.length * 2);
+      longer.set(this.#ends);
+      this.#ends = longer;
+    }
+    this.#ends[this.#length++] = this.#used;
+  }
+
+  /** Empties the batch; the memory is kept for the next one. */
+  clear(): void {
+    this.#used = 0;
+    this.#length = 0;
+  }
+
+  /** The bytes of rows `from` to `to` (exclusive), cut into chunks. Valid until `clear`. */
+  *chunks(from: number, to: number): Generator<Buffer> {
+    const end = this.#endOf(to - 1);
+    for (let start = this.#endOf(from - 1); start < end; start += CHUNK_BYTES) {
+      yield this.#bytes.subarray(start, Math.min(start + CHUNK_BYTES, end));
+    }
+  }
+
+  #endOf(row: number): number {
+    return row < 0 ? 0 : (this.#ends[row] as number);
+  }
+
+  #makeRoom(bytes: number): void {
+    if (this.#used + bytes <= this.#bytes.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#used + bytes));
+    this.#bytes.copy(larger, 0, 0, this.#used);
+    this.#bytes = larger;
   }
 }

@@ -35,10 +35,10 @@ const LOCK_KEY = "hashtextextended('millrace:' || $1::text || ':' || $2::text, 0
 
 /** Tries to become the pipeline's only runner, for as long as this session lives. */
 export async function tryLockPipeline(queries: SqlQueries, key: PipelineKey): Promise<boolean> {
-  const rows = await queries.query<{ locked: boolean }>(`select pg_try_advisory_lock(${LOCK_KEY}) as locked`, [
-    key.pipeline,
-    key.shard,
-  ]);
+  const rows = await queries.query<{ locked: boolean }>(
+    `select pg_try_advisory_lock(${LOCK_KEY}) as locked`,
+    [key.pipeline, key.shard],
+  );
   return rows[0]?.locked === true;
 }
 

@@ -1,5 +1,5 @@
 /** Inserts a batch of rows once each: COPY into a stage, then INSERT … ON CONFLICT DO NOTHING. */
-import { copyChunks, type StagedRow } from "./copy-text.js";
+import type { CopyRows } from "./copy-text.js";
 import { quoteIdentifier, quoteTable } from "./identifier.js";
 import type { SqlTransaction } from "./sql-session.js";
 import { classify } from "./sql-state.js";
@@ -32,6 +32,13 @@ export interface Rejection {
   readonly error: Error;
 }
 
+/** Rows of a batch from index `from` to `to` (exclusive). */
+interface RowRange {
+  readonly rows: CopyRows;
+  readonly from: number;
+  readonly to: number;
+}
+
 /**
  * Statements for one table, made once. The stage is a temporary table of the session with the
  * target's own column types, emptied by each commit.
@@ -54,7 +61,8 @@ export class StagedInsert {
     const key = table.conflictKey.map(quoteIdentifier);
     const list = columns.join(", ");
     const keyList = key.join(", ");
-    const same = (a: string, b: string) => key.map((column) => `${a}.${column} = ${b}.${column}`).join(" and ");
+    const same = (a: string, b: string) =>
+      key.map((column) => `${a}.${column} = ${b}.${column}`).join(" and ");
     const of = (alias: string) => columns.map((column) => `${alias}.${column}`).join(", ");
     this.#create = `create temporary table if not exists ${stage} on commit delete rows
       as select 0::integer as row_index, ${list} from ${target} limit 0`;
@@ -83,49 +91,48 @@ export class StagedInsert {
    * Rows that it rejects are found by halving and left out; the rest is inserted all the same. A row
    * whose key is taken is a repeat, whatever else it holds: also where PostgreSQL, which looks at checks
    * and triggers first, would reject it.
-   * @param rows COPY text of `row index, columns…`, line ends included; the index is unique.
    * @throws any error that is not about what a row holds; the transaction must then be rolled back.
    */
-  async insert(transaction: SqlTransaction, rows: readonly StagedRow[]): Promise<InsertResult> {
+  async insert(transaction: SqlTransaction, rows: CopyRows): Promise<InsertResult> {
     await transaction.execute(this.#create);
     const result = { inserted: 0, repeats: [] as Repeat[], rejections: [] as Rejection[] };
-    await this.#insertOrHalve(transaction, rows, result);
+    await this.#insertOrHalve(transaction, { rows, from: 0, to: rows.length }, result);
     return result;
   }
 
   async #insertOrHalve(
     transaction: SqlTransaction,
-    rows: readonly StagedRow[],
+    range: RowRange,
     result: { inserted: number; repeats: Repeat[]; rejections: Rejection[] },
   ): Promise<void> {
+    const { rows, from, to } = range;
     await transaction.execute("savepoint rows");
     try {
-      const missing = await this.#insertAll(transaction, rows);
+      const missing = await this.#insertAll(transaction, range);
       const repeats = missing.length === 0 ? [] : await this.#classify(transaction, missing);
       await transaction.execute("set constraints all immediate; release savepoint rows");
-      result.inserted += rows.length - missing.length;
+      result.inserted += to - from - missing.length;
       result.repeats.push(...repeats);
       return;
     } catch (error) {
       if (classify(error) !== "reject-row") throw error;
       await transaction.execute("rollback to savepoint rows; release savepoint rows");
-      const only = rows.length === 1 ? rows[0] : undefined;
-      if (only !== undefined) {
-        const repeat = await this.#findRepeat(transaction, only);
+      if (to - from === 1) {
+        const repeat = await this.#findRepeat(transaction, rows, from);
         if (repeat !== undefined) result.repeats.push(repeat);
-        else result.rejections.push({ index: only.index, error: error as Error });
+        else result.rejections.push({ index: from, error: error as Error });
         return;
       }
     }
-    const half = rows.length >> 1;
-    await this.#insertOrHalve(transaction, rows.slice(0, half), result);
+    const middle = (from + to) >> 1;
+    await this.#insertOrHalve(transaction, { rows, from, to: middle }, result);
     await transaction.execute(this.#empty);
-    await this.#insertOrHalve(transaction, rows.slice(half), result);
+    await this.#insertOrHalve(transaction, { rows, from: middle, to }, result);
   }
 
   /** Returns the indexes of the rows that were not inserted, because their key was taken. */
-  async #insertAll(transaction: SqlTransaction, rows: readonly StagedRow[]): Promise<number[]> {
-    await transaction.copy(this.#copy, copyChunks(rows));
+  async #insertAll(transaction: SqlTransaction, { rows, from, to }: RowRange): Promise<number[]> {
+    await transaction.copy(this.#copy, rows.chunks(from, to));
     const answer = await transaction.query<{ row_index: number; rows: number }>(this.#insert);
     let inserted = 0;
     const missing: number[] = [];
@@ -133,29 +140,30 @@ export class StagedInsert {
       if (row.row_index === -1) inserted = row.rows;
       else missing.push(row.row_index);
     }
-    if (inserted + missing.length < rows.length) {
+    if (inserted + missing.length < to - from) {
       const within = await transaction.query<{ row_index: number }>(this.#repeatsWithin, [missing]);
       for (const row of within) missing.push(row.row_index);
     }
-    if (inserted + missing.length !== rows.length) {
-      throw new Error(`of ${rows.length} staged rows ${inserted} were inserted and ${missing.length} were not`);
+    if (inserted + missing.length !== to - from) {
+      throw new Error(`of ${to - from} staged rows ${inserted} were inserted and ${missing.length} were not`);
     }
     return missing;
   }
 
   /** A rejected row as a repeat, if its key is taken; a value that its column cannot hold makes it unequal. */
-  async #findRepeat(transaction: SqlTransaction, row: StagedRow): Promise<Repeat | undefined> {
-    const [index, ...fields] = row.text.slice(0, -1).split("\t");
-    const keyText = `${[index, ...this.#keyPlaces.map((place) => fields[place])].join("\t")}\n`;
-    for (const [copy, text] of [
-      [this.#copy, row.text],
-      [this.#copyKey, keyText],
+  async #findRepeat(transaction: SqlTransaction, rows: CopyRows, index: number): Promise<Repeat | undefined> {
+    const row = Buffer.concat([...rows.chunks(index, index + 1)]);
+    const fields = row.toString("utf8").slice(0, -1).split("\t").slice(1);
+    const key = this.#keyPlaces.map((place) => fields[place]).join("\t");
+    for (const [copy, bytes] of [
+      [this.#copy, row],
+      [this.#copyKey, Buffer.from(`${index}\t${key}\n`)],
     ] as const) {
       await transaction.execute("savepoint repeat");
       try {
-        await transaction.copy(copy, [Buffer.from(text, "utf8")]);
-        const [stored] = await transaction.query<{ is_equal: boolean }>(this.#compare, [[row.index]]);
-        return stored && { index: row.index, isEqual: stored.is_equal };
+        await transaction.copy(copy, [bytes]);
+        const [stored] = await transaction.query<{ is_equal: boolean }>(this.#compare, [[index]]);
+        return stored && { index, isEqual: stored.is_equal };
       } catch (error) {
         if (classify(error) !== "reject-row") throw error;
       } finally {

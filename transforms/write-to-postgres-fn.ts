@@ -1,6 +1,6 @@
 /** The DoFn of `writeToPostgres`: hands a bundle's rows to the transaction that its host gives it. */
 import { createHash } from "node:crypto";
-import { type ColumnValue, copyField, type StagedRow } from "../sql/copy-text.js";
+import { type ColumnValue, CopyRows, copyField } from "../sql/copy-text.js";
 import { type InsertResult, StagedInsert, type StagedTable } from "../sql/staged-insert.js";
 import { markRefused } from "./acceptance.js";
 import type { DeadLetter, Sourced } from "./input-record.js";
@@ -24,7 +24,7 @@ export class WriteToPostgresFn implements DoFn<Sourced<Row>> {
   readonly #table: StagedTable;
   #insert: StagedInsert | undefined;
   #elements: Sourced<Row>[] = [];
-  #rows: StagedRow[] = [];
+  readonly #rows = new CopyRows();
 
   constructor(config: WriteToPostgresConfig) {
     this.#table = config;
@@ -37,14 +37,14 @@ export class WriteToPostgresFn implements DoFn<Sourced<Row>> {
 
   startBundle(_context: BundleContext): void {
     this.#elements = [];
-    this.#rows = [];
+    this.#rows.clear();
   }
 
   process(element: Sourced<Row>): void {
-    const index = this.#rows.length;
-    let text = String(index);
-    for (const column of this.#table.columns) text += `\t${copyField(element.value[column])}`;
-    this.#rows.push({ index, text: `${text}\n` });
+    const { columns } = this.#table;
+    let fields = copyField(element.value[columns[0] as string]);
+    for (let at = 1; at < columns.length; at++) fields += `\t${copyField(element.value[columns[at] as string])}`;
+    this.#rows.push(fields);
     this.#elements.push(element);
   }
 
@@ -55,7 +55,7 @@ export class WriteToPostgresFn implements DoFn<Sourced<Row>> {
     failpoint("after-rows");
     this.#account(result, context);
     this.#elements = [];
-    this.#rows = [];
+    this.#rows.clear();
   }
 
   /** Counts what became of every value, and sends the rejected ones on. */

@@ -127,21 +127,21 @@ export class DirectJob implements Job {
     await migrate(session, log);
     const key = { pipeline: this.pipeline, shard: 0 };
     const first = this.#lastRunId === undefined;
-    const run = await startRun(session, {
-      key,
     const ownBackendPids = new Set(this.#backendPids);
     this.#backendPids.add(session.backendPid);
+    const run = await startRun(session, {
+      key,
       takeover: takeover && first,
       after: this.#lastRunId,
+      ownBackendPids,
       clock,
       log,
-      ownBackendPids,
       signal,
     });
     this.#lastRunId = run.runId;
+    for (const pid of ownBackendPids) this.#backendPids.delete(pid);
     this.#totals = run.totals;
     if (this.#state === "STARTING") this.#enter("RUNNING");
-    for (const pid of ownBackendPids) this.#backendPids.delete(pid);
     log.debug("run started", { runId: run.runId, epoch: run.epoch, host: hostname() });
     const side = await SqlSession.connect({ connection, applicationName: APPLICATION_NAME });
     try {

@@ -31,6 +31,7 @@ const answerPollMs = 50;
 /** A start is tried again while backends of a killed server are still at work, or if the port was just taken. */
 const startTriesMax = 5;
 const startBackoffMs = 400;
+const portReleaseMs = 5_000;
 /** For root, where the server's account cannot reach the clone: kept across restarts, unlike /tmp. */
 const defaultReachableDirs = ["/var/lib/millrace", "/var/tmp/millrace"];
 
@@ -108,7 +109,11 @@ async function start(
   const control = await serverControl(place, dataDir, options);
   const isNew = !(await hasData(dataDir, control.programs));
   throwIfAborted(signal);
-  let state = await remember(place, { dataDir, port: await portFor(known, log), keepRunning: false }, isNew);
+  let state = await remember(
+    place,
+    { dataDir, port: await portFor(known, options), keepRunning: false },
+    isNew,
+  );
   if (isNew)
     await createData(dataDir, control.programs, await passwordOf(place, state), { ...control, signal, log });
   for (let tries = 1; ; tries++) {
@@ -119,17 +124,23 @@ async function start(
       const portWasTaken = !(await isFree(state.port));
       if (tries >= startTriesMax || !(portWasTaken || (await hasPidFile(dataDir)))) throw error;
       await pause(startBackoffMs * tries, signal);
-      if (portWasTaken) state = await remember(place, { ...state, port: await portFor(state, log) }, false);
+      if (portWasTaken)
+        state = await remember(place, { ...state, port: await portFor(state, options) }, false);
     }
   }
   log(`PostgreSQL ${majorOf(control.programs)} started on 127.0.0.1:${state.port}, data in ${dataDir}`);
   return state;
 }
 
-async function portFor(known: ServerState | undefined, log: (message: string) => void): Promise<number> {
-  const port = await freePort(known?.port);
-  if (known && port !== known.port)
-    log(`port ${known.port} is taken by another program: PostgreSQL moves to ${port}`);
+/** The port of before, which running commands know, if it can be had. */
+async function portFor(known: ServerState | undefined, options: ServerOptions): Promise<number> {
+  if (!known) return await freePort();
+  // a server that was killed a moment ago is gone before its port is free
+  const deadline = Date.now() + ((await hasPidFile(known.dataDir)) ? portReleaseMs : 0);
+  while (!(await isFree(known.port)) && Date.now() < deadline) await pause(answerPollMs, options.signal);
+  if (await isFree(known.port)) return known.port;
+  const port = await freePort();
+  options.log(`port ${known.port} is taken by another program: PostgreSQL moves to ${port}`);
   return port;
 }
 

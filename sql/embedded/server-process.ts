@@ -87,9 +87,8 @@ export function serverLogFile(dataDir: string): string {
   return join(dataDir, "server.log");
 }
 
-/** The preferred port if nobody listens there, else a free one. @throws EmbeddedPostgresError `start_failed` */
-export async function freePort(preferred: number | undefined): Promise<number> {
-  if (preferred !== undefined && (await isFree(preferred))) return preferred;
+/** A port where nobody listens. @throws EmbeddedPostgresError `start_failed` */
+export async function freePort(): Promise<number> {
   for (let tries = 0; tries < portTriesMax; tries++) {
     const port = randomInt(portFirst, portLast + 1);
     if (await isFree(port)) return port;

@@ -72,7 +72,7 @@ describe("buildUserEvents", () => {
         "read_from_directory@1",
         {
           directory: "data/raw",
-          format: { format: "csv", options: { columns, timestampColumn: "event_timestamp" } },
+          format: { format: "csv", options: { columns, delimiter: ",", timestampColumn: "event_timestamp" } },
         },
       ],
       "ValidateEvents/Check": ["validate@1", { schema: "user-event" }],

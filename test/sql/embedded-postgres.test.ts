@@ -180,8 +180,9 @@ describe("openEmbeddedPostgres()", () => {
     await holder.line("open");
     await killServer(commands, stateDir);
     const other = await commands.open(stateDir);
-    await eventually(async () =>
-      (await embeddedPostgresStatus({ stateDir })).sessions.includes("millrace/holder"),
+    await eventually(
+      async () => (await embeddedPostgresStatus({ stateDir })).sessions.includes("millrace/holder"),
+      () => `millrace/holder in ${JSON.stringify(holder.lines)} on ${other.url}`,
     );
     await other.close();
     expect(await commands.serverPid(stateDir)).to.be.a("number");

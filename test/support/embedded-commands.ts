@@ -19,7 +19,7 @@ import { serverAccountFor } from "../../sql/embedded/server-account.js";
 import type { HolderLine, HolderOptions } from "./embedded-holder.js";
 
 const holderScript = fileURLToPath(new URL("./embedded-holder.js", import.meta.url));
-const waitMaxMs = 30_000;
+const waitMaxMs = 20_000;
 
 /** A command in a process of its own. */
 export interface Holder {

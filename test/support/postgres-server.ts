@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { createRequire } from "node:module";
-import { createServer } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -79,9 +79,7 @@ class PostgresProcess implements PrivateServer {
   port = 0;
   #child: ChildProcess | undefined;
   #output = "";
-  readonly #killAtExit = () => {
-    this.#child?.kill("SIGQUIT");
-  };
+  readonly #watchdog: ChildProcess;
 
   constructor(
     private readonly binaries: Binaries,
@@ -90,7 +88,7 @@ class PostgresProcess implements PrivateServer {
     readonly password: string,
     readonly major: number,
   ) {
-    process.on("exit", this.#killAtExit);
+    this.#watchdog = startWatchdog(home);
   }
 
   /** Another process may take the port between our look and the server's: then look again. */
@@ -141,7 +139,7 @@ class PostgresProcess implements PrivateServer {
 
   async remove(): Promise<void> {
     await this.stop("immediate");
-    process.off("exit", this.#killAtExit);
+    this.#watchdog.kill("SIGKILL");
     rmSync(this.home, { recursive: true, force: true });
   }
 
@@ -166,6 +164,21 @@ class PostgresProcess implements PrivateServer {
       }
     }
   }
+}
+
+/** Ends the server and removes its data when this process is gone, however it went: its pipe closes then. */
+function startWatchdog(home: string): ChildProcess {
+  const script = `read _
+    pid=$(head -n 1 "$1/data/postmaster.pid") && kill -QUIT "$pid"
+    while kill -0 "$pid"; do sleep 0.1; done
+    rm -rf "$1"`;
+  const watchdog = spawn("sh", ["-c", script, "sh", home], {
+    stdio: ["pipe", "ignore", "ignore"],
+    detached: true, // a Ctrl-C is for the process it watches
+  });
+  watchdog.unref();
+  (watchdog.stdin as Socket).unref();
+  return watchdog;
 }
 
 interface Binaries {

@@ -71,7 +71,8 @@ export class DirectorySource {
   #pollAtMs = 0;
   #pollDelayMs = POLL_MS_MIN;
   #pollEndedMs = Number.NEGATIVE_INFINITY;
-  #dueEmptyMs = 0;
+  /** Whether an unread file was taken into work since the last poll. */
+  #hasOpened = false;
   #laterSinceMs: number | undefined;
   #isBusy = false;
 
@@ -177,7 +178,6 @@ export class DirectorySource {
         continue;
       }
       const file = this.#due.shift() ?? (await this.#openNext());
-      if (this.#due.length === 0) this.#dueEmptyMs = this.#nowMs;
       if (file !== undefined) return file;
       if (isIdle) return undefined;
     }
@@ -186,9 +186,9 @@ export class DirectorySource {
   #isPollDue(isIdle: boolean): boolean {
     const nowMs = this.#nowMs;
     if (!isIdle) {
-      // files that grow must not keep the unread ones waiting: all due ones are read before the next poll
-      const sinceMs = Math.max(this.#pollEndedMs, this.#dueEmptyMs);
-      return this.#due.length === 0 && nowMs - sinceMs >= POLL_WHILE_READING_MS;
+      // files that grow all the time must not keep the unread ones waiting: one of those between two polls
+      const isFair = this.#hasOpened || this.options.order === "newest-first";
+      return this.#due.length === 0 && isFair && nowMs - this.#pollEndedMs >= POLL_WHILE_READING_MS;
     }
     if (nowMs >= this.#pollAtMs) return true;
     return this.#waker.isAwake && nowMs >= this.#pollEndedMs + WAKE_GAP_MS;
@@ -202,7 +202,7 @@ export class DirectorySource {
     if (mode === "available-now" && !this.#discovery.isClosed) this.#closeSnapshot();
     const nowMs = this.#nowMs;
     this.#pollEndedMs = nowMs;
-    this.#dueEmptyMs = nowMs;
+    this.#hasOpened = false;
     this.#pollDelayMs = hasNews ? POLL_MS_MIN : Math.min(POLL_MS_MAX, this.#pollDelayMs * POLL_GROWTH);
     const restMs = (nowMs - startMs) * (1 / POLL_SHARE - 1);
     this.#pollAtMs = nowMs + Math.max(this.#pollDelayMs, Math.min(restMs, POLL_MS_MAX));
@@ -271,7 +271,10 @@ export class DirectorySource {
       if (outcome === "stopped") this.#due.unshift(file);
       else if (outcome === "suspect") await this.#suspect(file);
       else await this.#judge(file);
-      this.#pollAtMs = Math.min(this.#pollAtMs, this.#deadlineMs(file, this.#nowMs, this.options.clock.now()));
+      this.#pollAtMs = Math.min(
+        this.#pollAtMs,
+        this.#deadlineMs(file, this.#nowMs, this.options.clock.now()),
+      );
       return outcome !== "stopped";
     } catch (error) {
       if (!isFileError(error)) throw error;
@@ -290,9 +293,9 @@ export class DirectorySource {
   }
 
   #addPending(files: readonly UnreadFile[]): void {
-    if (this.options.order === "newest-first") for (let i = files.length - 1; i >= 0; i--) this.#pending.push(files[i]!);
     for (const file of files) this.#pendingBytes += file.size;
-    if (this.options.order === "oldest-first") for (const file of files) this.#pending.push(file);
+    const isNewestFirst = this.options.order === "newest-first";
+    for (const file of isNewestFirst ? files.toReversed() : files) this.#pending.push(file);
   }
 
   /** Takes the next unread file into work. */
@@ -306,6 +309,7 @@ export class DirectorySource {
       }
       if (unread === undefined) return undefined;
       this.#pendingBytes -= unread.size;
+      this.#hasOpened = true;
       if (unread.isGone) continue;
       if (this.#fileIds.length === 0) {
         this.#fileIds = await this.options.positions.reserveFileIds(FILE_IDS_AT_ONCE);
@@ -339,7 +343,8 @@ export class DirectorySource {
 
   /** In available-now mode: everything of the snapshot was read, and moved where that is wanted. */
   #isFinished(): boolean {
-    if (!this.#discovery.isClosed || this.#due.length > 0 || this.#pendingAt < this.#pending.length) return false;
+    if (!this.#discovery.isClosed || this.#due.length > 0 || this.#pendingAt < this.#pending.length)
+      return false;
     for (const file of this.#known.byId.values()) {
       if (file.missingSinceMs !== undefined || file.hasLeft || file.failures >= FAILURES_MAX) continue;
       if (!file.isAtEnd || file.isSuspect) return false;

@@ -25,11 +25,12 @@ export interface DiscoveryOptions {
   readonly changes: Changes;
   readonly clock: Clock;
   readonly log: Log;
+  readonly order: "oldest-first" | "newest-first";
   /** Finished files stay where they are, so that their names are all that must be kept. */
   readonly keepsFinished: boolean;
   /** Every finished file is looked at by the first poll already. */
   readonly looksAtAll: boolean;
-  /** New files, by mtime, then name. */
+  /** New files, in the order in which they are to be read. */
   readonly onNew: (files: UnreadFile[]) => void;
   /** A file set aside by an earlier run that this run does not know yet, or one that is not ours. */
   readonly onAside: (path: string, fileId: number) => Promise<void>;
@@ -121,7 +122,8 @@ export class Discovery {
       this.#isUnreadable = true;
       return undefined;
     }
-    if (this.#isUnreadable) log.info("the input directory can be read again", { directory: directory.options.root });
+    if (this.#isUnreadable)
+      log.info("the input directory can be read again", { directory: directory.options.root });
     this.#isUnreadable = false;
     return { fresh, asides, seen };
   }
@@ -166,7 +168,7 @@ export class Discovery {
     if (this.isClosed) return;
     const { known, onNew } = this.options;
     const files: UnreadFile[] = [];
-    for (const { path, status } of fresh) {
+    for (const { path, status } of this.options.order === "newest-first" ? newestFirst(fresh) : fresh) {
       known.removePath(path);
       const other = known.byInode.get(status.inode);
       const isSecondName = other !== undefined && other.seenIn === this.#scan && other.path !== path;
@@ -221,7 +223,8 @@ export class Discovery {
     await atOnce(slots, async (slot) => {
       const path = known.finished.paths[slot];
       const status = path === undefined ? undefined : await this.#look(path);
-      if (status !== undefined && !known.finished.isUnchanged(slot, status)) changed.push(known.finished.fileIds[slot]!);
+      if (status !== undefined && !known.finished.isUnchanged(slot, status))
+        changed.push(known.finished.fileIds[slot]!);
     });
     if (changed.length === 0) return;
     for (const stored of await positions.findById(changed)) this.#revive(stored);
@@ -280,6 +283,13 @@ export class Discovery {
       return undefined;
     }
   }
+}
+
+/** By mtime descending, then name; what comes in is by mtime, then name. */
+function newestFirst(fresh: readonly Sighting[]): Sighting[] {
+  return fresh.toSorted((a, b) =>
+    a.status.mtimeNs < b.status.mtimeNs ? 1 : a.status.mtimeNs > b.status.mtimeNs ? -1 : 0,
+  );
 }
 
 /** An alias whose file is no longer where it was must be looked at again. */

@@ -44,14 +44,17 @@ export interface FileSystem {
 /** The file system of this machine. */
 export const realFileSystem: FileSystem = {
   async list(directory, each) {
-    for await (const entry of await fs.opendir(directory, { bufferSize: 1024 })) each(entry.name, kindOf(entry));
+    for await (const entry of await fs.opendir(directory, { bufferSize: 1024 }))
+      each(entry.name, kindOf(entry));
   },
   async status(path) {
     return toStatus(await fs.lstat(path, { bigint: true }));
   },
   realPath: (path) => fs.realpath(path),
   async open(path) {
-    return new RealFile(await fs.open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK));
+    return new RealFile(
+      await fs.open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK),
+    );
   },
   rename: (from, to) => fs.rename(from, to),
   remove: (path) => fs.unlink(path),

@@ -138,7 +138,8 @@ export class FileVisitor {
     }
     const continuation = session.tape.slice(start, end);
     const isHarmless = newlineAt >= 0 && (end === start || (end === start + 1 && continuation[0] === 0x0d));
-    if (!isHarmless && !visit.emitProblem(start, continuation, file.position.line, continued(file))) return "stopped";
+    if (!isHarmless && !visit.emitProblem(start, continuation, file.position.line, continued(file)))
+      return "stopped";
     file.hasTail = false;
     const { line, header } = file.position;
     if (newlineAt < 0) {
@@ -212,7 +213,12 @@ class Visit {
     return false;
   }
 
-  emitProblem(byteStart: number, raw: Buffer, line: number, problem: ScannedRecord["problem"] & object): boolean {
+  emitProblem(
+    byteStart: number,
+    raw: Buffer,
+    line: number,
+    problem: ScannedRecord["problem"] & object,
+  ): boolean {
     if (!this.target.claim()) return false;
     const byteEnd = byteStart + raw.length;
     this.target.emit(this.file.ref, { line, byteStart, byteEnd, problem, chunk: raw, chunkStart: 0 });
@@ -262,7 +268,12 @@ function reportCorruption(visit: Visit, corruption: string): VisitOutcome {
 }
 
 /** Everything up to the end of the tape is dealt with; `tail` is what followed the last whole record. */
-function settleAtEnd(visit: Visit, start: ReaderPosition, tail: Buffer, last: ScannedRecord | undefined): void {
+function settleAtEnd(
+  visit: Visit,
+  start: ReaderPosition,
+  tail: Buffer,
+  last: ScannedRecord | undefined,
+): void {
   const { file, session } = visit;
   let line = start.line;
   for (let at = tail.indexOf(NEWLINE); at >= 0; at = tail.indexOf(NEWLINE, at + 1)) line++;

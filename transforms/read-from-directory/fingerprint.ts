@@ -20,7 +20,11 @@ export const NOTHING_CONSUMED: Fingerprint = { rawOffset: 0, headHash: "", tailH
  * Whether the file still starts with what was consumed, as far as the fingerprint can tell.
  * Returns the bytes right before `rawOffset` (at most 4 KiB), or undefined when it is another file.
  */
-export async function recognise(file: OpenFile, size: number, known: Fingerprint): Promise<Buffer | undefined> {
+export async function recognise(
+  file: OpenFile,
+  size: number,
+  known: Fingerprint,
+): Promise<Buffer | undefined> {
   if (known.rawOffset === 0) return Buffer.alloc(0);
   if (size < known.rawOffset) return undefined;
   const length = Math.min(FINGERPRINT_BYTES, known.rawOffset);

@@ -5,6 +5,7 @@ import { FINGERPRINT_BYTES, Fingerprinter, NOTHING_CONSUMED, Tape } from "./fing
 
 const RAW_CHUNK_BYTES = 64 * 1024;
 const INFLATED_CHUNK_BYTES = 64 * 1024;
+const CAREFUL_STEPS = [256, 1];
 
 /** The bytes of a gzip file from the inflated offset `skip` on. */
 export class GzipBytes {
@@ -21,8 +22,8 @@ export class GzipBytes {
   #pending: Buffer = Buffer.alloc(0);
   #skip: number;
   #inflated = 0;
-  /** After broken data: the raw range that holds it, fed again byte by byte. */
-  #careful: { from: number; to: number } | undefined;
+  /** After broken data: the raw range that holds it, and in which steps it is fed again. */
+  #careful = { from: Number.POSITIVE_INFINITY, to: Number.POSITIVE_INFINITY, stepIndex: -1 };
 
   constructor(skip: number) {
     this.#skip = skip;
@@ -102,10 +103,7 @@ export class GzipBytes {
       this.#pending = chunk.subarray(0, await file.read(chunk, this.#rawFed));
       if (this.#pending.length === 0) return false;
     }
-    const careful = this.#careful;
-    const isCareful = careful !== undefined && this.#rawFed >= careful.from && this.#rawFed < careful.to;
-    const untilCareful = careful !== undefined && this.#rawFed < careful.from ? careful.from - this.#rawFed : Infinity;
-    const bytes = this.#pending.subarray(0, isCareful ? 1 : Math.min(this.#pending.length, untilCareful));
+    const bytes = this.#pending.subarray(0, this.#stepBytes());
     this.#pending = this.#pending.subarray(bytes.length);
     const known = this.rawOffset - this.#rawFed;
     this.#rawFed += bytes.length;
@@ -115,6 +113,13 @@ export class GzipBytes {
     }
     this.#write(bytes);
     return true;
+  }
+
+  /** How much zlib gets at once: small steps where the data is known to break. */
+  #stepBytes(): number {
+    const { from, to, stepIndex } = this.#careful;
+    if (this.#rawFed < from) return from - this.#rawFed;
+    return this.#rawFed < to ? CAREFUL_STEPS[stepIndex]! : RAW_CHUNK_BYTES;
   }
 
   #write(bytes: Buffer): void {
@@ -129,15 +134,17 @@ export class GzipBytes {
 
   /**
    * zlib drops what it inflated in the very call that finds the error. So everything is inflated once
-   * more, the chunk with the error byte by byte, and the records before it are kept.
+   * more, the part with the error in small steps, then byte by byte: the records before it are kept.
    */
   #retryCarefully(): boolean {
-    if (this.#careful !== undefined) {
+    const stepIndex = this.#careful.stepIndex + 1;
+    if (stepIndex === CAREFUL_STEPS.length) {
       this.corruption ??= this.#error!.message;
       return false;
     }
     this.#gunzip.close();
-    this.#careful = { from: Math.max(0, this.#rawFed - RAW_CHUNK_BYTES), to: this.#rawFed };
+    const lastStep = stepIndex === 0 ? RAW_CHUNK_BYTES : CAREFUL_STEPS[stepIndex - 1]!;
+    this.#careful = { from: Math.max(0, this.#rawFed - lastStep), to: this.#rawFed, stepIndex };
     this.#skip += this.#inflated;
     this.#inflated = 0;
     this.#rawFed = 0;

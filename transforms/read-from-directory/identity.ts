@@ -28,7 +28,10 @@ export interface IdentityOptions {
  * Settles sightings in one go, because renames hang together (`a` → `b` while a new `a` appears):
  * first by inode, then by path. What is left is new; it is returned by mtime, then name.
  */
-export async function identify(sightings: readonly Sighting[], options: IdentityOptions): Promise<Sighting[]> {
+export async function identify(
+  sightings: readonly Sighting[],
+  options: IdentityOptions,
+): Promise<Sighting[]> {
   const stored = await ownersInStore(sightings, options);
   const queue = [...sightings];
   const unclaimed = new Map<string, Sighting>();
@@ -61,9 +64,11 @@ async function ownersInStore(
   sightings: readonly Sighting[],
   { known, positions, changes, nowMs }: IdentityOptions,
 ): Promise<Map<string, SourceFile[]>> {
-  const inodes = sightings
-    .filter(({ path, status }) => !known.byPath.has(path) && !known.byInode.has(status.inode))
-    .map(({ status }) => status.inode);
+  const isUnknown = ({ path, status }: Sighting) => {
+    const there = known.byPath.get(path);
+    return (there === undefined || there instanceof Alias) && !known.byInode.has(status.inode);
+  };
+  const inodes = sightings.filter(isUnknown).map(({ status }) => status.inode);
   const owners = new Map<string, SourceFile[]>();
   for (let i = 0; i < inodes.length; i += INODES_PER_QUERY) {
     for (const stored of await positions.findByInode(inodes.slice(i, i + INODES_PER_QUERY))) {
@@ -102,7 +107,7 @@ async function rename(
   file: SourceFile | UnreadFile,
   { path, status }: Sighting,
   displaced: Set<SourceFile>,
-  { directory, known, log }: IdentityOptions,
+  { directory, known, log, nowMs }: IdentityOptions,
 ): Promise<Sighting | undefined> {
   const from = file.path;
   const there = await directory.look(from).catch(() => undefined);
@@ -115,8 +120,10 @@ async function rename(
   log.info("file was renamed: reading goes on", { from, path });
   known.removeName(file);
   if (typeof known.byPath.get(from) === "number") known.removePath(from); // it was finished under that name
-  if (file instanceof SourceFile) file.renameTo(path);
-  else file.path = path;
+  if (file instanceof SourceFile) {
+    file.renameTo(path);
+    file.observe(status, nowMs());
+  } else file.path = path;
   const before = known.byPath.get(path);
   if (before instanceof SourceFile && before !== file) displaced.add(before);
   known.add(file);

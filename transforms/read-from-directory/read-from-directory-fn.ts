@@ -31,7 +31,10 @@ export const readFromDirectoryConfig = z.strictObject({
   /** Relative to the working directory of the process that reads. */
   directory: z.string().min(1),
   format: z.object({ format: z.string(), options: z.json() }),
-  globs: z.array(z.string().min(1)).min(1).default([...DEFAULT_GLOBS]),
+  globs: z
+    .array(z.string().min(1))
+    .min(1)
+    .default([...DEFAULT_GLOBS]),
   isRecursive: z.boolean().default(false),
   /** `inside`: symbolic links are read when they lead to a file in the directory; `never`: none is. */
   symlinks: z.enum(["inside", "never"]).default("inside"),
@@ -132,11 +135,20 @@ export class ReadFromDirectoryFn implements SplittableDoFn<unknown, RecordRange,
   }
 
   progress(): ReadProgress {
-    const startOffset = Object.assign({}, ...this.#snapshots.toReversed().map((snapshot) => snapshot.startOffset));
+    const startOffset = Object.assign(
+      {},
+      ...this.#snapshots.toReversed().map((snapshot) => snapshot.startOffset),
+    );
     const endOffset = Object.assign({}, ...this.#snapshots.map((snapshot) => snapshot.endOffset));
     const records = this.#bundle?.records ?? 0;
     const backlog = this.#source?.backlog() ?? { backlogBytes: 0, backlogFiles: 0 };
-    return { description: `directory ${this.#config.directory}`, startOffset, endOffset, records, ...backlog };
+    return {
+      description: `directory ${this.#config.directory}`,
+      startOffset,
+      endOffset,
+      records,
+      ...backlog,
+    };
   }
 
   teardown(): void {
@@ -149,8 +161,7 @@ export class ReadFromDirectoryFn implements SplittableDoFn<unknown, RecordRange,
 /** The name under which `ReadFromDirectoryFn` stands in a graph. */
 export const READ_FROM_DIRECTORY = registerDoFn<ReadFromDirectoryConfig>(
   "read_from_directory@1",
-  // the registry knows no restriction types: whoever builds it by name hands back what it was given
-  (config) => new ReadFromDirectoryFn(config) as SplittableDoFn<unknown, unknown, unknown> as never,
+  (config) => new ReadFromDirectoryFn(config),
 );
 
 interface OpenedSource {
@@ -184,7 +195,11 @@ class SharedSource {
   }
 }
 
-async function openSource(config: Config, parts: ReadFromDirectoryParts, context: SetupContext): Promise<OpenedSource> {
+async function openSource(
+  config: Config,
+  parts: ReadFromDirectoryParts,
+  context: SetupContext,
+): Promise<OpenedSource> {
   const archiveDirectory = resolve(config.archiveDirectory);
   const directory = new InputDirectory(parts.fileSystem, {
     root: resolve(config.directory),
@@ -197,7 +212,19 @@ async function openSource(config: Config, parts: ReadFromDirectoryParts, context
   const { clock, log, mode, signal } = context;
   const { order, quietMs, whenDone, isWatching } = config;
   const source = await DirectorySource.open({
-    ...{ directory, positions, clock, log, mode, signal, order, quietMs, whenDone, isWatching, archiveDirectory },
+    ...{
+      directory,
+      positions,
+      clock,
+      log,
+      mode,
+      signal,
+      order,
+      quietMs,
+      whenDone,
+      isWatching,
+      archiveDirectory,
+    },
     format: createRecordFormat(config.format),
     doneAfterMs: mode === "available-now" ? Math.min(quietMs, config.doneAfterMs) : config.doneAfterMs,
   });

@@ -70,7 +70,8 @@ export class Waker {
   #start(path: string): void {
     const { fs } = this.directory;
     const onChange = (name: string | null) => {
-      if (name !== null && this.#hints.size < HINTS_MAX) this.#hints.add(path === "" ? name : `${path}/${name}`);
+      if (name !== null && this.#hints.size < HINTS_MAX)
+        this.#hints.add(path === "" ? name : `${path}/${name}`);
       this.wake();
     };
     try {
