@@ -24,7 +24,10 @@ export interface UserEventsOptions {
 }
 
 const columns = ["event_id", "user_id", "event_type", "product_id", "price", "event_timestamp"];
-const csv = (delimiter: string) => ({ format: "csv", options: { columns, delimiter, timestampColumn: "event_timestamp" } });
+const csv = (delimiter: string) => ({
+  format: "csv",
+  options: { columns, delimiter, timestampColumn: "event_timestamp" },
+});
 const table = { table: "user_events", columns, conflictKey: ["event_id"] };
 
 /** Builds the graph. */

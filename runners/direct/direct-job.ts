@@ -6,9 +6,9 @@ import { SqlSession } from "../../sql/sql-session.js";
 import { backoffMs, classify, sqlStateOf } from "../../sql/sql-state.js";
 import type { SetupContext } from "../../transforms/primitives/do-fn.js";
 import type { BundleHost } from "../bundle/host.js";
-import type { RunnerOptions } from "../create-runner.js";
 import type { Plan } from "../graph/translate.js";
 import type { Job, JobEvent, JobState, RecordCounts, SourceProgress } from "../job/job.js";
+import type { RunnerOptions } from "../job/runner.js";
 import { NO_COUNTS } from "./bundle-ledger.js";
 import type { Run } from "./epoch.js";
 import { EpochLoop, type EpochReport } from "./epoch-loop.js";
@@ -91,7 +91,9 @@ export class DirectJob implements Job {
   async #run(): Promise<JobState> {
     try {
       while (!(await this.#attempt())) {}
-      this.#enter(this.#cancel.signal.aborted ? "CANCELLED" : this.#drain.signal.aborted ? "DRAINED" : "DONE");
+      this.#enter(
+        this.#cancel.signal.aborted ? "CANCELLED" : this.#drain.signal.aborted ? "DRAINED" : "DONE",
+      );
     } catch (error) {
       this.#failure = error instanceof Error ? error : new Error(String(error));
       this.#enter("FAILED");
@@ -105,8 +107,7 @@ export class DirectJob implements Job {
     const close = () => void session?.close();
     const { signal } = this.#cancel;
     try {
-      const { connection } = this.#options;
-      session = await SqlSession.connect({ connection, applicationName: APPLICATION_NAME });
+      session = await this.#connect();
       signal.addEventListener("abort", close);
       await this.#runSession(session);
       return true;
@@ -120,10 +121,14 @@ export class DirectJob implements Job {
     }
   }
 
+  #connect(): Promise<SqlSession> {
+    return SqlSession.connect({ connection: this.#options.connection, applicationName: APPLICATION_NAME });
+  }
+
   async #runSession(session: SqlSession): Promise<void> {
-    const { clock, log, connection, takeover } = this.#options;
+    const { clock, log, takeover } = this.#options;
     const { signal } = this.#cancel;
-    await refusePooler(session, connection);
+    await refusePooler(session, () => this.#connect());
     await migrate(session, log);
     const key = { pipeline: this.pipeline, shard: 0 };
     const first = this.#lastRunId === undefined;
@@ -143,7 +148,7 @@ export class DirectJob implements Job {
     this.#totals = run.totals;
     if (this.#state === "STARTING") this.#enter("RUNNING");
     log.debug("run started", { runId: run.runId, epoch: run.epoch, host: hostname() });
-    const side = await SqlSession.connect({ connection, applicationName: APPLICATION_NAME });
+    const side = await this.#connect();
     try {
       await this.#runLoop(run, side);
     } finally {
@@ -171,7 +176,8 @@ export class DirectJob implements Job {
       await run.session.close();
       throw error;
     } finally {
-      for (const error of await loop.teardown()) log.warn("a step's teardown failed", { error: String(error) });
+      for (const error of await loop.teardown())
+        log.warn("a step's teardown failed", { error: String(error) });
       this.#loop = undefined;
     }
   }
@@ -198,7 +204,9 @@ export class DirectJob implements Job {
         },
       }),
       emit: (collection) => {
-        throw new Error(`PCollection "${collection}" is read by another stage, which this runner has no way to feed`);
+        throw new Error(
+          `PCollection "${collection}" is read by another stage, which this runner has no way to feed`,
+        );
       },
     };
   }

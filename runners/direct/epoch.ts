@@ -80,7 +80,8 @@ export class Epoch implements BundleScope {
   async commit(): Promise<CommittedEpoch | undefined> {
     await this.earlier;
     if (!this.ledger.isEmpty) await this.transaction();
-    const committed = this.#transaction === undefined ? undefined : await this.#commit(await this.#transaction);
+    const committed =
+      this.#transaction === undefined ? undefined : await this.#commit(await this.#transaction);
     failpoint("before-finalize");
     for (const callback of this.#callbacks) {
       const done = callback();
@@ -128,7 +129,8 @@ export class Epoch implements BundleScope {
       epoch: transaction.epoch,
       runId: run.runId,
     });
-    if (transaction.epoch % PRUNE_EVERY_EPOCHS === 0) await pruneCommits(transaction, pipeline, shard, COMMITS_KEPT);
+    if (transaction.epoch % PRUNE_EVERY_EPOCHS === 0)
+      await pruneCommits(transaction, pipeline, shard, COMMITS_KEPT);
     const at = { runId: run.runId, epoch: run.epoch };
     if (!(await advanceEpoch(transaction, run.key, at, { totals, watermarkMs }))) throw fenced(run);
     const readyAtMs = this.monotonicMs();

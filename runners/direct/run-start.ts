@@ -65,7 +65,9 @@ async function lock(session: SqlSession, options: StartOptions): Promise<void> {
     const found = await readLockHolder(session, key);
     const reason = found && whyToTerminate(found, options);
     if (found !== undefined && reason !== undefined) {
-      log.warn(`terminating the session that holds pipeline "${key.pipeline}": ${reason}`, { holder: describe(found) });
+      log.warn(`terminating the session that holds pipeline "${key.pipeline}": ${reason}`, {
+        holder: describe(found),
+      });
       await terminateBackend(session, found.backendPid);
     } else if (found !== undefined && !told) {
       log.info(`waiting for pipeline "${key.pipeline}", held by ${describe(found)}`);
@@ -81,15 +83,15 @@ async function lock(session: SqlSession, options: StartOptions): Promise<void> {
   }
 }
 
+function takenOver({ pipeline }: PipelineKey): FencedError {
+  return new FencedError(`pipeline "${pipeline}" was taken over while the connection was away`);
+}
+
 /** Why a holder may be put out: asked to, it is our own broken connection, or its process is dead. */
 function whyToTerminate(
   { holder, backendPid }: LockHolder,
   { takeover, after, ownBackendPids }: StartOptions,
 ): string | undefined {
-function takenOver({ pipeline }: PipelineKey): FencedError {
-  return new FencedError(`pipeline "${pipeline}" was taken over while the connection was away`);
-}
-
   if (takeover) return "--takeover";
   const isOurs = after !== undefined && holder?.host === hostname() && holder.pid === process.pid;
   if (isOurs || ownBackendPids.has(backendPid)) return "it is this process's own broken connection";
@@ -121,7 +123,11 @@ function isReused(pid: number, startedAtMs: number): boolean {
 }
 
 function self(): Holder {
-  return { host: hostname(), pid: process.pid, startedAtMs: Math.round(Date.now() - process.uptime() * 1000) };
+  return {
+    host: hostname(),
+    pid: process.pid,
+    startedAtMs: Math.round(Date.now() - process.uptime() * 1000),
+  };
 }
 
 function describe({ holder, backendPid, backendStart, clientAddress }: LockHolder): string {
