@@ -37,6 +37,8 @@ export class DirectJob implements Job {
   #loop: EpochLoop | undefined;
   /** The run that this job held last: only from it may a reconnect go on. */
   #lastRunId: string | undefined;
+  /** Server processes of sessions that may still hold the pipeline's lock. */
+  readonly #backendPids = new Set<number>();
   /** Failed attempts since the last commit. */
   #attempts = 0;
   #firstFailureMs = 0;
@@ -130,15 +132,19 @@ export class DirectJob implements Job {
     await migrate(session, log);
     const key = { pipeline: this.pipeline, shard: 0 };
     const first = this.#lastRunId === undefined;
+    const ownBackendPids = new Set(this.#backendPids);
+    this.#backendPids.add(session.backendPid);
     const run = await startRun(session, {
       key,
       takeover: takeover && first,
       after: this.#lastRunId,
+      ownBackendPids,
       clock,
       log,
       signal,
     });
     this.#lastRunId = run.runId;
+    for (const pid of ownBackendPids) this.#backendPids.delete(pid);
     this.#totals = run.totals;
     if (this.#state === "STARTING") this.#enter("RUNNING");
     log.debug("run started", { runId: run.runId, epoch: run.epoch, host: hostname() });

@@ -82,6 +82,8 @@ export class EpochLoop {
     const checkpoint = () => this.#tracker?.trySplit(0);
     drain.addEventListener("abort", checkpoint);
     cancel.addEventListener("abort", () => this.#fail(cancel.reason));
+    // Also while there is nothing to commit: a run that was taken over has to leave.
+    run.session.whenBroken(this.#fail);
     try {
       for (let n = 0; n < EPOCHS_IN_FLIGHT; n++) this.#slots.push(await this.#createSlot());
       const impulses = run.epoch === 0 ? this.#impulses : [];

@@ -11,6 +11,7 @@ import type {
   SetupContext,
   SplittableDoFn,
 } from "../primitives/do-fn.js";
+import { failpoint } from "../primitives/failpoint.js";
 import { registerDoFn } from "../primitives/fn-registry.js";
 import { createRecordFormat } from "../record-format.js";
 import { DirectorySource } from "./directory-source.js";
@@ -128,6 +129,7 @@ export class ReadFromDirectoryFn implements SplittableDoFn<unknown, RecordRange,
     if (snapshots.length === 0) return;
     const transaction = await context.transaction();
     for (const snapshot of snapshots) await this.#shared!.positions!.save(transaction, snapshot.files);
+    failpoint("after-positions");
     context.afterCommit(() => {
       for (const snapshot of snapshots) snapshot.committed();
     });
