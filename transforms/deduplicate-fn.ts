@@ -3,6 +3,7 @@ import { isAccepted } from "./acceptance.js";
 import type { Sourced } from "./input-record.js";
 import type { BundleContext, DoFn, ProcessContext, SetupContext } from "./primitives/do-fn.js";
 import { registerDoFn } from "./primitives/fn-registry.js";
+import { RecentKeys } from "./recent-keys.js";
 
 export interface DeduplicateConfig {
   /** Field of the value that identifies an event. */
@@ -24,19 +25,21 @@ type Value = Readonly<Record<string, unknown>>;
 export class DeduplicateFn implements DoFn<Sourced<Value>> {
   readonly #key: string;
   readonly #horizon: number;
-  #seen = new RecentKeys(1);
+  #seen = new RecentKeys<Value>(1);
   #passed: Value[] = [];
 
   constructor(config: DeduplicateConfig) {
     if (!(Number.isInteger(config.horizon.records) && config.horizon.records > 0)) {
-      throw new Error(`deduplicate's horizon.records must be a positive integer, got ${config.horizon.records}`);
+      throw new Error(
+        `deduplicate's horizon.records must be a positive integer, got ${config.horizon.records}`,
+      );
     }
     this.#key = config.key;
     this.#horizon = config.horizon.records;
   }
 
   setup(context: SetupContext): void {
-    this.#seen = context.shared("seen", () => new RecentKeys(this.#horizon));
+    this.#seen = context.shared("seen", () => new RecentKeys<Value>(this.#horizon));
   }
 
   startBundle(context: BundleContext): void {
@@ -56,32 +59,11 @@ export class DeduplicateFn implements DoFn<Sourced<Value>> {
       this.#passed.push(element.value);
       context.output(element);
     } else {
-      context.ledger.add(element.record.file.fileId, isEqual(stored, element.value) ? "duplicates" : "conflicts");
+      context.ledger.add(
+        element.record.file.fileId,
+        isEqual(stored, element.value) ? "duplicates" : "conflicts",
+      );
     }
-  }
-}
-
-/** The last `capacity` keys at the most, and at least half of them, each with its first value. */
-class RecentKeys {
-  readonly #generationMax: number;
-  #young = new Map<string, Value>();
-  #old = new Map<string, Value>();
-
-  constructor(capacity: number) {
-    this.#generationMax = Math.ceil(capacity / 2);
-  }
-
-  get(key: string): Value | undefined {
-    return this.#young.get(key) ?? this.#old.get(key);
-  }
-
-  add(key: string, value: Value): void {
-    if (this.get(key) !== undefined) return; // the first value is the one in the table
-    if (this.#young.size >= this.#generationMax) {
-      this.#old = this.#young;
-      this.#young = new Map();
-    }
-    this.#young.set(key, value);
   }
 }
 
@@ -92,4 +74,7 @@ function isEqual(a: Value, b: Value): boolean {
   return true;
 }
 
-export const DEDUPLICATE_FN = registerDoFn("deduplicate@1", (config: DeduplicateConfig) => new DeduplicateFn(config));
+export const DEDUPLICATE_FN = registerDoFn(
+  "deduplicate@1",
+  (config: DeduplicateConfig) => new DeduplicateFn(config),
+);
