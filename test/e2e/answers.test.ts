@@ -5,18 +5,24 @@ import { type FreshDatabase, freshDatabase } from "../support/postgres.js";
 import { Product } from "../support/product.js";
 
 let product: Product;
-beforeEach(async () => {
-  product = await Product.create();
-});
-afterEach(() => product.clear());
+
+/** Inside of a `describe`: at the top of the file they would be hooks of the whole run. */
+function useHooks(): void {
+  beforeEach(async () => {
+    product = await Product.create();
+  });
+  afterEach(() => product.clear());
+}
 
 describe("graph", () => {
+  useHooks();
+
   it("prints the graph in every format, without a database", async () => {
     const mermaid = await product.succeed(["graph"]);
     expect(mermaid.stdout).to.match(/^flowchart LR\n/);
     expect((await product.succeed(["graph", "--format=mermaid"])).stdout).to.equal(mermaid.stdout);
     expect((await product.succeed(["graph", "--format=dot"])).stdout).to.match(
-      /^digraph pipeline \{\n[^]*\}\n$/,
+      /^digraph pipeline \{\n.*\}\n$/s,
     );
     const proto = JSON.parse((await product.succeed(["graph", "--format=json"])).stdout);
     expect(Object.keys(proto.components.transforms)).to.include.members(["ReadEvents", "WriteEvents"]);
@@ -55,6 +61,8 @@ describe("graph", () => {
 });
 
 describe("status and migrate", () => {
+  useHooks();
+
   let database: FreshDatabase;
   beforeEach(async () => {
     database = await freshDatabase();
