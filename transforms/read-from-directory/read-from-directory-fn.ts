@@ -159,11 +159,7 @@ export class ReadFromDirectoryFn implements SplittableDoFn<unknown, RecordRange,
   }
 }
 
-/** The name under which `ReadFromDirectoryFn` stands in a graph. */
-export const READ_FROM_DIRECTORY = registerDoFn<ReadFromDirectoryConfig>(
-  "read_from_directory@1",
-  (config) => new ReadFromDirectoryFn(config),
-);
+registerDoFn<ReadFromDirectoryConfig>("read_from_directory@1", (config) => new ReadFromDirectoryFn(config));
 
 interface OpenedSource {
   readonly source: DirectorySource;
