@@ -1,5 +1,5 @@
 /** From a runner's name to a runner. */
-import type { Runner } from "./runner.js";
+import type { Runner } from "./job/runner.js";
 
 /** Names that `createRunner` takes. */
 export const RUNNER_NAMES = ["direct"] as const;

@@ -10,6 +10,7 @@ import type {
   SetupContext,
   SplittableDoFn,
 } from "../../transforms/primitives/do-fn.js";
+import { MAX_TIMESTAMP_MS } from "../../transforms/primitives/timestamp-bounds.js";
 import type { BundleScope } from "./host.js";
 
 /** Takes an element with its event time, ms since 1970. */
@@ -29,7 +30,7 @@ export class StepFailedError extends Error {
   }
 }
 
-/** A DoFn at work. What its asynchronous `process` calls promised is awaited before `finishBundle`. */
+/** Promises of asynchronous elements that a step may have pending before the bundle waits for them. */
 export class StepRunner {
   scope: BundleScope | undefined;
   /** Counts what a splittable DoFn emits; undefined outside its `process`. */
@@ -168,9 +169,3 @@ class FinishContext extends ElementContext implements FinishBundleContext {
     return (this.step.scope as BundleScope).transaction();
   }
 }
-
-/**
- * The largest timestamp within Beam's range that a number holds exactly, in ms since 1970 (Beam's own,
- * 9223372036854775, would be rounded out of the range).
- */
-const MAX_TIMESTAMP_MS = 9223372036854774;

@@ -4,7 +4,7 @@ import { checkFeatures, type RunnerFeatures } from "../graph/features.js";
 import { graphProto } from "../graph/graph-proto.js";
 import { translate } from "../graph/translate.js";
 import type { Job } from "../job/job.js";
-import type { Runner, RunnerOptions } from "../runner.js";
+import type { Runner, RunnerOptions } from "../job/runner.js";
 import { DirectJob } from "./direct-job.js";
 
 const FEATURES: RunnerFeatures = {

@@ -1,6 +1,7 @@
 /** The loop of the direct runner: reads one epoch while the one before it commits. */
 
 import type { Clock, ProcessContinuation, RestrictionTracker } from "../../transforms/primitives/do-fn.js";
+import { MIN_TIMESTAMP_MS } from "../../transforms/primitives/timestamp-bounds.js";
 import { BundleProcessor, type SplittableStep } from "../bundle/bundle-processor.js";
 import type { BundleHost } from "../bundle/host.js";
 import type { ExecutableStage, Plan, StageRoot } from "../graph/translate.js";
@@ -81,6 +82,8 @@ export class EpochLoop {
     const checkpoint = () => this.#tracker?.trySplit(0);
     drain.addEventListener("abort", checkpoint);
     cancel.addEventListener("abort", () => this.#fail(cancel.reason));
+    // Also while there is nothing to commit: a run that was taken over has to leave.
+    run.session.whenBroken(this.#fail);
     try {
       for (let n = 0; n < EPOCHS_IN_FLIGHT; n++) this.#slots.push(await this.#createSlot());
       const impulses = run.epoch === 0 ? this.#impulses : [];
@@ -182,10 +185,10 @@ export class EpochLoop {
   #schedule(source: Source, next: ProcessContinuation): void {
     source.done = !next.resume;
     source.resumeAtMs = next.resume ? this.#options.clock.monotonicMs() + next.delayMs : 0;
-    const wakeUp = () => {
+    const resumeNow = () => {
       source.resumeAtMs = 0;
     };
-    source.wake = next.resume ? next.wake?.then(wakeUp) : undefined;
+    source.wake = next.resume ? next.wake?.then(resumeNow) : undefined;
   }
 
   async #finish(
@@ -225,12 +228,6 @@ export class EpochLoop {
     }
   }
 }
-
-/**
- * An element without an event time of its own: the smallest timestamp within Beam's range that a number
- * holds exactly, in ms since 1970 (Beam's own, -9223372036854775, would be rounded out of the range).
- */
-const MIN_TIMESTAMP_MS = -9223372036854774;
 
 function splittable(slot: Slot, source: Source): SplittableStep {
   const step = slot.processors[source.stage]?.splittable(source.root);

@@ -105,7 +105,11 @@ export class Epoch implements BundleScope {
       runId,
       query: (text, values) => session.query(text, values),
       execute: (text, values) => session.execute(text, values),
-      copy: (statement, chunks) => session.copy(statement, chunks),
+      copy: async (statement, chunks) => {
+        const rows = await session.copy(statement, chunks);
+        failpoint("after-stage");
+        return rows;
+      },
     };
   }
 

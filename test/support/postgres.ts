@@ -53,18 +53,19 @@ export async function freshDatabase(server?: TestServer): Promise<FreshDatabase>
     connection,
     url: `postgresql://${encodeURIComponent(host.user)}:${encodeURIComponent(host.password)}@${host.host}:${host.port}/${name}`,
     drop: async () => {
-      if (databases.delete(database)) await administer(host, `drop database if exists ${name} with (force)`);
+      databases.delete(database);
+      await administer(host, `drop database if exists ${name} with (force)`);
     },
   };
-  databases.add(database);
+  if (!isPrivate(host)) databases.add(database); // a private server goes with all it has
   return database;
 }
 
 /** Called once, after the last test: nothing that a run started outlives it. */
 export async function stopTestPostgres(): Promise<void> {
-  const server = await running;
-  if (server && !isPrivate(server)) for (const database of [...databases]) await database.drop();
+  for (const database of [...databases]) await database.drop();
   for (const one of own) await one.remove();
+  const server = await running;
   if (server && isPrivate(server)) await server.remove();
 }
 

@@ -1,8 +1,8 @@
-/** What a runner is given and gives: the same for every runner. */
-import type { ConnectionConfig } from "../sql/sql-session.js";
-import type { Pipeline } from "../transforms/primitives/beam.js";
-import type { Clock, Log } from "../transforms/primitives/do-fn.js";
-import type { Job } from "./job/job.js";
+/** What every runner takes, and what it gives back. */
+import type { ConnectionConfig } from "../../sql/sql-session.js";
+import type { Pipeline } from "../../transforms/primitives/beam.js";
+import type { Clock, Log } from "../../transforms/primitives/do-fn.js";
+import type { Job } from "./job.js";
 
 export interface RunnerOptions {
   /** Name under which positions, epoch and counts are kept, e.g. `user-events`. */
