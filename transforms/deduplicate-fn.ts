@@ -3,6 +3,7 @@ import { isAccepted } from "./acceptance.js";
 import type { Sourced } from "./input-record.js";
 import type { BundleContext, DoFn, ProcessContext, SetupContext } from "./primitives/do-fn.js";
 import { registerDoFn } from "./primitives/fn-registry.js";
+import { RecentKeys } from "./recent-keys.js";
 
 export interface DeduplicateConfig {
   /** Field of the value that identifies an event. */
@@ -24,7 +25,7 @@ type Value = Readonly<Record<string, unknown>>;
 export class DeduplicateFn implements DoFn<Sourced<Value>> {
   readonly #key: string;
   readonly #horizon: number;
-  #seen = new RecentKeys(1);
+  #seen = new RecentKeys<Value>(1);
   #passed: Value[] = [];
 
   constructor(config: DeduplicateConfig) {
@@ -38,7 +39,7 @@ export class DeduplicateFn implements DoFn<Sourced<Value>> {
   }
 
   setup(context: SetupContext): void {
-    this.#seen = context.shared("seen", () => new RecentKeys(this.#horizon));
+    this.#seen = context.shared("seen", () => new RecentKeys<Value>(this.#horizon));
   }
 
   startBundle(context: BundleContext): void {
@@ -63,30 +64,6 @@ export class DeduplicateFn implements DoFn<Sourced<Value>> {
         isEqual(stored, element.value) ? "duplicates" : "conflicts",
       );
     }
-  }
-}
-
-/** The last `capacity` keys at the most, and at least half of them, each with its first value. */
-class RecentKeys {
-  readonly #generationMax: number;
-  #young = new Map<string, Value>();
-  #old = new Map<string, Value>();
-
-  constructor(capacity: number) {
-    this.#generationMax = Math.ceil(capacity / 2);
-  }
-
-  get(key: string): Value | undefined {
-    return this.#young.get(key) ?? this.#old.get(key);
-  }
-
-  add(key: string, value: Value): void {
-    if (this.get(key) !== undefined) return; // the first value is the one in the table
-    if (this.#young.size >= this.#generationMax) {
-      this.#old = this.#young;
-      this.#young = new Map();
-    }
-    this.#young.set(key, value);
   }
 }
 
