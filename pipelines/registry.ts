@@ -1,5 +1,5 @@
 /** The pipelines that can be run by name. */
-import type { Runner } from "../runners/create-runner.js";
+import type { Runner } from "../runners/job/runner.js";
 import { didYouMean } from "./config/nearest-name.js";
 import type { Config } from "./config.js";
 

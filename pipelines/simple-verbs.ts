@@ -14,7 +14,8 @@ export const generate: RunVerb = async ({ loaded, stdout, stderr, stop, clock })
     const options = parseGeneratorOptions({ ...generate, logDir });
     return await runGenerate(options, { stdout, stderr, signal: stop.requested, clock });
   } catch (error) {
-    if (error instanceof GeneratorError && error.code === "invalid_options") throw new UsageError([error.message]);
+    if (error instanceof GeneratorError && error.code === "invalid_options")
+      throw new UsageError([error.message]);
     throw error;
   }
 };
@@ -37,7 +38,9 @@ export const db: RunVerb = async ({ args, loaded }) => {
   const [action, ...rest] = args;
   const known = dbActions.find((name) => name === action);
   if (known === undefined) {
-    throw new UsageError([`db must be followed by one of ${dbActions.join(", ")}, got ${JSON.stringify(action)}`]);
+    throw new UsageError([
+      `db must be followed by one of ${dbActions.join(", ")}, got ${JSON.stringify(action)}`,
+    ]);
   }
   const { stateDir } = loaded.config;
   await runDb(known, rest, { stateDir, stdout: process.stdout, stderr: process.stderr });

@@ -1,6 +1,7 @@
 /** From a configuration to a running job: database, schema, graph, runner. */
-import type { Runner } from "../runners/create-runner.js";
+
 import type { Job } from "../runners/job/job.js";
+import type { Runner } from "../runners/job/runner.js";
 import { openMetrics } from "./follow-job.js";
 import type { OpenDatabase } from "./open-database.js";
 import { type Graph, refuseName } from "./registry.js";

@@ -6,7 +6,7 @@ import { type ReadFromDirectoryOptions, readFromDirectory } from "../transforms/
 import { validate } from "../transforms/validate-records.js";
 import { writeDeadLetters } from "../transforms/write-dead-letters.js";
 import { writeToPostgres } from "../transforms/write-to-postgres.js";
-import { userEventSchema } from "./user-event-schema.js";
+import { type UserEvent, userEventSchema } from "./user-event-schema.js";
 
 export interface UserEventsOptions {
   /** Directory to read. */
@@ -24,7 +24,10 @@ export interface UserEventsOptions {
 }
 
 const columns = ["event_id", "user_id", "event_type", "product_id", "price", "event_timestamp"];
-const csv = (delimiter: string) => ({ format: "csv", options: { columns, delimiter, timestampColumn: "event_timestamp" } });
+const csv = (delimiter: string) => ({
+  format: "csv",
+  options: { columns, delimiter, timestampColumn: "event_timestamp" },
+});
 const table = { table: "user_events", columns, conflictKey: ["event_id"] };
 
 /** Builds the graph. */
@@ -35,7 +38,9 @@ export function buildUserEvents(options: UserEventsOptions): Pipeline {
   const memory = { key: "event_id", horizon: { records: horizonRecords } };
 
   const records = new Root(pipeline).apply(withName("ReadEvents", source));
-  const { valid, invalid } = P(records).apply(withName("ValidateEvents", validate(userEventSchema.name)));
+  const { valid, invalid } = P(records).apply(
+    withName("ValidateEvents", validate<UserEvent>(userEventSchema.name)),
+  );
   const fresh = P(valid).apply(withName("DropDuplicates", deduplicate(memory)));
   const { rejected } = P(fresh).apply(withName("WriteEvents", writeToPostgres(table)));
   P([invalid, rejected]).apply(withName("WriteDeadLetters", writeDeadLetters({ errorDir })));

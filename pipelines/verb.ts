@@ -1,5 +1,5 @@
 /** What a verb of the command line is given, and the parts of the house that it may use. */
-import type { Runner } from "../runners/create-runner.js";
+import type { Runner } from "../runners/job/runner.js";
 import type { ConnectionConfig } from "../sql/sql-session.js";
 import type { Clock, Log } from "../transforms/primitives/do-fn.js";
 import type { LoadedConfig } from "./config.js";

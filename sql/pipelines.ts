@@ -42,7 +42,7 @@ export async function tryLockPipeline(queries: SqlQueries, key: PipelineKey): Pr
   return rows[0]?.locked === true;
 }
 
-/** Who holds the lock: the backend, and the process as it introduced itself, if it did. */
+/** Who holds the lock: the backend, and the process as it introduced itself, if it did already. */
 export interface LockHolder {
   readonly backendPid: number;
   readonly backendStart: string;
@@ -67,7 +67,7 @@ export async function readLockHolder(queries: SqlQueries, key: PipelineKey): Pro
        and l.database = (select oid from pg_database where datname = current_database())
        and l.classid::bigint = (lock_key.key >> 32) & 4294967295 and l.objid::bigint = lock_key.key & 4294967295
      join pg_stat_activity a on a.pid = l.pid
-     left join pipelines p on p.pipeline = $1::text and p.shard = $2::text::integer`,
+     left join pipelines p on p.pipeline = $1::text and p.shard = $2::text::integer and p.holder_backend_pid = l.pid`,
     [key.pipeline, key.shard],
   );
   const row = rows[0];
@@ -79,6 +79,15 @@ export async function readLockHolder(queries: SqlQueries, key: PipelineKey): Pro
     clientAddress: row.client_addr,
     holder: host === null || pid === null || startedAtMs === null ? undefined : { host, pid, startedAtMs },
   };
+}
+
+/** Whether `runId` is still the pipeline's run. */
+export async function isRun(queries: SqlQueries, key: PipelineKey, runId: string): Promise<boolean> {
+  const rows = await queries.query(
+    "select from pipelines where pipeline = $1 and shard = $2 and run_id = $3",
+    [key.pipeline, key.shard, runId],
+  );
+  return rows.length === 1;
 }
 
 /** Ends another session; its open transaction is rolled back. */
@@ -100,10 +109,12 @@ export async function takeRun(
 ): Promise<RunStart | undefined> {
   const { host, pid, startedAtMs } = run.holder;
   const rows = await queries.query<RunRow>(
-    `insert into pipelines as p (pipeline, shard, run_id, holder_host, holder_pid, holder_started_at)
-     values ($1, $2, $3, $4, $5, to_timestamp($6::double precision / 1000))
+    `insert into pipelines as p
+       (pipeline, shard, run_id, holder_host, holder_pid, holder_started_at, holder_backend_pid)
+     values ($1, $2, $3, $4, $5, to_timestamp($6::double precision / 1000), pg_backend_pid())
      on conflict (pipeline, shard) do update set run_id = excluded.run_id, holder_host = excluded.holder_host,
-       holder_pid = excluded.holder_pid, holder_started_at = excluded.holder_started_at
+       holder_pid = excluded.holder_pid, holder_started_at = excluded.holder_started_at,
+       holder_backend_pid = excluded.holder_backend_pid
      where $7::uuid is null or p.run_id = $7::uuid
      returning epoch, records_read, events_written, duplicates, conflicts, dead_letters,
        (extract(epoch from watermark) * 1000)::bigint as watermark_ms`,

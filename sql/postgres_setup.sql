@@ -17,6 +17,7 @@ create table pipelines (
   -- who holds the run: shown to whoever finds the pipeline locked
   holder_host text,
   holder_pid integer,
+  holder_backend_pid integer,
   holder_started_at timestamptz,
   records_read bigint not null default 0,
   events_written bigint not null default 0,
@@ -218,7 +219,7 @@ create table if not exists schema_migrations (
 );
 
 insert into schema_migrations (version, name, checksum) values
-  (1, '0001_pipelines.sql', 'ae10362fd893560be488ee814e70e94af19e6f63ba185c42a765f1765e152aea'),
+  (1, '0001_pipelines.sql', '5db3e05e294ca40790fe97e3d1e8406ffd1d1f5cbe405f54d7f6e0fa6676bc25'),
   (2, '0002_user_events.sql', '2f9fedb81afcb3124c51919f5e0e6ed1d0847e432001d2b5acf26993f8a0ab9f'),
   (3, '0003_event_views.sql', '19cef54065db247e99e89d17a24015c6bef0c294cfba7b4b209b2d43ca52f236');
 

@@ -31,10 +31,7 @@ export function selectPositionsByState(
   pipeline: string,
   states: readonly string[],
 ): Promise<SourcePositionRow[]> {
-  return queries.query(
-    `select ${COLUMNS} from source_files where pipeline = $1 and state = any($2) order by file_id`,
-    [pipeline, states],
-  );
+  return select(queries, "pipeline = $1 and state = any($2) order by file_id", [pipeline, states]);
 }
 
 /** Files still in the directory by path, the newest id first. */
@@ -43,11 +40,8 @@ export function selectPositionsByPath(
   pipeline: string,
   paths: readonly string[],
 ): Promise<SourcePositionRow[]> {
-  return queries.query(
-    `select ${COLUMNS} from source_files
-     where pipeline = $1 and path = any($2) and ${IN_DIRECTORY} order by file_id desc`,
-    [pipeline, paths],
-  );
+  const condition = `pipeline = $1 and path = any($2) and ${IN_DIRECTORY} order by file_id desc`;
+  return select(queries, condition, [pipeline, paths]);
 }
 
 /** Files still in the directory by inode, the newest id first. */
@@ -56,11 +50,8 @@ export function selectPositionsByInode(
   pipeline: string,
   inodes: readonly string[],
 ): Promise<SourcePositionRow[]> {
-  return queries.query(
-    `select ${COLUMNS} from source_files
-     where pipeline = $1 and inode = any($2) and ${IN_DIRECTORY} order by file_id desc`,
-    [pipeline, inodes],
-  );
+  const condition = `pipeline = $1 and inode = any($2) and ${IN_DIRECTORY} order by file_id desc`;
+  return select(queries, condition, [pipeline, inodes]);
 }
 
 /** Files still in the directory by id. */
@@ -69,11 +60,8 @@ export function selectPositionsById(
   pipeline: string,
   fileIds: readonly number[],
 ): Promise<SourcePositionRow[]> {
-  return queries.query(
-    `select ${COLUMNS} from source_files
-     where pipeline = $1 and file_id = any($2::bigint[]) and ${IN_DIRECTORY} order by file_id`,
-    [pipeline, fileIds],
-  );
+  const condition = `pipeline = $1 and file_id = any($2::bigint[]) and ${IN_DIRECTORY} order by file_id`;
+  return select(queries, condition, [pipeline, fileIds]);
 }
 
 /** Ids that nobody else gets, whatever becomes of the transaction that uses them. */
@@ -85,13 +73,17 @@ export async function takeFileIds(queries: SqlQueries, count: number): Promise<n
   return rows.map((row) => row.id);
 }
 
-/** Writes the rows as given, in the transaction that also holds what was read from the files. */
+/**
+ * Writes the rows as given, in the transaction that also holds what was read from the files.
+ * @throws when an id is another pipeline's.
+ */
 export async function upsertPositions(
   transaction: SqlTransaction,
   pipeline: string,
   rows: readonly SourcePositionRow[],
 ): Promise<void> {
-  await transaction.execute(
+  const stored = rows.map((row) => ({ ...row, header: row.header?.map(escapeNul) ?? null }));
+  const count = await transaction.execute(
     `insert into source_files (pipeline, ${COLUMNS})
      select $1, ${COLUMNS} from jsonb_to_recordset($2::jsonb) as row (
        file_id bigint, path text, generation integer, inode text, byte_offset bigint, line bigint, header jsonb,
@@ -102,7 +94,31 @@ export async function upsertPositions(
        byte_offset = excluded.byte_offset, line = excluded.line, header = excluded.header,
        raw_offset = excluded.raw_offset, head_hash = excluded.head_hash, tail_hash = excluded.tail_hash,
        size = excluded.size, mtime_ns = excluded.mtime_ns, state = excluded.state,
-       ended_at_byte = excluded.ended_at_byte, ended_at_line = excluded.ended_at_line, updated_at = now()`,
-    [pipeline, JSON.stringify(rows)],
+       ended_at_byte = excluded.ended_at_byte, ended_at_line = excluded.ended_at_line, updated_at = now()
+     where source_files.pipeline = excluded.pipeline`,
+    [pipeline, JSON.stringify(stored)],
   );
+  if (count === rows.length) return;
+  throw new Error(`a file id of "${pipeline}" is another pipeline's: ${count} of ${rows.length} rows stored`);
+}
+
+/** PostgreSQL's jsonb holds every character but NUL, which a broken header may have: `\\0` stands for it. */
+function escapeNul(text: string): string {
+  return text.replaceAll("\\", "\\\\").replaceAll("\0", "\\0");
+}
+
+function unescapeNul(text: string): string {
+  return text.replaceAll(/\\([\\0])/g, (_, escaped) => (escaped === "0" ? "\0" : "\\"));
+}
+
+async function select(
+  queries: SqlQueries,
+  condition: string,
+  values: readonly unknown[],
+): Promise<SourcePositionRow[]> {
+  const rows = await queries.query<SourcePositionRow>(
+    `select ${COLUMNS} from source_files where ${condition}`,
+    values,
+  );
+  return rows.map((row) => ({ ...row, header: row.header?.map(unescapeNul) ?? null }));
 }

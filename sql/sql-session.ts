@@ -44,11 +44,13 @@ export interface SqlSessionOptions {
 export class SqlSession implements SqlTransaction {
   readonly #client: pg.Client;
   #broken: Error | undefined;
+  #tellBroken: (error: Error) => void = () => undefined;
 
   private constructor(client: pg.Client) {
     this.#client = client;
     client.on("error", (error) => {
       this.#broken ??= error;
+      this.#tellBroken(this.#broken);
     });
   }
 
@@ -70,6 +72,12 @@ export class SqlSession implements SqlTransaction {
   /** The error that broke the connection, if any. */
   get broken(): Error | undefined {
     return this.#broken;
+  }
+
+  /** Calls back when the connection breaks, also while nothing is asked of it; at once if it has. */
+  whenBroken(callback: (error: Error) => void): void {
+    this.#tellBroken = callback;
+    if (this.#broken !== undefined) callback(this.#broken);
   }
 
   async query<Row = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<Row[]> {

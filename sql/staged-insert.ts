@@ -47,6 +47,8 @@ export class StagedInsert {
   readonly #create: string;
   readonly #empty: string;
   readonly #copy: string;
+  readonly #copyKey: string;
+  readonly #keyPlaces: readonly number[];
   readonly #insert: string;
   readonly #repeatsWithin: string;
   readonly #compare: string;
@@ -66,6 +68,8 @@ export class StagedInsert {
       as select 0::integer as row_index, ${list} from ${target} limit 0`;
     this.#empty = `truncate ${stage}`;
     this.#copy = `copy ${stage} (row_index, ${list}) from stdin`;
+    this.#copyKey = `copy ${stage} (row_index, ${keyList}) from stdin`;
+    this.#keyPlaces = table.conflictKey.map((column) => table.columns.indexOf(column));
     // Only rows that INSERT did not return are looked at again: a join of all would cost 17 to 40 %.
     this.#insert = `with inserted as (
         insert into ${target} (${list}) select ${list} from ${stage}
@@ -86,7 +90,9 @@ export class StagedInsert {
 
   /**
    * Inserts the rows, in order: of several rows with one key the first that PostgreSQL accepts wins.
-   * Rows that it rejects are found by halving and left out; the rest is inserted all the same.
+   * Rows that it rejects are found by halving and left out; the rest is inserted all the same. A row
+   * whose key is taken is a repeat, whatever else it holds: also where PostgreSQL, which looks at checks
+   * and triggers first, would reject it.
    * @throws any error that is not about what a row holds; the transaction must then be rolled back.
    */
   async insert(transaction: SqlTransaction, rows: CopyRows): Promise<InsertResult> {
@@ -114,7 +120,9 @@ export class StagedInsert {
       if (classify(error) !== "reject-row") throw error;
       await transaction.execute("rollback to savepoint rows; release savepoint rows");
       if (to - from === 1) {
-        result.rejections.push({ index: from, error: error as Error });
+        const repeat = await this.#findRepeat(transaction, rows, from);
+        if (repeat !== undefined) result.repeats.push(repeat);
+        else result.rejections.push({ index: from, error: error as Error });
         return;
       }
     }
@@ -142,6 +150,29 @@ export class StagedInsert {
       throw new Error(`of ${to - from} staged rows ${inserted} were inserted and ${missing.length} were not`);
     }
     return missing;
+  }
+
+  /** A rejected row as a repeat, if its key is taken; a value that its column cannot hold makes it unequal. */
+  async #findRepeat(transaction: SqlTransaction, rows: CopyRows, index: number): Promise<Repeat | undefined> {
+    const row = Buffer.concat([...rows.chunks(index, index + 1)]);
+    const fields = row.toString("utf8").slice(0, -1).split("\t").slice(1);
+    const key = this.#keyPlaces.map((place) => fields[place]).join("\t");
+    for (const [copy, bytes] of [
+      [this.#copy, row],
+      [this.#copyKey, Buffer.from(`${index}\t${key}\n`)],
+    ] as const) {
+      await transaction.execute("savepoint repeat");
+      try {
+        await transaction.copy(copy, [bytes]);
+        const [stored] = await transaction.query<{ is_equal: boolean }>(this.#compare, [[index]]);
+        return stored && { index, isEqual: stored.is_equal };
+      } catch (error) {
+        if (classify(error) !== "reject-row") throw error;
+      } finally {
+        await transaction.execute("rollback to savepoint repeat; release savepoint repeat");
+      }
+    }
+    return undefined;
   }
 
   async #classify(transaction: SqlTransaction, missing: readonly number[]): Promise<Repeat[]> {

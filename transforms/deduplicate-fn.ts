@@ -29,7 +29,9 @@ export class DeduplicateFn implements DoFn<Sourced<Value>> {
 
   constructor(config: DeduplicateConfig) {
     if (!(Number.isInteger(config.horizon.records) && config.horizon.records > 0)) {
-      throw new Error(`deduplicate's horizon.records must be a positive integer, got ${config.horizon.records}`);
+      throw new Error(
+        `deduplicate's horizon.records must be a positive integer, got ${config.horizon.records}`,
+      );
     }
     this.#key = config.key;
     this.#horizon = config.horizon.records;
@@ -56,7 +58,10 @@ export class DeduplicateFn implements DoFn<Sourced<Value>> {
       this.#passed.push(element.value);
       context.output(element);
     } else {
-      context.ledger.add(element.record.file.fileId, isEqual(stored, element.value) ? "duplicates" : "conflicts");
+      context.ledger.add(
+        element.record.file.fileId,
+        isEqual(stored, element.value) ? "duplicates" : "conflicts",
+      );
     }
   }
 }
@@ -92,4 +97,7 @@ function isEqual(a: Value, b: Value): boolean {
   return true;
 }
 
-export const DEDUPLICATE_FN = registerDoFn("deduplicate@1", (config: DeduplicateConfig) => new DeduplicateFn(config));
+export const DEDUPLICATE_FN = registerDoFn(
+  "deduplicate@1",
+  (config: DeduplicateConfig) => new DeduplicateFn(config),
+);

@@ -2,8 +2,8 @@
 import type { InputRecord } from "./input-record.js";
 import { impulse, P, type PCollection, type Root, withName } from "./primitives/beam.js";
 import { composite } from "./primitives/composite.js";
-import type { StepOf } from "./primitives/par-do.js";
 import type { JsonValue } from "./primitives/fn-registry.js";
+import type { StepOf } from "./primitives/par-do.js";
 import { splittableParDo } from "./primitives/splittable-par-do.js";
 import type { ReadFromDirectoryConfig } from "./read-from-directory/read-from-directory-fn.js";
 

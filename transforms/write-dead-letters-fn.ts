@@ -2,7 +2,13 @@
 import { insertDeadLetters } from "../sql/dead-letters.js";
 import { EpochFiles } from "./epoch-files.js";
 import type { DeadLetter } from "./input-record.js";
-import type { BundleContext, DoFn, FinishBundleContext, ProcessContext, SetupContext } from "./primitives/do-fn.js";
+import type {
+  BundleContext,
+  DoFn,
+  FinishBundleContext,
+  ProcessContext,
+  SetupContext,
+} from "./primitives/do-fn.js";
 import { failpoint } from "./primitives/failpoint.js";
 import { registerDoFn } from "./primitives/fn-registry.js";
 

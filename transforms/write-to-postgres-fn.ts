@@ -43,7 +43,8 @@ export class WriteToPostgresFn implements DoFn<Sourced<Row>> {
   process(element: Sourced<Row>): void {
     const { columns } = this.#table;
     let fields = copyField(element.value[columns[0] as string]);
-    for (let at = 1; at < columns.length; at++) fields += `\t${copyField(element.value[columns[at] as string])}`;
+    for (let at = 1; at < columns.length; at++)
+      fields += `\t${copyField(element.value[columns[at] as string])}`;
     this.#rows.push(fields);
     this.#elements.push(element);
   }
@@ -80,7 +81,8 @@ export class WriteToPostgresFn implements DoFn<Sourced<Row>> {
 }
 
 function rejected(element: Sourced<Row>, error: Error): DeadLetter {
-  const { code, column, constraint } = error as Error & Partial<Record<"code" | "column" | "constraint", string>>;
+  const { code, column, constraint } = error as Error &
+    Partial<Record<"code" | "column" | "constraint", string>>;
   const facts = [`SQLSTATE ${code}`, column && `column ${column}`, constraint && `constraint ${constraint}`];
   const message = `${facts.filter(Boolean).join(", ")}: ${error.message}`;
   return { record: element.record, problem: { reason: "rejected_by_database", messages: [message] } };

@@ -9,11 +9,7 @@ import type { Clock } from "../../transforms/primitives/do-fn.js";
 import { systemClock } from "../../transforms/primitives/system-clock.js";
 import { RotatingLineLog } from "../../transforms/rotating-line-log.js";
 
-export {
-  type GeneratorOptions,
-  generatorOptionsSchema,
-  parseGeneratorOptions,
-} from "../../data/generate/generator-options.js";
+export { type GeneratorOptions, parseGeneratorOptions } from "../../data/generate/generator-options.js";
 
 /** A stream of text that may be a terminal, such as `process.stdout`. */
 export interface GenerateOutput {

@@ -27,7 +27,10 @@ export class BundleProcessor {
   ) {
     // Consumers first, so that a step finds whom it calls.
     for (const step of [...stage.steps].reverse()) {
-      this.#receivers.set(step, step.kind === "flatten" ? this.#receiver(step.output, host) : this.#build(step, host));
+      this.#receivers.set(
+        step,
+        step.kind === "flatten" ? this.#receiver(step.output, host) : this.#build(step, host),
+      );
     }
     this.#steps.reverse();
   }
@@ -48,7 +51,8 @@ export class BundleProcessor {
 
   /** Gives an element to the steps of a root; a promise only if a step is asynchronous. */
   processElement(root: StageRoot, value: unknown, timestampMs: number): void {
-    for (const consumer of root.consumers) (this.#receivers.get(consumer.step) as Receive)(value, timestampMs);
+    for (const consumer of root.consumers)
+      (this.#receivers.get(consumer.step) as Receive)(value, timestampMs);
   }
 
   /** The splittable step at a root, if that is what it holds. */

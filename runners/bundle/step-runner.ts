@@ -10,6 +10,7 @@ import type {
   SetupContext,
   SplittableDoFn,
 } from "../../transforms/primitives/do-fn.js";
+import { MAX_TIMESTAMP_MS } from "../../transforms/primitives/timestamp-bounds.js";
 import type { BundleScope } from "./host.js";
 
 /** Takes an element with its event time, ms since 1970. */
@@ -23,7 +24,9 @@ export class StepFailedError extends Error {
     readonly method: string,
     cause: unknown,
   ) {
-    super(`step "${step}" failed in ${method}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    super(`step "${step}" failed in ${method}: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    });
   }
 }
 
@@ -94,7 +97,9 @@ export class StepRunner {
   emit(tag: string, value: unknown, timestampMs: number): void {
     const receive = this.outputs.get(tag);
     if (receive === undefined) {
-      throw new Error(`step "${this.path}" has no output "${tag}" (it has ${[...this.outputs.keys()].join(", ")})`);
+      throw new Error(
+        `step "${this.path}" has no output "${tag}" (it has ${[...this.outputs.keys()].join(", ")})`,
+      );
     }
     receive(value, timestampMs);
   }
@@ -164,6 +169,3 @@ class FinishContext extends ElementContext implements FinishBundleContext {
     return (this.step.scope as BundleScope).transaction();
   }
 }
-
-/** Beam's largest timestamp of an element, in ms since 1970. */
-const MAX_TIMESTAMP_MS = 9223372036854775;

@@ -1,14 +1,14 @@
 /** A pipeline running on the direct runner: sessions with the database, one after the other, until it ends. */
 import { hostname } from "node:os";
-import { backoffMs, classify, sqlStateOf } from "../../sql/sql-state.js";
 import { migrate } from "../../sql/migrate.js";
 import { refusePooler } from "../../sql/pooler.js";
 import { SqlSession } from "../../sql/sql-session.js";
+import { backoffMs, classify, sqlStateOf } from "../../sql/sql-state.js";
 import type { SetupContext } from "../../transforms/primitives/do-fn.js";
 import type { BundleHost } from "../bundle/host.js";
-import type { RunnerOptions } from "../create-runner.js";
 import type { Plan } from "../graph/translate.js";
 import type { Job, JobEvent, JobState, RecordCounts, SourceProgress } from "../job/job.js";
+import type { RunnerOptions } from "../job/runner.js";
 import { NO_COUNTS } from "./bundle-ledger.js";
 import type { Run } from "./epoch.js";
 import { EpochLoop, type EpochReport } from "./epoch-loop.js";
@@ -37,6 +37,8 @@ export class DirectJob implements Job {
   #loop: EpochLoop | undefined;
   /** The run that this job held last: only from it may a reconnect go on. */
   #lastRunId: string | undefined;
+  /** Server processes of sessions that may still hold the pipeline's lock. */
+  readonly #backendPids = new Set<number>();
   /** Failed attempts since the last commit. */
   #attempts = 0;
   #firstFailureMs = 0;
@@ -89,7 +91,9 @@ export class DirectJob implements Job {
   async #run(): Promise<JobState> {
     try {
       while (!(await this.#attempt())) {}
-      this.#enter(this.#cancel.signal.aborted ? "CANCELLED" : this.#drain.signal.aborted ? "DRAINED" : "DONE");
+      this.#enter(
+        this.#cancel.signal.aborted ? "CANCELLED" : this.#drain.signal.aborted ? "DRAINED" : "DONE",
+      );
     } catch (error) {
       this.#failure = error instanceof Error ? error : new Error(String(error));
       this.#enter("FAILED");
@@ -103,8 +107,7 @@ export class DirectJob implements Job {
     const close = () => void session?.close();
     const { signal } = this.#cancel;
     try {
-      const { connection } = this.#options;
-      session = await SqlSession.connect({ connection, applicationName: APPLICATION_NAME });
+      session = await this.#connect();
       signal.addEventListener("abort", close);
       await this.#runSession(session);
       return true;
@@ -118,26 +121,34 @@ export class DirectJob implements Job {
     }
   }
 
+  #connect(): Promise<SqlSession> {
+    return SqlSession.connect({ connection: this.#options.connection, applicationName: APPLICATION_NAME });
+  }
+
   async #runSession(session: SqlSession): Promise<void> {
-    const { clock, log, connection, takeover } = this.#options;
+    const { clock, log, takeover } = this.#options;
     const { signal } = this.#cancel;
-    await refusePooler(session, connection);
+    await refusePooler(session, () => this.#connect());
     await migrate(session, log);
     const key = { pipeline: this.pipeline, shard: 0 };
     const first = this.#lastRunId === undefined;
+    const ownBackendPids = new Set(this.#backendPids);
+    this.#backendPids.add(session.backendPid);
     const run = await startRun(session, {
       key,
       takeover: takeover && first,
       after: this.#lastRunId,
+      ownBackendPids,
       clock,
       log,
       signal,
     });
     this.#lastRunId = run.runId;
+    for (const pid of ownBackendPids) this.#backendPids.delete(pid);
     this.#totals = run.totals;
     if (this.#state === "STARTING") this.#enter("RUNNING");
     log.debug("run started", { runId: run.runId, epoch: run.epoch, host: hostname() });
-    const side = await SqlSession.connect({ connection, applicationName: APPLICATION_NAME });
+    const side = await this.#connect();
     try {
       await this.#runLoop(run, side);
     } finally {
@@ -165,7 +176,8 @@ export class DirectJob implements Job {
       await run.session.close();
       throw error;
     } finally {
-      for (const error of await loop.teardown()) log.warn("a step's teardown failed", { error: String(error) });
+      for (const error of await loop.teardown())
+        log.warn("a step's teardown failed", { error: String(error) });
       this.#loop = undefined;
     }
   }
@@ -192,7 +204,9 @@ export class DirectJob implements Job {
         },
       }),
       emit: (collection) => {
-        throw new Error(`PCollection "${collection}" is read by another stage, which this runner has no way to feed`);
+        throw new Error(
+          `PCollection "${collection}" is read by another stage, which this runner has no way to feed`,
+        );
       },
     };
   }

@@ -1,10 +1,10 @@
 /** The direct runner: runs a pipeline graph in this process, epoch by epoch, into PostgreSQL. */
 import type { Pipeline } from "../../transforms/primitives/beam.js";
-import type { Runner, RunnerOptions } from "../create-runner.js";
 import { checkFeatures, type RunnerFeatures } from "../graph/features.js";
 import { graphProto } from "../graph/graph-proto.js";
 import { translate } from "../graph/translate.js";
 import type { Job } from "../job/job.js";
+import type { Runner, RunnerOptions } from "../job/runner.js";
 import { DirectJob } from "./direct-job.js";
 
 const FEATURES: RunnerFeatures = {

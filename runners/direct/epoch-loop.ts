@@ -1,9 +1,11 @@
 /** The loop of the direct runner: reads one epoch while the one before it commits. */
+
+import type { Clock, ProcessContinuation, RestrictionTracker } from "../../transforms/primitives/do-fn.js";
+import { MIN_TIMESTAMP_MS } from "../../transforms/primitives/timestamp-bounds.js";
 import { BundleProcessor, type SplittableStep } from "../bundle/bundle-processor.js";
 import type { BundleHost } from "../bundle/host.js";
 import type { ExecutableStage, Plan, StageRoot } from "../graph/translate.js";
 import type { SourceProgress } from "../job/job.js";
-import type { Clock, ProcessContinuation, RestrictionTracker } from "../../transforms/primitives/do-fn.js";
 import { type CommittedEpoch, Epoch, type Run } from "./epoch.js";
 
 /** Epochs in flight: one is read and processed while the other commits. */
@@ -72,7 +74,7 @@ export class EpochLoop {
       this.#fail = reject;
     });
     this.#failure.catch(() => undefined); // awaited wherever the loop waits
-    options.plan.stages.forEach((stage, index) => this.#addRoots(stage, index));
+    for (const [index, stage] of options.plan.stages.entries()) this.#addRoots(stage, index);
   }
 
   async run(): Promise<void> {
@@ -80,6 +82,8 @@ export class EpochLoop {
     const checkpoint = () => this.#tracker?.trySplit(0);
     drain.addEventListener("abort", checkpoint);
     cancel.addEventListener("abort", () => this.#fail(cancel.reason));
+    // Also while there is nothing to commit: a run that was taken over has to leave.
+    run.session.whenBroken(this.#fail);
     try {
       for (let n = 0; n < EPOCHS_IN_FLIGHT; n++) this.#slots.push(await this.#createSlot());
       const impulses = run.epoch === 0 ? this.#impulses : [];
@@ -160,8 +164,10 @@ export class EpochLoop {
     if (drain.aborted) tracker.trySplit(0);
     const onOutput = (timestampMs: number) => {
       epoch.records += 1;
-      if (timestampMs < epoch.minTimestampMs && timestampMs > MIN_TIMESTAMP_MS) epoch.minTimestampMs = timestampMs;
-      if (timestampMs > epoch.maxTimestampMs && timestampMs > MIN_TIMESTAMP_MS) epoch.maxTimestampMs = timestampMs;
+      if (timestampMs < epoch.minTimestampMs && timestampMs > MIN_TIMESTAMP_MS)
+        epoch.minTimestampMs = timestampMs;
+      if (timestampMs > epoch.maxTimestampMs && timestampMs > MIN_TIMESTAMP_MS)
+        epoch.maxTimestampMs = timestampMs;
       if (epoch.records >= bundleRecordsMax) this.#restrict(source, tracker);
     };
     const next = await step.process(element, tracker, MIN_TIMESTAMP_MS, onOutput);
@@ -179,7 +185,10 @@ export class EpochLoop {
   #schedule(source: Source, next: ProcessContinuation): void {
     source.done = !next.resume;
     source.resumeAtMs = next.resume ? this.#options.clock.monotonicMs() + next.delayMs : 0;
-    source.wake = next.resume ? next.wake?.then(() => void (source.resumeAtMs = 0)) : undefined;
+    const resumeNow = () => {
+      source.resumeAtMs = 0;
+    };
+    source.wake = next.resume ? next.wake?.then(resumeNow) : undefined;
   }
 
   async #finish(
@@ -219,9 +228,6 @@ export class EpochLoop {
     }
   }
 }
-
-/** Beam's smallest timestamp, in ms since 1970: an element without an event time of its own. */
-export const MIN_TIMESTAMP_MS = -9223372036854775;
 
 function splittable(slot: Slot, source: Source): SplittableStep {
   const step = slot.processors[source.stage]?.splittable(source.root);

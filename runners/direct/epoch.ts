@@ -1,7 +1,8 @@
 /** An epoch: what one bundle reads and writes, committed in one PostgreSQL transaction or not at all. */
-import { type Holder, holdEpoch, advanceEpoch, type PipelineKey } from "../../sql/pipelines.js";
+
 import { insertCommit, pruneCommits } from "../../sql/commits.js";
 import { addToLedger } from "../../sql/ledger.js";
+import { advanceEpoch, type Holder, holdEpoch, type PipelineKey } from "../../sql/pipelines.js";
 import type { SqlSession } from "../../sql/sql-session.js";
 import type { EpochTransaction } from "../../transforms/primitives/do-fn.js";
 import { failpoint } from "../../transforms/primitives/failpoint.js";
@@ -79,7 +80,8 @@ export class Epoch implements BundleScope {
   async commit(): Promise<CommittedEpoch | undefined> {
     await this.earlier;
     if (!this.ledger.isEmpty) await this.transaction();
-    const committed = this.#transaction === undefined ? undefined : await this.#commit(await this.#transaction);
+    const committed =
+      this.#transaction === undefined ? undefined : await this.#commit(await this.#transaction);
     failpoint("before-finalize");
     for (const callback of this.#callbacks) {
       const done = callback();
@@ -103,7 +105,11 @@ export class Epoch implements BundleScope {
       runId,
       query: (text, values) => session.query(text, values),
       execute: (text, values) => session.execute(text, values),
-      copy: (statement, chunks) => session.copy(statement, chunks),
+      copy: async (statement, chunks) => {
+        const rows = await session.copy(statement, chunks);
+        failpoint("after-stage");
+        return rows;
+      },
     };
   }
 
@@ -123,7 +129,8 @@ export class Epoch implements BundleScope {
       epoch: transaction.epoch,
       runId: run.runId,
     });
-    if (transaction.epoch % PRUNE_EVERY_EPOCHS === 0) await pruneCommits(transaction, pipeline, shard, COMMITS_KEPT);
+    if (transaction.epoch % PRUNE_EVERY_EPOCHS === 0)
+      await pruneCommits(transaction, pipeline, shard, COMMITS_KEPT);
     const at = { runId: run.runId, epoch: run.epoch };
     if (!(await advanceEpoch(transaction, run.key, at, { totals, watermarkMs }))) throw fenced(run);
     const readyAtMs = this.monotonicMs();

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import {
   type Holder,
+  isRun,
   type LockHolder,
   type PipelineKey,
   readLockHolder,
@@ -32,6 +33,8 @@ export interface StartOptions {
   readonly takeover: boolean;
   /** The run that this process held before its connection broke. */
   readonly after: string | undefined;
+  /** Server processes of this process's earlier sessions: one of them may hold the lock still. */
+  readonly ownBackendPids: ReadonlySet<number>;
   readonly clock: Clock;
   readonly log: Log;
   readonly signal: AbortSignal;
@@ -48,21 +51,23 @@ export async function startRun(session: SqlSession, options: StartOptions): Prom
   const runId = randomUUID();
   const holder = self();
   const start = await takeRun(session, key, { runId, holder, after });
-  if (start === undefined) {
-    throw new FencedError(`pipeline "${key.pipeline}" was taken over while the connection was away`);
-  }
+  if (start === undefined) throw takenOver(key);
   return { key, runId, holder, session, ...start };
 }
 
-async function lock(session: SqlSession, { key, takeover, after, clock, log, signal }: StartOptions): Promise<void> {
+async function lock(session: SqlSession, options: StartOptions): Promise<void> {
+  const { key, after, clock, log, signal } = options;
   const deadlineMs = clock.monotonicMs() + LOCK_WAIT_MS;
   let told = false;
   while (!(await tryLockPipeline(session, key))) {
     signal.throwIfAborted();
+    if (after !== undefined && !(await isRun(session, key, after))) throw takenOver(key);
     const found = await readLockHolder(session, key);
-    const reason = found && whyToTerminate(found, { takeover, own: after !== undefined });
+    const reason = found && whyToTerminate(found, options);
     if (found !== undefined && reason !== undefined) {
-      log.warn(`terminating the session that holds pipeline "${key.pipeline}": ${reason}`, { holder: describe(found) });
+      log.warn(`terminating the session that holds pipeline "${key.pipeline}": ${reason}`, {
+        holder: describe(found),
+      });
       await terminateBackend(session, found.backendPid);
     } else if (found !== undefined && !told) {
       log.info(`waiting for pipeline "${key.pipeline}", held by ${describe(found)}`);
@@ -78,12 +83,19 @@ async function lock(session: SqlSession, { key, takeover, after, clock, log, sig
   }
 }
 
+function takenOver({ pipeline }: PipelineKey): FencedError {
+  return new FencedError(`pipeline "${pipeline}" was taken over while the connection was away`);
+}
+
 /** Why a holder may be put out: asked to, it is our own broken connection, or its process is dead. */
-function whyToTerminate(found: LockHolder, { takeover, own }: { takeover: boolean; own: boolean }): string | undefined {
+function whyToTerminate(
+  { holder, backendPid }: LockHolder,
+  { takeover, after, ownBackendPids }: StartOptions,
+): string | undefined {
   if (takeover) return "--takeover";
-  const { holder } = found;
+  const isOurs = after !== undefined && holder?.host === hostname() && holder.pid === process.pid;
+  if (isOurs || ownBackendPids.has(backendPid)) return "it is this process's own broken connection";
   if (holder === undefined || holder.host !== hostname()) return undefined;
-  if (own && holder.pid === process.pid) return "it is this process's own broken connection";
   return isAlive(holder) ? undefined : `its process ${holder.pid} on this host is dead`;
 }
 
@@ -111,7 +123,11 @@ function isReused(pid: number, startedAtMs: number): boolean {
 }
 
 function self(): Holder {
-  return { host: hostname(), pid: process.pid, startedAtMs: Math.round(Date.now() - process.uptime() * 1000) };
+  return {
+    host: hostname(),
+    pid: process.pid,
+    startedAtMs: Math.round(Date.now() - process.uptime() * 1000),
+  };
 }
 
 function describe({ holder, backendPid, backendStart, clientAddress }: LockHolder): string {

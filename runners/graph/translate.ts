@@ -3,16 +3,8 @@ import { runnerApi } from "../../transforms/primitives/beam.js";
 import { type ExecutableStage, fuse } from "./fuse.js";
 import { type FusedStep, outputsOf, type RunnerStep, readSteps, type Step } from "./step.js";
 
-export type { Consumer, ExecutableStage, StageRoot } from "./fuse.js";
-export type {
-  DoFnSpec,
-  FlattenStep,
-  FusedStep,
-  GroupByKeyStep,
-  ImpulseStep,
-  ParDoStep,
-  RunnerStep,
-} from "./step.js";
+export type { ExecutableStage, StageRoot } from "./fuse.js";
+export type { FusedStep, ParDoStep } from "./step.js";
 
 /** An executable graph. Everything in it follows from the proto alone, so it is the same in every process. */
 export interface Plan {

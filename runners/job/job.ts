@@ -52,7 +52,13 @@ export type JobEvent =
   | { readonly type: "state"; readonly state: JobState }
   | { readonly type: "commit"; readonly commit: CommitReport }
   /** The database is away or an epoch failed; the job goes on by itself after `delayMs`. */
-  | { readonly type: "retry"; readonly reason: string; readonly code: string | null; readonly attempt: number; readonly delayMs: number };
+  | {
+      readonly type: "retry";
+      readonly reason: string;
+      readonly code: string | null;
+      readonly attempt: number;
+      readonly delayMs: number;
+    };
 
 export interface Job {
   readonly pipeline: string;

@@ -8,6 +8,7 @@ create table pipelines (
   -- who holds the run: shown to whoever finds the pipeline locked
   holder_host text,
   holder_pid integer,
+  holder_backend_pid integer,
   holder_started_at timestamptz,
   records_read bigint not null default 0,
   events_written bigint not null default 0,

@@ -3,7 +3,7 @@ import { EventEmitter } from "node:events";
 import { main } from "../../pipelines/main.js";
 import type { Graph } from "../../pipelines/registry.js";
 import type { Parts } from "../../pipelines/verb.js";
-import type { RunnerOptions } from "../../runners/create-runner.js";
+import type { RunnerOptions } from "../../runners/job/runner.js";
 import { FakeJob, ManualClock } from "./fake-job.js";
 
 /** A command line whose process, database and runner are the test's own. */

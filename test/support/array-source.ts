@@ -50,7 +50,9 @@ class ArraySource implements SplittableDoFn<Uint8Array, Offset, number> {
 
   async setup(context: SetupContext): Promise<void> {
     this.#pipeline = context.pipeline;
-    await context.database.query("create table if not exists array_positions (pipeline text primary key, position int)");
+    await context.database.query(
+      "create table if not exists array_positions (pipeline text primary key, position int)",
+    );
     const rows = await context.database.query<{ position: number }>(
       "select position from array_positions where pipeline = $1",
       [context.pipeline],
@@ -76,7 +78,14 @@ class ArraySource implements SplittableDoFn<Uint8Array, Offset, number> {
       if (!tracker.tryClaim(at)) break;
       const fields = this.config.values[at] as Record<string, string>;
       const raw = Buffer.from(JSON.stringify(fields));
-      const scanned = { line: at + 1, byteStart: at * 1000, byteEnd: at * 1000 + raw.length, fields, chunk: raw, chunkStart: 0 };
+      const scanned = {
+        line: at + 1,
+        byteStart: at * 1000,
+        byteEnd: at * 1000 + raw.length,
+        fields,
+        chunk: raw,
+        chunkStart: 0,
+      };
       this.#to = at + 1;
       context.ledger.add(file.fileId, "records_read");
       context.output(new InputRecord(file, scanned), at);
@@ -95,4 +104,7 @@ class ArraySource implements SplittableDoFn<Uint8Array, Offset, number> {
   }
 }
 
-export const ARRAY_SOURCE = registerDoFn("array_source@test", (config: ArraySourceConfig) => new ArraySource(config));
+export const ARRAY_SOURCE = registerDoFn(
+  "array_source@test",
+  (config: ArraySourceConfig) => new ArraySource(config),
+);

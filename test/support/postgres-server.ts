@@ -5,10 +5,12 @@ import { once } from "node:events";
 import {
   chmodSync,
   chownSync,
+  closeSync,
   cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -52,6 +54,7 @@ const PACKAGES: Readonly<Record<number, string>> = {
 };
 const STARTS_MAX = 3;
 const READY_TIMEOUT_MS = 60_000;
+const LOG_SHOWN = 4_000;
 const UNPRIVILEGED_ID = 65_534;
 
 /**
@@ -78,7 +81,7 @@ class PostgresProcess implements PrivateServer {
   readonly user = "postgres";
   port = 0;
   #child: ChildProcess | undefined;
-  #output = "";
+  readonly #log: string;
   readonly #watchdog: ChildProcess;
 
   constructor(
@@ -88,6 +91,7 @@ class PostgresProcess implements PrivateServer {
     readonly password: string,
     readonly major: number,
   ) {
+    this.#log = join(home, "log");
     this.#watchdog = startWatchdog(home);
   }
 
@@ -113,16 +117,15 @@ class PostgresProcess implements PrivateServer {
       "timezone=UTC",
       "log_timezone=UTC",
     ].flatMap((setting) => ["-c", setting]);
-    const child = spawn(
-      this.binaries.path("postgres"),
-      ["-D", this.dataDir, "-p", String(this.port), ...settings],
-      { ...this.binaries.spawnOptions, stdio: ["ignore", "ignore", "pipe"] },
-    );
-    this.#child = child;
-    this.#output = "";
-    child.stderr?.on("data", (chunk: Buffer) => {
-      this.#output = (this.#output + chunk.toString()).slice(-4_000);
+    // a file and not a pipe, because a test that blocks this process would block the server, too
+    const log = openSync(this.#log, "w");
+    const args = ["-D", this.dataDir, "-p", String(this.port), ...settings];
+    const child = spawn(this.binaries.path("postgres"), args, {
+      ...this.binaries.spawnOptions,
+      stdio: ["ignore", "ignore", log],
     });
+    closeSync(log);
+    this.#child = child;
     child.once("exit", () => {
       this.#child = undefined;
     });
@@ -154,11 +157,17 @@ class PostgresProcess implements PrivateServer {
         return;
       } catch (error) {
         if (child.exitCode !== null || child.signalCode !== null) {
-          throw new Error(`the test server did not start:\n${this.#output}`, { cause: error });
+          throw new Error(
+            `the test server did not start:\n${readFileSync(this.#log, "utf8").slice(-LOG_SHOWN)}`,
+            { cause: error },
+          );
         }
         if (Date.now() > deadline) {
           await this.stop("immediate");
-          throw new Error(`the test server takes no connections:\n${this.#output}`, { cause: error });
+          throw new Error(
+            `the test server takes no connections:\n${readFileSync(this.#log, "utf8").slice(-LOG_SHOWN)}`,
+            { cause: error },
+          );
         }
         await sleep(25);
       }

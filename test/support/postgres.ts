@@ -1,9 +1,9 @@
 /** A real PostgreSQL for the tests: one server a run, a fresh database for whoever asks. */
 import { randomBytes } from "node:crypto";
 import { type ConnectionConfig, SqlSession } from "../../sql/sql-session.js";
-import { type PrivateServer, type StopMode, startPrivateServer, type TestServer } from "./postgres-server.js";
+import { type PrivateServer, startPrivateServer, type TestServer } from "./postgres-server.js";
 
-export type { PrivateServer, StopMode, TestServer };
+export type { PrivateServer, TestServer };
 
 export interface FreshDatabase {
   readonly name: string;
@@ -22,14 +22,12 @@ const databases = new Set<FreshDatabase>();
 /**
  * The run's server, started on first use: the one of MILLRACE_TEST_DATABASE_URL, or else one of
  * version MILLRACE_TEST_POSTGRES (13, 15 or 18; 15 by default) from the binaries npm installed.
+ * To stop one, take `ownServer()`.
  */
-export function startTestPostgres(): Promise<TestServer> {
+export function testServer(): Promise<TestServer> {
   running ??= givenServer() ?? startPrivateServer(wantedMajor());
   return running;
 }
-
-/** The same server, for tests that ask it things; to stop one, take `ownServer()`. */
-export const testServer = startTestPostgres;
 
 /** A server of its own for a test that stops, kills or reconfigures it. */
 export async function ownServer(): Promise<PrivateServer> {
@@ -40,7 +38,7 @@ export async function ownServer(): Promise<PrivateServer> {
 
 /** An empty database on the run's server, or on the given one. */
 export async function freshDatabase(server?: TestServer): Promise<FreshDatabase> {
-  const host = server ?? (await startTestPostgres());
+  const host = server ?? (await testServer());
   const name = `test_${randomBytes(6).toString("hex")}`;
   await administer(host, `create database ${name} template template0 encoding 'UTF8'`);
   const connection = {
@@ -55,18 +53,19 @@ export async function freshDatabase(server?: TestServer): Promise<FreshDatabase>
     connection,
     url: `postgresql://${encodeURIComponent(host.user)}:${encodeURIComponent(host.password)}@${host.host}:${host.port}/${name}`,
     drop: async () => {
-      if (databases.delete(database)) await administer(host, `drop database if exists ${name} with (force)`);
+      databases.delete(database);
+      await administer(host, `drop database if exists ${name} with (force)`);
     },
   };
-  databases.add(database);
+  if (!isPrivate(host)) databases.add(database); // a private server goes with all it has
   return database;
 }
 
 /** Called once, after the last test: nothing that a run started outlives it. */
 export async function stopTestPostgres(): Promise<void> {
-  const server = await running;
-  if (server && !isPrivate(server)) for (const database of [...databases]) await database.drop();
+  for (const database of [...databases]) await database.drop();
   for (const one of own) await one.remove();
+  const server = await running;
   if (server && isPrivate(server)) await server.remove();
 }
 

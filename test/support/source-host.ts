@@ -70,7 +70,7 @@ export class MemoryPositions implements SourcePositions {
   async save(transaction: SqlTransaction, files: readonly StoredFile[]): Promise<void> {
     (transaction as unknown as { writes: StoredFile[] }).writes.push(...files);
   }
-  commit(writes: readonly StoredFile[]): void {
+  commit(writes: readonly StoredFile[]): void | Promise<void> {
     for (const file of writes) this.files.set(file.fileId, file);
   }
   byPath(path: string): StoredFile | undefined {
@@ -165,7 +165,7 @@ export class SourceHost {
       transaction: async () => ({ writes }) as never,
       afterCommit: (callback: () => void) => void callbacks.push(callback),
     } as never);
-    this.positions.commit(writes);
+    await this.positions.commit(writes);
     this.committed.push(...bundle.records);
     for (const [fileId, count] of bundle.read)
       this.ledger.set(fileId, (this.ledger.get(fileId) ?? 0) + count);

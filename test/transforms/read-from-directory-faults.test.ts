@@ -1,9 +1,13 @@
 /** Trouble: files and directories that fail, outputs that throw, bundles thrown away at random. */
 import { appendFile, mkdir, rename, writeFile } from "node:fs/promises";
 import { expect } from "chai";
-import { type FileSystem, type OpenFile, realFileSystem } from "../../transforms/read-from-directory/file-system.js";
-import type { SourceHost } from "../support/source-host.js";
+import {
+  type FileSystem,
+  type OpenFile,
+  realFileSystem,
+} from "../../transforms/read-from-directory/file-system.js";
 import { SourceDirectory } from "../support/source-directory.js";
+import type { SourceHost } from "../support/source-host.js";
 
 const failure = (code: string, syscall = "open") => Object.assign(new Error(code), { code, syscall });
 
@@ -31,9 +35,9 @@ describe("readFromDirectory() faults", () => {
       const source = directory.host({}, { fileSystem });
       await source.settle(20_000);
       expect(source.texts).to.deep.equal(["2"]);
-      expect(source.logs.filter(({ level }) => level === "warn").map(({ message, facts }) => [message, facts])).to.deep.equal([
-        ["file cannot be read: trying again", { path: "a.csv", code }],
-      ]);
+      expect(
+        source.logs.filter(({ level }) => level === "warn").map(({ message, facts }) => [message, facts]),
+      ).to.deep.equal([["file cannot be read: trying again", { path: "a.csv", code }]]);
       fails = false;
       await source.settle(40_000);
       expect(source.texts).to.deep.equal(["2", "1"]);
@@ -53,7 +57,11 @@ describe("readFromDirectory() faults", () => {
     };
     const source = directory.host({}, { fileSystem, mode: "available-now" });
     expect(await source.runToEnd()).to.deep.equal(["2"]);
-    expect(source.logs.at(-1)).to.deep.equal({ level: "error", message: "file is left for the next run", facts: { path: "a.csv" } });
+    expect(source.logs.at(-1)).to.deep.equal({
+      level: "error",
+      message: "file is left for the next run",
+      facts: { path: "a.csv" },
+    });
   });
 
   it("loses and repeats nothing when a read fails in the middle of a file", async () => {
@@ -115,7 +123,10 @@ describe("readFromDirectory() faults", () => {
     await writeFile(at("a.csv"), "1\n");
     const source = directory.host();
     source.positions.failure = new Error("database is away");
-    expect(await source.bundle().catch((thrown: Error) => thrown)).to.have.property("message", "database is away");
+    expect(await source.bundle().catch((thrown: Error) => thrown)).to.have.property(
+      "message",
+      "database is away",
+    );
     source.positions.failure = undefined;
     await source.restart();
     expect(await source.settle()).to.deep.equal(["1"]);

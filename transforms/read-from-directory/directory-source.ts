@@ -5,23 +5,16 @@ import { FileFinisher, type WhenDone } from "./file-finisher.js";
 import { FileVisitor, type RecordTarget, type VisitorOptions } from "./file-visitor.js";
 import { codeOf, type InputDirectory, isGone } from "./input-directory.js";
 import { KnownFiles } from "./known-files.js";
-import { Changes, SourceFile, type UnreadFile } from "./source-file.js";
-import type { SourcePositions, StoredFile } from "./source-positions.js";
+import { PollPace } from "./poll-pace.js";
+import { type PositionsSnapshot, takeSnapshot } from "./positions-snapshot.js";
+import { Changes, SourceFile } from "./source-file.js";
+import type { SourcePositions } from "./source-positions.js";
+import { UnreadFiles } from "./unread-files.js";
 import { Waker } from "./waker.js";
 
-const POLL_MS_MIN = 50;
-const POLL_MS_MAX = 5000;
-const POLL_GROWTH = 1.5;
-/** Between two polls while there is work, and after a wake-up. */
-const POLL_WHILE_READING_MS = 1000;
-const WAKE_GAP_MS = 5;
-/** A poll takes at most this share of the time: a huge directory is listed less often. */
-const POLL_SHARE = 0.2;
 const FILE_IDS_AT_ONCE = 32;
 /** How long a change that can wait may keep waiting for a bundle that is committed anyway. */
 const LATER_MS_MAX = 2000;
-/** Files named in one report of progress. */
-const PROGRESS_PATHS_MAX = 100;
 /** In available-now mode a file that fails so often is given up for this run. */
 const FAILURES_MAX = 3;
 
@@ -38,16 +31,6 @@ export interface DirectorySourceOptions extends VisitorOptions {
   readonly isWatching: boolean;
 }
 
-/** The changed files of a bundle, as they stood when its `process` ended. */
-export interface PositionsSnapshot {
-  readonly files: readonly StoredFile[];
-  /** By path, for a few of them: where reading started and ended. */
-  readonly startOffset: Readonly<Record<string, number>>;
-  readonly endOffset: Readonly<Record<string, number>>;
-  /** Tells the source that they are committed. */
-  committed(): void;
-}
-
 /** What is known and not read yet. */
 export interface Backlog {
   readonly backlogBytes: number;
@@ -62,15 +45,10 @@ export class DirectorySource {
   readonly #visitor: FileVisitor;
   readonly #finisher: FileFinisher;
   readonly #waker: Waker;
-  /** Seen and not opened: oldest first, taken from `#pendingAt` on; or newest last, taken from the end. */
-  #pending: UnreadFile[] = [];
-  #pendingAt = 0;
-  #pendingBytes = 0;
+  readonly #unread: UnreadFiles;
+  readonly #pace = new PollPace();
   #due: SourceFile[] = [];
   #fileIds: number[] = [];
-  #pollAtMs = 0;
-  #pollDelayMs = POLL_MS_MIN;
-  #pollEndedMs = Number.NEGATIVE_INFINITY;
   /** Whether an unread file was taken into work since the last poll. */
   #hasOpened = false;
   #laterSinceMs: number | undefined;
@@ -79,6 +57,7 @@ export class DirectorySource {
   private constructor(readonly options: DirectorySourceOptions) {
     const shared = { ...options, known: this.#known, changes: this.#changes };
     const nowMs = () => options.clock.monotonicMs();
+    this.#unread = new UnreadFiles(options.order);
     this.#visitor = new FileVisitor(options);
     this.#finisher = new FileFinisher({ ...shared, nowMs });
     this.#waker = new Waker(options.directory, options.isWatching);
@@ -86,7 +65,7 @@ export class DirectorySource {
       ...shared,
       keepsFinished: options.whenDone === "leave",
       looksAtAll: options.mode === "available-now",
-      onNew: (files) => this.#addPending(files),
+      onNew: (files) => this.#unread.add(files),
       onAside: (path, fileId) => this.#finisher.adopt(path, fileId),
     });
   }
@@ -127,31 +106,17 @@ export class DirectorySource {
     const isLate = this.#laterSinceMs !== undefined && nowMs - this.#laterSinceMs >= LATER_MS_MAX;
     const mustEnd = this.options.mode === "available-now" && this.#isFinished();
     if (urgent.size === 0 && !(later.size > 0 && (isLate || mustEnd))) return undefined;
-    const changed = [...new Set([...urgent, ...later])].map((file) => ({ file, version: file.version }));
-    urgent.clear();
-    later.clear();
     this.#laterSinceMs = undefined;
-    const startOffset: Record<string, number> = {};
-    const endOffset: Record<string, number> = {};
-    for (const { file } of changed.slice(0, PROGRESS_PATHS_MAX)) {
-      startOffset[file.path] = Math.min(file.toldOffset, file.position.byteOffset);
-      endOffset[file.path] = file.position.byteOffset;
-    }
-    for (const { file } of changed) file.toldOffset = file.position.byteOffset;
-    return {
-      files: changed.map(({ file }) => file.toStored()),
-      startOffset,
-      endOffset,
-      committed: () => {
-        for (const { file, version } of changed) this.#committed(file, version);
-        this.#waker.wake();
-      },
-    };
+    return takeSnapshot(this.#changes, (file) => {
+      if (file.hasLeft) this.#known.forget(file);
+      else if (this.options.whenDone === "leave" || !file.isFinished) return;
+      this.#pace.notLaterThan(this.#nowMs);
+      this.#waker.wake();
+    });
   }
 
   backlog(): Backlog {
-    let backlogBytes = this.#pendingBytes;
-    let backlogFiles = this.#pending.length - this.#pendingAt;
+    let { bytes: backlogBytes, count: backlogFiles } = this.#unread;
     for (const file of this.#known.byId.values()) {
       const bytes = file.missingSinceMs === undefined ? file.unreadBytes : 0;
       backlogBytes += bytes;
@@ -172,7 +137,7 @@ export class DirectorySource {
   /** The file to read next: one in work, else the next unread one; polls when it is time. */
   async #next(): Promise<SourceFile | undefined> {
     for (;;) {
-      const isIdle = this.#due.length === 0 && this.#pendingAt >= this.#pending.length;
+      const isIdle = this.#due.length === 0 && this.#unread.count === 0;
       if (this.#isPollDue(isIdle)) {
         await this.#poll();
         continue;
@@ -184,14 +149,10 @@ export class DirectorySource {
   }
 
   #isPollDue(isIdle: boolean): boolean {
-    const nowMs = this.#nowMs;
-    if (!isIdle) {
-      // files that grow all the time must not keep the unread ones waiting: one of those between two polls
-      const isFair = this.#hasOpened || this.options.order === "newest-first";
-      return this.#due.length === 0 && isFair && nowMs - this.#pollEndedMs >= POLL_WHILE_READING_MS;
-    }
-    if (nowMs >= this.#pollAtMs) return true;
-    return this.#waker.isAwake && nowMs >= this.#pollEndedMs + WAKE_GAP_MS;
+    if (isIdle) return this.#pace.isDue(this.#nowMs, this.#waker.isAwake);
+    // files that grow all the time must not keep the unread ones waiting: one of those between two polls
+    const isFair = this.#hasOpened || this.options.order === "newest-first";
+    return this.#due.length === 0 && isFair && this.#pace.isDueWhileReading(this.#nowMs);
   }
 
   async #poll(): Promise<void> {
@@ -200,12 +161,8 @@ export class DirectorySource {
     const hasNews = await this.#discovery.poll(this.#waker.takeHints());
     await this.#waker.watch(this.#discovery.directories);
     if (mode === "available-now" && !this.#discovery.isClosed) this.#closeSnapshot();
-    const nowMs = this.#nowMs;
-    this.#pollEndedMs = nowMs;
     this.#hasOpened = false;
-    this.#pollDelayMs = hasNews ? POLL_MS_MIN : Math.min(POLL_MS_MAX, this.#pollDelayMs * POLL_GROWTH);
-    const restMs = (nowMs - startMs) * (1 / POLL_SHARE - 1);
-    this.#pollAtMs = nowMs + Math.max(this.#pollDelayMs, Math.min(restMs, POLL_MS_MAX));
+    this.#pace.polled(startMs, this.#nowMs, hasNews);
     await this.#takeStock();
   }
 
@@ -224,7 +181,7 @@ export class DirectorySource {
       await this.#judge(file);
       const nowMs = this.#nowMs;
       if (file.needsVisit(quietMs, nowMs, wallMs)) this.#due.push(file);
-      this.#pollAtMs = Math.min(this.#pollAtMs, this.#deadlineMs(file, nowMs, wallMs));
+      this.#pace.notLaterThan(this.#deadlineMs(file, nowMs, wallMs));
     }
     const isNewestFirst = this.options.order === "newest-first";
     this.#due.sort((a, b) => (isNewestFirst ? b.fileId - a.fileId : a.fileId - b.fileId));
@@ -257,7 +214,7 @@ export class DirectorySource {
     if (whenDone === "leave") this.#known.finish(file);
     else if (file.blockedUntilMs <= this.#nowMs) {
       await this.#finisher.finish(file);
-      if (!file.isAtEnd) this.#pollAtMs = this.#nowMs;
+      if (!file.isAtEnd) this.#pace.notLaterThan(this.#nowMs);
     }
   }
 
@@ -271,17 +228,14 @@ export class DirectorySource {
       if (outcome === "stopped") this.#due.unshift(file);
       else if (outcome === "suspect") await this.#suspect(file);
       else await this.#judge(file);
-      this.#pollAtMs = Math.min(
-        this.#pollAtMs,
-        this.#deadlineMs(file, this.#nowMs, this.options.clock.now()),
-      );
+      this.#pace.notLaterThan(this.#deadlineMs(file, this.#nowMs, this.options.clock.now()));
       return outcome !== "stopped";
     } catch (error) {
       if (!isFileError(error)) throw error;
       if (isGone(error)) this.#waker.wake(); // renamed or removed: the next listing tells
       const facts = { path: file.path, code: codeOf(error) };
       if (file.block(this.#nowMs) && !isGone(error)) log.warn("file cannot be read: trying again", facts);
-      this.#pollAtMs = Math.min(this.#pollAtMs, file.blockedUntilMs);
+      this.#pace.notLaterThan(file.blockedUntilMs);
       return true;
     }
   }
@@ -292,38 +246,22 @@ export class DirectorySource {
     await this.#finisher.restore(file.asidePath, file.fileId, file);
   }
 
-  #addPending(files: readonly UnreadFile[]): void {
-    for (const file of files) this.#pendingBytes += file.size;
-    const isNewestFirst = this.options.order === "newest-first";
-    for (const file of isNewestFirst ? files.toReversed() : files) this.#pending.push(file);
-  }
-
   /** Takes the next unread file into work. */
   async #openNext(): Promise<SourceFile | undefined> {
-    const isNewestFirst = this.options.order === "newest-first";
-    for (;;) {
-      const unread = isNewestFirst ? this.#pending.pop() : this.#pending[this.#pendingAt++];
-      if (unread === undefined || this.#pendingAt === this.#pending.length) {
-        if (!isNewestFirst) this.#pending = [];
-        this.#pendingAt = 0;
-      }
-      if (unread === undefined) return undefined;
-      this.#pendingBytes -= unread.size;
-      this.#hasOpened = true;
-      if (unread.isGone) continue;
-      if (this.#fileIds.length === 0) {
-        this.#fileIds = await this.options.positions.reserveFileIds(FILE_IDS_AT_ONCE);
-        this.#fileIds.reverse();
-      }
-      const status = { kind: "file", inode: unread.inode, size: unread.size, mtimeNs: 0n } as const;
-      this.#known.removeName(unread);
-      const file = new SourceFile(this.#fileIds.pop()!, unread.path, 0, status, this.#nowMs, this.#changes);
-      file.seenIn = unread.seenIn;
-      if (this.options.mode === "available-now") file.limit = unread.size;
-      this.#known.add(file);
-      file.changed();
-      return file;
-    }
+    const { positions, mode } = this.options;
+    const unread = this.#unread.take();
+    if (unread === undefined) return undefined;
+    this.#hasOpened = true;
+    if (this.#fileIds.length === 0)
+      this.#fileIds = (await positions.reserveFileIds(FILE_IDS_AT_ONCE)).reverse();
+    const status = { kind: "file", inode: unread.inode, size: unread.size, mtimeNs: 0n } as const;
+    this.#known.removeName(unread);
+    const file = new SourceFile(this.#fileIds.pop()!, unread.path, 0, status, this.#nowMs, this.#changes);
+    file.seenIn = unread.seenIn;
+    if (mode === "available-now") file.limit = unread.size;
+    this.#known.add(file);
+    file.changed();
+    return file;
   }
 
   /** Nothing to read now: when to come back, or the end. */
@@ -335,16 +273,17 @@ export class DirectorySource {
       }
       return { resume: false };
     }
-    if (this.#changes.later.size > 0) this.#pollAtMs = Math.min(this.#pollAtMs, nowMs + LATER_MS_MAX);
-    const gapMs = this.#waker.isAwake ? this.#pollEndedMs + WAKE_GAP_MS - nowMs : Number.POSITIVE_INFINITY;
-    const delayMs = Math.max(0, Math.min(this.#pollAtMs - nowMs, gapMs));
-    return { resume: true, delayMs, wake: this.#waker.wait() };
+    if (this.#changes.later.size > 0) this.#pace.notLaterThan(nowMs + LATER_MS_MAX);
+    const delayMs = this.#pace.delayMs(nowMs, this.#waker.isAwake);
+    // already woken: the gap after a poll is all there is to wait for
+    return this.#waker.isAwake
+      ? { resume: true, delayMs }
+      : { resume: true, delayMs, wake: this.#waker.wait() };
   }
 
   /** In available-now mode: everything of the snapshot was read, and moved where that is wanted. */
   #isFinished(): boolean {
-    if (!this.#discovery.isClosed || this.#due.length > 0 || this.#pendingAt < this.#pending.length)
-      return false;
+    if (!this.#discovery.isClosed || this.#due.length > 0 || this.#unread.count > 0) return false;
     for (const file of this.#known.byId.values()) {
       if (file.missingSinceMs !== undefined || file.hasLeft || file.failures >= FAILURES_MAX) continue;
       if (!file.isAtEnd || file.isSuspect) return false;
@@ -353,13 +292,6 @@ export class DirectorySource {
       if (this.options.whenDone !== "leave") return false;
     }
     return true;
-  }
-
-  #committed(file: SourceFile, version: number): void {
-    file.committedVersion = Math.max(file.committedVersion, version);
-    if (!file.isCommitted) return;
-    if (file.hasLeft) this.#known.forget(file);
-    else if (this.options.whenDone !== "leave" && file.isFinished) this.#pollAtMs = this.#nowMs;
   }
 }
 

@@ -1,5 +1,6 @@
 /** Looks at the directory: which files are new, grown, renamed, rewritten, gone. */
 import type { Clock, Log } from "../primitives/do-fn.js";
+import { atOnce } from "./at-once.js";
 import type { FileStatus } from "./file-system.js";
 import { identify, type Sighting } from "./identity.js";
 import { codeOf, type InputDirectory } from "./input-directory.js";
@@ -9,7 +10,6 @@ import { type Changes, SourceFile, UnreadFile } from "./source-file.js";
 import type { SourcePositions, StoredFile } from "./source-positions.js";
 
 const NAMES_PER_QUERY = 1000;
-const LOOKS_AT_ONCE = 16;
 /** Files in work that are looked at by one poll; where there are more, they take turns. */
 const LIVE_LOOKS_MAX = 2000;
 /** Finished files are looked at in turn, at this rate and at most so many by one poll. */
@@ -298,12 +298,4 @@ function isStale(file: Known, known: KnownFiles): boolean {
   const of = known.byPath.get(file.of);
   if (of === undefined || of instanceof Alias) return true;
   return typeof of !== "number" && of.inode !== file.inode;
-}
-
-async function atOnce<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {
-  const iterator = items[Symbol.iterator]();
-  const worker = async () => {
-    for (let next = iterator.next(); next.done !== true; next = iterator.next()) await work(next.value);
-  };
-  await Promise.all(Array.from({ length: LOOKS_AT_ONCE }, worker));
 }

@@ -1,5 +1,5 @@
 /** Reads a file from its position as far as it goes now, record by record. */
-import type { FileRef, ScannedRecord } from "../input-record.js";
+import type { FileRef, Problem, ScannedRecord } from "../input-record.js";
 import type { Clock } from "../primitives/do-fn.js";
 import type { ReaderPosition, RecordFormat } from "../record-format.js";
 import type { OpenFile } from "./file-system.js";
@@ -8,8 +8,12 @@ import type { InputDirectory } from "./input-directory.js";
 import { createSession, type ReadingSession, readerAt } from "./reading-session.js";
 import type { SourceFile } from "./source-file.js";
 
-/** Inflaters kept between visits; a file without one is inflated again from its start. */
-const GZIP_SESSIONS_MAX = 8;
+/**
+ * Sessions kept between visits: of gzip files, which would have to be inflated again from the start, and of
+ * files with a rest longer than `KEPT_REST_BYTES`, which would have to be read again with every growth.
+ */
+const SESSIONS_MAX = 8;
+const KEPT_REST_BYTES = 256 * 1024;
 /** A continued last record is cut into dead letters of at most this size. */
 const CONTINUATION_BYTES_MAX = 1024 * 1024;
 const NEWLINE = 0x0a;
@@ -58,6 +62,7 @@ export class FileVisitor {
         return "suspect";
       }
       file.observe(status, clock.monotonicMs());
+      if ((await this.#sessions.get(file)?.isCurrent(open)) === false) this.#drop(file);
       const session = this.#sessions.get(file) ?? createSession(file, this.options.format, before);
       return await this.#read(new Visit(file, session, open, target));
     } finally {
@@ -84,7 +89,8 @@ export class FileVisitor {
       if (!visit.isSettled) file.position = { ...session.reader.position };
       file.fingerprint = session.fingerprint(file.position);
       if (positionKey(file) !== before) file.changed();
-      if (outcome !== undefined && file.isGzip && !visit.hasEnded) this.#keep(file, session);
+      const isWorthIt = file.isGzip || session.tape.end - file.position.byteOffset > KEPT_REST_BYTES;
+      if (outcome !== undefined && isWorthIt && !visit.hasEnded) this.#keep(file, session);
       else {
         this.#sessions.delete(file);
         session.close();
@@ -138,8 +144,8 @@ export class FileVisitor {
     }
     const continuation = session.tape.slice(start, end);
     const isHarmless = newlineAt >= 0 && (end === start || (end === start + 1 && continuation[0] === 0x0d));
-    if (!isHarmless && !visit.emitProblem(start, continuation, file.position.line, continued(file)))
-      return "stopped";
+    const range = { start, end, line: file.position.line };
+    if (!isHarmless && !visit.emitProblem(range, continuation, continued(file))) return "stopped";
     file.hasTail = false;
     const { line, header } = file.position;
     if (newlineAt < 0) {
@@ -168,7 +174,7 @@ export class FileVisitor {
     this.#sessions.delete(file);
     this.#sessions.set(file, session);
     const oldest = this.#sessions.keys().next().value;
-    if (this.#sessions.size > GZIP_SESSIONS_MAX && oldest !== undefined) this.#drop(oldest);
+    if (this.#sessions.size > SESSIONS_MAX && oldest !== undefined) this.#drop(oldest);
   }
 
   /** Forgets what was inflated. */
@@ -213,14 +219,10 @@ class Visit {
     return false;
   }
 
-  emitProblem(
-    byteStart: number,
-    raw: Buffer,
-    line: number,
-    problem: ScannedRecord["problem"] & object,
-  ): boolean {
+  /** A dead letter for a range; `raw` is its beginning where it is a giant's. */
+  emitProblem(range: { start: number; end: number; line: number }, raw: Buffer, problem: Problem): boolean {
     if (!this.target.claim()) return false;
-    const byteEnd = byteStart + raw.length;
+    const { start: byteStart, end: byteEnd, line } = range;
     this.target.emit(this.file.ref, { line, byteStart, byteEnd, problem, chunk: raw, chunkStart: 0 });
     this.emitted++;
     return true;
@@ -237,12 +239,11 @@ async function endQuietFile(visit: Visit): Promise<VisitOutcome> {
   }
   if (session.corruption !== undefined) return reportCorruption(visit, session.corruption);
   const start = { ...session.reader.position };
-  const tail = session.tape.slice(start.byteOffset, session.tape.end);
   visit.last = undefined;
   session.reader.end();
   if (!visit.drain()) return "stopped";
-  settleAtEnd(visit, start, tail, visit.last);
-  if (tail.length > 0) file.state = "ended";
+  settleAtEnd(visit, start, visit.last);
+  if (session.tape.end > start.byteOffset) file.state = "ended";
   return "at-end";
 }
 
@@ -258,35 +259,30 @@ function reportCorruption(visit: Visit, corruption: string): VisitOutcome {
   if (!isReported) {
     const messages = [`the gzip data breaks after ${end} inflated bytes: ${corruption}`];
     // a range of its own even where a record starts right here once the file goes on: the byte before
-    const at = rest.length > 0 || end === 0 ? start.byteOffset : end - 1;
-    const raw = rest.length > 0 || end === 0 ? rest : Buffer.from("\n");
-    if (!visit.emitProblem(at, raw, start.line, { reason: "corrupt_gzip", messages })) return "stopped";
+    const isBetween = rest.length === 0 && end > 0;
+    const range = { start: isBetween ? end - 1 : start.byteOffset, end, line: start.line };
+    const raw = isBetween ? Buffer.from("\n") : rest;
+    if (!visit.emitProblem(range, raw, { reason: "corrupt_gzip", messages })) return "stopped";
   }
-  settleAtEnd(visit, start, rest, undefined);
+  settleAtEnd(visit, start, undefined);
   file.state = "corrupt";
   return "at-end";
 }
 
-/** Everything up to the end of the tape is dealt with; `tail` is what followed the last whole record. */
-function settleAtEnd(
-  visit: Visit,
-  start: ReaderPosition,
-  tail: Buffer,
-  last: ScannedRecord | undefined,
-): void {
+/** Everything up to the end of the tape is dealt with; `start` is where the last whole record ended. */
+function settleAtEnd(visit: Visit, start: ReaderPosition, last: ScannedRecord | undefined): void {
   const { file, session } = visit;
-  let line = start.line;
-  for (let at = tail.indexOf(NEWLINE); at >= 0; at = tail.indexOf(NEWLINE, at + 1)) line++;
-  const header = session.reader.position.header;
-  file.position = { byteOffset: session.tape.end, line, header };
+  const { end } = session.tape;
+  const line = start.line + session.tape.newlines(start.byteOffset, end);
+  file.position = { byteOffset: end, line, header: session.reader.position.header };
   visit.isSettled = true;
   file.hasTail = false;
-  if (tail.length === 0 || tail[tail.length - 1] === NEWLINE) return;
-  file.endedAtByte = session.tape.end;
+  if (start.byteOffset === end || session.tape.slice(end - 1, end)[0] === NEWLINE) return;
+  file.endedAtByte = end;
   file.endedAtLine = last?.line ?? start.line;
 }
 
-function continued(file: SourceFile): ScannedRecord["problem"] & object {
+function continued(file: SourceFile): Problem {
   const messages = [
     `continues line ${file.endedAtLine}, which was taken as complete at byte ${file.endedAtByte} when the file was quiet`,
   ];

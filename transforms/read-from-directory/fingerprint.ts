@@ -1,6 +1,7 @@
 /** By what a file is known again: hashes of the first and last bytes that were consumed. */
 import { hash } from "node:crypto";
 import type { OpenFile } from "./file-system.js";
+import type { Tape } from "./tape.js";
 
 /** How many bytes at each end count. */
 export const FINGERPRINT_BYTES = 4096;
@@ -35,56 +36,6 @@ export async function recognise(
   const head = Buffer.allocUnsafe(length);
   if ((await file.read(head, 0)) < length) return undefined;
   return hashOf(head) === known.headHash ? tail : undefined;
-}
-
-/** The bytes that passed most recently, by offset: what fingerprints and dead letters are cut from. */
-export class Tape {
-  #chunks: Buffer[] = [];
-  #start: number;
-  #end: number;
-
-  /** @param before the bytes right before offset `end`. */
-  constructor(end: number, before: Buffer) {
-    this.#end = end;
-    this.#start = end - before.length;
-    if (before.length > 0) this.#chunks.push(before);
-  }
-
-  get end(): number {
-    return this.#end;
-  }
-
-  push(chunk: Buffer): void {
-    this.#chunks.push(chunk);
-    this.#end += chunk.length;
-  }
-
-  /** Forgets whole chunks before this offset. */
-  trim(offset: number): void {
-    let first = this.#chunks[0];
-    while (first !== undefined && this.#start + first.length <= offset) {
-      this.#start += first.length;
-      this.#chunks.shift();
-      first = this.#chunks[0];
-    }
-  }
-
-  /** The bytes of a range that has not been trimmed: one chunk's own memory where it can be. */
-  slice(from: number, to: number): Buffer {
-    if (from < this.#start || to > this.#end) {
-      throw new Error(`bytes ${from}-${to} are not on the tape (${this.#start}-${this.#end})`);
-    }
-    const parts: Buffer[] = [];
-    let at = this.#start;
-    for (const chunk of this.#chunks) {
-      const start = Math.max(from, at);
-      const end = Math.min(to, at + chunk.length);
-      if (start < end) parts.push(chunk.subarray(start - at, end - at));
-      at += chunk.length;
-      if (at >= to) break;
-    }
-    return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
-  }
 }
 
 /** Takes the fingerprint of a file while its bytes pass by on a tape. */

@@ -1,7 +1,8 @@
 /** Inflates a `.gz` file as it grows, piece by piece and only on demand. */
 import { createGunzip, type Gunzip } from "node:zlib";
 import type { OpenFile } from "./file-system.js";
-import { FINGERPRINT_BYTES, Fingerprinter, NOTHING_CONSUMED, Tape } from "./fingerprint.js";
+import { FINGERPRINT_BYTES, Fingerprinter, NOTHING_CONSUMED } from "./fingerprint.js";
+import { Tape } from "./tape.js";
 
 const RAW_CHUNK_BYTES = 64 * 1024;
 const INFLATED_CHUNK_BYTES = 64 * 1024;

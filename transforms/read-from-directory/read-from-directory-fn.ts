@@ -11,13 +11,15 @@ import type {
   SetupContext,
   SplittableDoFn,
 } from "../primitives/do-fn.js";
+import { failpoint } from "../primitives/failpoint.js";
 import { registerDoFn } from "../primitives/fn-registry.js";
 import { createRecordFormat } from "../record-format.js";
-import { DirectorySource, type PositionsSnapshot } from "./directory-source.js";
+import { DirectorySource } from "./directory-source.js";
 import { type FileSystem, realFileSystem } from "./file-system.js";
 import type { RecordTarget } from "./file-visitor.js";
 import { InputDirectory } from "./input-directory.js";
 import { createNameFilter, DEFAULT_GLOBS } from "./name-filter.js";
+import type { PositionsSnapshot } from "./positions-snapshot.js";
 import { type RecordRange, RecordRangeTracker } from "./record-range.js";
 import type { SourcePositions } from "./source-positions.js";
 import { storedPositions } from "./stored-positions.js";
@@ -127,6 +129,7 @@ export class ReadFromDirectoryFn implements SplittableDoFn<unknown, RecordRange,
     if (snapshots.length === 0) return;
     const transaction = await context.transaction();
     for (const snapshot of snapshots) await this.#shared!.positions!.save(transaction, snapshot.files);
+    failpoint("after-positions");
     context.afterCommit(() => {
       for (const snapshot of snapshots) snapshot.committed();
     });
@@ -156,11 +159,7 @@ export class ReadFromDirectoryFn implements SplittableDoFn<unknown, RecordRange,
   }
 }
 
-/** The name under which `ReadFromDirectoryFn` stands in a graph. */
-export const READ_FROM_DIRECTORY = registerDoFn<ReadFromDirectoryConfig>(
-  "read_from_directory@1",
-  (config) => new ReadFromDirectoryFn(config),
-);
+registerDoFn<ReadFromDirectoryConfig>("read_from_directory@1", (config) => new ReadFromDirectoryFn(config));
 
 interface OpenedSource {
   readonly source: DirectorySource;

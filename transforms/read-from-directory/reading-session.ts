@@ -1,13 +1,14 @@
 /** One file being read: its bytes, the reader they go to, and what must be remembered of them. */
 import type { ReaderPosition, RecordFormat, RecordReader } from "../record-format.js";
 import type { OpenFile } from "./file-system.js";
-import { FINGERPRINT_BYTES, type Fingerprint, Fingerprinter, Tape } from "./fingerprint.js";
+import { FINGERPRINT_BYTES, type Fingerprint, Fingerprinter } from "./fingerprint.js";
 import { GzipBytes } from "./gzip-bytes.js";
 import type { SourceFile } from "./source-file.js";
+import { Tape } from "./tape.js";
 
 const CHUNK_BYTES = 64 * 1024;
 
-/** Reads on from a file's position; a gzip session lives as long as the inflater does. */
+/** Reads on from a file's position. */
 export interface ReadingSession {
   readonly tape: Tape;
   reader: RecordReader;
@@ -17,6 +18,8 @@ export interface ReadingSession {
   finish(): Promise<Buffer | undefined>;
   /** Why the data cannot be read on. */
   readonly corruption: string | undefined;
+  /** Whether the file still holds what was pushed and is no whole record yet. */
+  isCurrent(file: OpenFile): Promise<boolean>;
   /** Of what was consumed when reading stops at `position`. */
   fingerprint(position: ReaderPosition): Fingerprint;
   close(): void;
@@ -58,6 +61,13 @@ class PlainSession implements ReadingSession {
 
   async finish(): Promise<undefined> {}
 
+  async isCurrent(file: OpenFile): Promise<boolean> {
+    const { end } = this.tape;
+    const pushed = this.tape.slice(end - Math.min(FINGERPRINT_BYTES, end), end);
+    const there = Buffer.allocUnsafe(pushed.length);
+    return (await file.read(there, end - there.length)) === there.length && there.equals(pushed);
+  }
+
   fingerprint(position: ReaderPosition): Fingerprint {
     return this.#fingerprinter.at(position.byteOffset);
   }
@@ -86,6 +96,10 @@ class GzipSession implements ReadingSession {
 
   async finish(): Promise<Buffer | undefined> {
     return this.#record(await this.#bytes.finish());
+  }
+
+  async isCurrent(): Promise<boolean> {
+    return true; // the fingerprint is of all raw bytes that were inflated
   }
 
   fingerprint(): Fingerprint {

@@ -30,11 +30,10 @@ export class Waker {
     this.#resolve = undefined;
   }
 
-  /** Resolves with the next sign, at once when there was one. */
+  /** Resolves with the next sign. */
   wait(): Promise<void> {
     return new Promise((resolve) => {
-      if (this.#isAwake) resolve();
-      else this.#resolve = resolve;
+      this.#resolve = resolve;
     });
   }
 

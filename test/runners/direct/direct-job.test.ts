@@ -8,9 +8,9 @@ import type { Job } from "../../../runners/job/job.js";
 import { SqlSession } from "../../../sql/sql-session.js";
 import { DEDUPLICATE_FN } from "../../../transforms/deduplicate-fn.js";
 import type { DeadLetter, InputRecord, Sourced } from "../../../transforms/input-record.js";
-import { flattenAll } from "../../../transforms/primitives/flatten-all.js";
 import { impulse, P, Pipeline, Root, withName } from "../../../transforms/primitives/beam.js";
 import type { DoFn, ProcessContext } from "../../../transforms/primitives/do-fn.js";
+import { flattenAll } from "../../../transforms/primitives/flatten-all.js";
 import { registerDoFn } from "../../../transforms/primitives/fn-registry.js";
 import { registeredParDo } from "../../../transforms/primitives/par-do.js";
 import { splittableParDo } from "../../../transforms/primitives/splittable-par-do.js";
@@ -27,7 +27,8 @@ class Parse implements DoFn<InputRecord> {
   process(record: InputRecord, context: ProcessContext): void {
     const value = record.fields as Fields;
     if (value["id"] === "bug") throw new Error("cannot parse this");
-    if (value["id"] === "bad") context.outputTo("invalid", { record, problem: { reason: "bad", messages: ["no"] } });
+    if (value["id"] === "bad")
+      context.outputTo("invalid", { record, problem: { reason: "bad", messages: ["no"] } });
     else context.outputTo("valid", { record, value });
   }
 }
@@ -44,7 +45,9 @@ describe("DirectRunner", () => {
     database = await freshDatabase();
     session = await SqlSession.connect({ connection: database.connection, applicationName: "test" });
     errorDir = await mkdtemp(path.join(tmpdir(), "millrace-errors-"));
-    await session.query("create table items (n bigint generated always as identity, id text unique, price numeric(6,2))");
+    await session.query(
+      "create table items (n bigint generated always as identity, id text unique, price numeric(6,2))",
+    );
   });
   afterEach(async () => {
     await session.close();
@@ -54,14 +57,24 @@ describe("DirectRunner", () => {
 
   function graph(values: Fields[], { ends = true, atOnce = 1000 } = {}): Pipeline {
     const pipeline = new Pipeline();
-    const source = splittableParDo<Uint8Array, InputRecord>(ARRAY_SOURCE, { values, ends, atOnce }, { bounded: ends });
+    const source = splittableParDo<Uint8Array, InputRecord>(
+      ARRAY_SOURCE,
+      { values, ends, atOnce },
+      { bounded: ends },
+    );
     const start = new Root(pipeline).apply(withName("Impulse", impulse()));
     const records = P(start).apply(withName("Read", source));
     const outputs = { outputs: ["valid", "invalid"] as const };
-    const parse = registeredParDo<InputRecord, { valid: Sourced<Fields>; invalid: DeadLetter }>(PARSE, null, outputs);
+    const parse = registeredParDo<InputRecord, { valid: Sourced<Fields>; invalid: DeadLetter }>(
+      PARSE,
+      null,
+      outputs,
+    );
     const { valid, invalid } = P(records).apply(withName("Parse", parse));
     const memory = { key: "id", horizon: { records: 100 } };
-    const fresh = P(valid).apply(withName("Dedupe", registeredParDo<Sourced<Fields>, Sourced<Fields>>(DEDUPLICATE_FN, memory)));
+    const fresh = P(valid).apply(
+      withName("Dedupe", registeredParDo<Sourced<Fields>, Sourced<Fields>>(DEDUPLICATE_FN, memory)),
+    );
     const table = { table: "items", columns: ["id", "price"], conflictKey: ["id"] };
     const write = registeredParDo<Sourced<Fields>, { rejected: DeadLetter }>(WRITE_TO_POSTGRES_FN, table, {
       outputs: ["rejected"],
@@ -108,7 +121,13 @@ describe("DirectRunner", () => {
       { id: "a", price: "1.00" },
       { id: "b", price: "2.00" },
     ]);
-    const expected = { recordsRead: 5, eventsWritten: 2, duplicates: 1, conflicts: 1, deadLetters: { bad: 1 } };
+    const expected = {
+      recordsRead: 5,
+      eventsWritten: 2,
+      duplicates: 1,
+      conflicts: 1,
+      deadLetters: { bad: 1 },
+    };
     expect(job.totals).to.deep.equal(expected);
     expect(await counts()).to.deep.equal({
       epoch: 1,
@@ -121,10 +140,15 @@ describe("DirectRunner", () => {
   });
 
   it("counts the same whatever the size of the epochs", async () => {
-    const values = Array.from({ length: 60 }, (_, n) => ({ id: `k${n % 7}`, price: n % 3 === 0 ? "1.00" : "2.00" }));
+    const values = Array.from({ length: 60 }, (_, n) => ({
+      id: `k${n % 7}`,
+      price: n % 3 === 0 ? "1.00" : "2.00",
+    }));
     for (const bundleRecordsMax of [1, 4, 13, 100]) {
       await session.query("drop table if exists pipelines, commits, ledger, array_positions cascade");
-      await session.query("drop table if exists source_files, dead_letters, schema_migrations, user_events cascade");
+      await session.query(
+        "drop table if exists source_files, dead_letters, schema_migrations, user_events cascade",
+      );
       await session.query("truncate items");
       const job = await start(graph(values), { bundleRecordsMax });
       expect(await job.waitUntilFinish(), String(job.failure?.stack)).to.equal("DONE");
@@ -171,15 +195,29 @@ describe("DirectRunner", () => {
   });
 
   it("goes on where it was, with its totals, when it is started again", async () => {
-    const values = [{ id: "a", price: "1.00" }, { id: "b", price: "2.00" }];
+    const values = [
+      { id: "a", price: "1.00" },
+      { id: "b", price: "2.00" },
+    ];
     await (await start(graph(values))).waitUntilFinish();
     const job = await start(graph([...values, { id: "a", price: "1.00" }, { id: "c", price: "3.00" }]));
     expect(await job.waitUntilFinish()).to.equal("DONE");
-    expect(job.totals).to.deep.equal({ recordsRead: 4, eventsWritten: 3, duplicates: 1, conflicts: 0, deadLetters: {} });
+    expect(job.totals).to.deep.equal({
+      recordsRead: 4,
+      eventsWritten: 3,
+      duplicates: 1,
+      conflicts: 0,
+      deadLetters: {},
+    });
   });
 
   it("fails naming the step that threw, and commits nothing of the epoch", async () => {
-    const job = await start(graph([{ id: "a", price: "1" }, { id: "bug", price: "" }]));
+    const job = await start(
+      graph([
+        { id: "a", price: "1" },
+        { id: "bug", price: "" },
+      ]),
+    );
     expect(await job.waitUntilFinish()).to.equal("FAILED");
     expect(job.failure?.message).to.equal('step "Parse" failed in process: cannot parse this');
     expect(await items()).to.deep.equal([]);
@@ -192,7 +230,9 @@ describe("DirectRunner", () => {
     });
     await job.drain();
     const second = await start(graph([{ id: "a", price: "1" }], { atOnce: 1 }));
-    await session.query("create function seize() returns trigger language plpgsql as $$ begin update pipelines set run_id = gen_random_uuid(); return new; end $$");
+    await session.query(
+      "create function seize() returns trigger language plpgsql as $$ begin update pipelines set run_id = gen_random_uuid(); return new; end $$",
+    );
     await session.query("create trigger seize before insert on items for each row execute function seize()");
     expect(await second.waitUntilFinish()).to.equal("FAILED");
     expect(second.failure?.message).to.match(/^pipeline "items" was taken over/);

@@ -1,0 +1,29 @@
+/** What every runner takes, and what it gives back. */
+import type { ConnectionConfig } from "../../sql/sql-session.js";
+import type { Pipeline } from "../../transforms/primitives/beam.js";
+import type { Clock, Log } from "../../transforms/primitives/do-fn.js";
+import type { Job } from "./job.js";
+
+export interface RunnerOptions {
+  /** Name under which positions, epoch and counts are kept, e.g. `user-events`. */
+  readonly pipeline: string;
+  readonly connection: ConnectionConfig;
+  /** Process what is there now, commit it, end. */
+  readonly once: boolean;
+  /** Terminate whoever holds the pipeline. */
+  readonly takeover: boolean;
+  /** How long `--once` puts up with a database that is away; a stream waits without limit. */
+  readonly retryTimeoutMs: number;
+  /** Elements that the sources emit into one epoch, at the most. */
+  readonly bundleRecordsMax?: number;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface Runner {
+  /**
+   * Starts the graph. @throws UnsupportedFeatureError, naming every feature the runner lacks, before
+   * the first element is read.
+   */
+  run(pipeline: Pipeline, options: RunnerOptions): Promise<Job>;
+}
