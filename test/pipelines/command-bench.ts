@@ -77,7 +77,8 @@ export class CommandBench extends EventEmitter {
 
   /** Waits until the job is followed. */
   async started(): Promise<void> {
-    for (let turn = 0; turn < 200 && this.job.listeners === 0; turn++) {
+    // a busy machine may take seconds to load the command's modules
+    for (const untilMs = Date.now() + 20_000; this.job.listeners === 0 && Date.now() < untilMs; ) {
       await new Promise((wake) => setTimeout(wake, 5));
     }
   }

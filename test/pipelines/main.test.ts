@@ -106,7 +106,7 @@ describe("pipeline", () => {
   it("stops with 0 when told to while it waits for the database", async () => {
     bench.migrateErrors = Array.from({ length: 30 }, () => new Error("away"));
     const code = bench.run("pipeline", `--input=${input}`, "--json");
-    for (let turn = 0; turn < 500 && bench.migrateErrors.length === 30; turn++) await settle();
+    while (bench.migrateErrors.length === 30) await settle(); // however long the modules take to load
     bench.emit("SIGINT");
     expect(await code).to.equal(0);
     expect(JSON.parse(bench.out)).to.include({ event: "end", state: "CANCELLED", exit_code: 0 });
