@@ -5,6 +5,7 @@ import { parseGeneratorOptions, runGenerate } from "./commands/generate.js";
 import { runGraph } from "./commands/graph.js";
 import { runMigrate } from "./commands/migrate.js";
 import { runStatus } from "./commands/status.js";
+import { refuseName } from "./registry.js";
 import { UsageError } from "./usage-error.js";
 import type { RunVerb, VerbContext } from "./verb.js";
 
@@ -28,9 +29,13 @@ export const status: RunVerb = (context) =>
 export const migrate: RunVerb = (context) =>
   withDatabase(context, ({ connection }) => runMigrate({ connection }, printer(context)));
 
-export const graph: RunVerb = async ({ loaded, stdout }) => {
-  const { graph, input, errorDir } = loaded.config;
-  runGraph({ format: graph.format, input, errorDir }, { stdout });
+export const graph: RunVerb = async ({ loaded, stdout, parts }) => {
+  const { config, origins } = loaded;
+  const from = origins.get("pipeline")?.name ?? "default";
+  const problem = refuseName("pipeline", config.pipeline, parts.pipelines, from);
+  if (problem !== undefined) throw new UsageError([problem]);
+  const build = await parts.pipelines[config.pipeline]!();
+  runGraph(await build(config), config.graph.format, { stdout });
   return 0;
 };
 

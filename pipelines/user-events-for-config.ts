@@ -1,11 +1,5 @@
 /** `user-events` built from the configuration of the command line. */
-import "../transforms/csv-format.js";
-import "../transforms/deduplicate-fn.js";
-import "../transforms/read-from-directory/read-from-directory-fn.js";
-import "../transforms/split.js";
-import "../transforms/validate.js";
-import "../transforms/write-dead-letters-fn.js";
-import "../transforms/write-to-postgres-fn.js";
+import "../transforms/all-do-fns.js";
 import type { BuildGraph } from "./registry.js";
 import { buildUserEvents } from "./user-events.js";
 

@@ -40,10 +40,15 @@ export async function insertDeadLetters(
       batch.map(({ byteStart }) => byteStart),
       batch.map(({ byteEnd }) => byteEnd),
       batch.map(({ reason }) => escaped(reason)),
-      batch.map(({ messages }) => JSON.stringify(messages.slice(0, MESSAGES_MAX).map(printable))),
+      batch.map(({ messages }) => JSON.stringify(printableMessages(messages))),
       batch.map(({ raw }) => raw),
     ]);
   }
+}
+
+/** The messages of a letter as they are stored, wherever that is: printable, and not more than a hundred. */
+export function printableMessages(messages: readonly string[]): string[] {
+  return messages.slice(0, MESSAGES_MAX).map(printable);
 }
 
 /**

@@ -81,8 +81,10 @@ export class StagedInsert {
     this.#repeatsWithin = `select row_index from (
         select row_index, row_number() over (partition by ${keyList} order by row_index) as nth from ${stage}) s
       where nth > 1 and row_index <> all($1::integer[])`;
+    // "offset 0" keeps this a look-up of each row by its key: the planner knows nothing of a fresh stage,
+    // and for a join it would read the whole target.
     this.#compare = `select s.row_index, (${of("s")}) is not distinct from (${of("t")}) as is_equal
-      from ${stage} s join ${target} t on ${same("t", "s")}
+      from ${stage} s cross join lateral (select * from ${target} t where ${same("t", "s")} offset 0) t
       where s.row_index = any($1::integer[])`;
   }
 

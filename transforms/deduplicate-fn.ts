@@ -25,7 +25,7 @@ type Value = Readonly<Record<string, unknown>>;
 export class DeduplicateFn implements DoFn<Sourced<Value>> {
   readonly #key: string;
   readonly #horizon: number;
-  #seen = new RecentKeys<Value>(1);
+  #seen = new RecentKeys(1);
   #passed: Value[] = [];
 
   constructor(config: DeduplicateConfig) {
@@ -39,7 +39,7 @@ export class DeduplicateFn implements DoFn<Sourced<Value>> {
   }
 
   setup(context: SetupContext): void {
-    this.#seen = context.shared("seen", () => new RecentKeys<Value>(this.#horizon));
+    this.#seen = context.shared("seen", () => new RecentKeys(this.#horizon));
   }
 
   startBundle(context: BundleContext): void {
@@ -47,31 +47,34 @@ export class DeduplicateFn implements DoFn<Sourced<Value>> {
     this.#passed = passed;
     context.afterCommit(() => {
       for (const value of passed) {
-        if (isAccepted(value)) this.#seen.add(value[this.#key] as string, value);
+        if (isAccepted(value)) this.#seen.add(String(value[this.#key]), textOf(value));
       }
     });
   }
 
   process(element: Sourced<Value>, context: ProcessContext): void {
-    const key = element.value[this.#key] as string;
-    const stored = this.#seen.get(key);
+    const stored = this.#seen.get(String(element.value[this.#key]));
     if (stored === undefined) {
       this.#passed.push(element.value);
       context.output(element);
     } else {
       context.ledger.add(
         element.record.file.fileId,
-        isEqual(stored, element.value) ? "duplicates" : "conflicts",
+        stored === textOf(element.value) ? "duplicates" : "conflicts",
       );
     }
   }
 }
 
-function isEqual(a: Value, b: Value): boolean {
-  for (const name in a) {
-    if (a[name] !== b[name]) return false;
+/** All fields as one text, equal exactly for equal values of one schema. */
+function textOf(value: Value): string {
+  let text = "";
+  for (const name in value) {
+    const field = value[name];
+    // The length in front keeps fields apart, whatever they hold.
+    text += typeof field === "string" ? `${field.length}:${field}` : `,${JSON.stringify(field)},`;
   }
-  return true;
+  return text;
 }
 
 export const DEDUPLICATE_FN = registerDoFn(

@@ -1,5 +1,5 @@
 /** The DoFn of `writeDeadLetters`: a row in `dead_letters` and a line in a file, both with the epoch. */
-import { insertDeadLetters } from "../sql/dead-letters.js";
+import { insertDeadLetters, printableMessages } from "../sql/dead-letters.js";
 import { EpochFiles } from "./epoch-files.js";
 import type { DeadLetter } from "./input-record.js";
 import type {
@@ -94,7 +94,7 @@ function toLine({ record, problem }: DeadLetter, pipeline: string, epoch: number
     byte_start: record.byteStart,
     byte_end: record.byteEnd,
     reason: problem.reason,
-    messages: problem.messages,
+    messages: printableMessages(problem.messages),
     raw: isText ? text : raw.toString("base64"),
     raw_encoding: isText ? "utf8" : "base64",
   })}\n`;

@@ -3,6 +3,7 @@ import { expect } from "chai";
 import { expectExact } from "../support/oracle.js";
 import {
   createWorkspace,
+  migrateWorkspace,
   PipelineProcess,
   runOnce,
   type StartOptions,
@@ -19,7 +20,7 @@ const FAULTS = 4;
 const LATE_MS = 400;
 
 describe("crash: a broken connection", function () {
-  this.timeout(120_000);
+  this.timeout(60_000);
   const seed = chooseSeed();
   const choice = new Choice(seed);
   let workspace: Workspace;
@@ -28,6 +29,7 @@ describe("crash: a broken connection", function () {
 
   beforeEach(async () => {
     workspace = await createWorkspace();
+    await migrateWorkspace(workspace);
     input = new ShopInput({ choice, directory: workspace.inputDir, recordsPerFile: 1_000 });
     await input.writeBacklog(10);
     proxy = await TcpProxy.listen(workspace.connection);

@@ -1,9 +1,10 @@
 /** The graph of user-events as every runner gets it. */
 import { expect } from "chai";
-import { type GraphOptions, runGraph } from "../../pipelines/commands/graph.js";
+import { runGraph } from "../../pipelines/commands/graph.js";
 import { buildUserEvents } from "../../pipelines/user-events.js";
 import { checkFeatures } from "../../runners/graph/features.js";
 import { graphProto } from "../../runners/graph/graph-proto.js";
+import type { GraphFormat } from "../../runners/graph/render.js";
 import { readSteps } from "../../runners/graph/step.js";
 import { translate } from "../../runners/graph/translate.js";
 import { runnerApi } from "../../transforms/primitives/beam.js";
@@ -13,9 +14,9 @@ const proto = graphProto(buildUserEvents(options));
 const { transforms, pcollections, coders } = proto.components!;
 const { BOUNDED, UNBOUNDED } = runnerApi.IsBounded_Enum;
 
-function printed(format: GraphOptions["format"]): string {
+function printed(format: GraphFormat): string {
   const texts: string[] = [];
-  runGraph({ ...options, format }, { stdout: { write: (text) => texts.push(text) } });
+  runGraph(buildUserEvents(options), format, { stdout: { write: (text) => texts.push(text) } });
   return texts.join("");
 }
 

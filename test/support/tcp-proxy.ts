@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 
-/** One message of a client: its type byte, and the SQL of a Query or Parse message. */
+/** One message of a client: its type byte, and the SQL of a Query or Parse, which counts up to its Sync. */
 export interface ClientMessage {
   readonly type: string;
   readonly sql: string;
@@ -23,6 +23,8 @@ export type ChooseFault = (message: ClientMessage) => Fault;
 
 const PASS: ChooseFault = () => "pass";
 const HEADER_BYTES = 5;
+const PARSE = "P".charCodeAt(0);
+const SYNC = "S".charCodeAt(0);
 
 export class TcpProxy {
   /** Asked for every message of every client. */
@@ -115,18 +117,26 @@ class Link {
     if (this.#isOrphan || this.#isCutAfterReply) return;
     this.#unread = this.#unread.length === 0 ? bytes : Buffer.concat([this.#unread, bytes]);
     for (;;) {
-      const length = this.#messageLength();
-      if (length === undefined || this.#unread.length < length) return;
-      const message = this.#unread.subarray(0, length);
-      this.#unread = this.#unread.subarray(length);
+      const end = this.#endOfMessage();
+      if (end === undefined) return;
+      const message = this.#unread.subarray(0, end);
+      this.#unread = this.#unread.subarray(end);
       if (!this.#pass(message)) return;
     }
   }
 
-  /** The start-up message alone has no type. */
-  #messageLength(): number | undefined {
-    if (!this.#isStarted) return this.#unread.length < 4 ? undefined : this.#unread.readUInt32BE(0);
-    return this.#unread.length < HEADER_BYTES ? undefined : this.#unread.readUInt32BE(1) + 1;
+  /** Undefined as long as it has not come in full. The start-up message alone has no type. */
+  #endOfMessage(): number | undefined {
+    const bytes = this.#unread;
+    if (!this.#isStarted) return bytes.length < 4 ? undefined : bytes.readUInt32BE(0);
+    const isQuery = bytes[0] === PARSE;
+    for (let start = 0; start + HEADER_BYTES <= bytes.length; ) {
+      const end = start + 1 + bytes.readUInt32BE(start + 1);
+      if (end > bytes.length) return undefined;
+      if (!isQuery || bytes[start] === SYNC) return end;
+      start = end;
+    }
+    return undefined;
   }
 
   /** False when the client's connection was cut. */

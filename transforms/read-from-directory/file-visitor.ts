@@ -260,7 +260,11 @@ function reportCorruption(visit: Visit, corruption: string): VisitOutcome {
     const messages = [`the gzip data breaks after ${end} inflated bytes: ${corruption}`];
     // a range of its own even where a record starts right here once the file goes on: the byte before
     const isBetween = rest.length === 0 && end > 0;
-    const range = { start: isBetween ? end - 1 : start.byteOffset, end, line: start.line };
+    const range = {
+      start: isBetween ? end - 1 : start.byteOffset,
+      end,
+      line: isBetween ? start.line - 1 : start.line,
+    };
     const raw = isBetween ? Buffer.from("\n") : rest;
     if (!visit.emitProblem(range, raw, { reason: "corrupt_gzip", messages })) return "stopped";
   }
