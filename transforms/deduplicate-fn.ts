@@ -26,7 +26,7 @@ export class DeduplicateFn implements DoFn<Sourced<Value>> {
   readonly #key: string;
   readonly #horizon: number;
   #seen = new RecentKeys(1);
-  #passed: Value[] = [];
+  #passed: Sourced<Value>[] = [];
 
   constructor(config: DeduplicateConfig) {
     if (!(Number.isInteger(config.horizon.records) && config.horizon.records > 0)) {
@@ -43,11 +43,11 @@ export class DeduplicateFn implements DoFn<Sourced<Value>> {
   }
 
   startBundle(context: BundleContext): void {
-    const passed: Value[] = [];
+    const passed: Sourced<Value>[] = [];
     this.#passed = passed;
     context.afterCommit(() => {
-      for (const value of passed) {
-        if (isAccepted(value)) this.#seen.add(String(value[this.#key]), textOf(value));
+      for (const { record, value } of passed) {
+        if (isAccepted(record)) this.#seen.add(String(value[this.#key]), textOf(value));
       }
     });
   }
@@ -55,7 +55,7 @@ export class DeduplicateFn implements DoFn<Sourced<Value>> {
   process(element: Sourced<Value>, context: ProcessContext): void {
     const stored = this.#seen.get(String(element.value[this.#key]));
     if (stored === undefined) {
-      this.#passed.push(element.value);
+      this.#passed.push(element);
       context.output(element);
     } else {
       context.ledger.add(

@@ -36,45 +36,55 @@ export interface ScannedRecord {
   readonly chunkStart: number;
 }
 
-/** An element of `readFromDirectory`. */
-export class InputRecord {
+/** Where a record stood: all that is kept of it while its value waits to be committed. */
+export class RecordOrigin {
+  readonly line: number;
+  readonly byteStart: number;
+  readonly byteEnd: number;
+  private readonly chunk: Buffer;
+  private readonly chunkStart: number;
+
   constructor(
     readonly file: FileRef,
-    private readonly scanned: ScannedRecord,
-  ) {}
-  get line(): number {
-    return this.scanned.line;
+    scanned: ScannedRecord,
+  ) {
+    this.line = scanned.line;
+    this.byteStart = scanned.byteStart;
+    this.byteEnd = scanned.byteEnd;
+    this.chunk = scanned.chunk;
+    this.chunkStart = scanned.chunkStart;
   }
-  get byteStart(): number {
-    return this.scanned.byteStart;
-  }
-  get byteEnd(): number {
-    return this.scanned.byteEnd;
-  }
-  get fields(): Readonly<Record<string, string>> | undefined {
-    return this.scanned.fields;
-  }
-  get problem(): Problem | undefined {
-    return this.scanned.problem;
-  }
+
   /**
    * The record's bytes as they stand in the file: a view, valid as long as the record is. Shorter than
    * `byteEnd - byteStart` when the record is longer than its format allows.
    */
   get raw(): Buffer {
-    const { chunk, chunkStart, byteStart, byteEnd } = this.scanned;
-    return chunk.subarray(chunkStart, chunkStart + (byteEnd - byteStart));
+    return this.chunk.subarray(this.chunkStart, this.chunkStart + (this.byteEnd - this.byteStart));
+  }
+}
+
+/** An element of `readFromDirectory`. */
+export class InputRecord {
+  readonly origin: RecordOrigin;
+  readonly fields: Readonly<Record<string, string>> | undefined;
+  readonly problem: Problem | undefined;
+
+  constructor(file: FileRef, scanned: ScannedRecord) {
+    this.origin = new RecordOrigin(file, scanned);
+    this.fields = scanned.fields;
+    this.problem = scanned.problem;
   }
 }
 
 /** A value with the record it came from: what flows between `validate` and the sink. */
 export interface Sourced<T> {
-  readonly record: InputRecord;
+  readonly record: RecordOrigin;
   readonly value: T;
 }
 
 /** A record that cannot become a row, with the reason (see the list in docs/dead-letters.md). */
 export interface DeadLetter {
-  readonly record: InputRecord;
+  readonly record: RecordOrigin;
   readonly problem: Problem;
 }

@@ -16,16 +16,15 @@ export type Validated<T> = { readonly valid: Sourced<T> } | { readonly invalid: 
  * @throws when the record has neither fields nor a problem, or when the schema is asynchronous: both are bugs.
  */
 export function validateRecord<T>(schema: RecordSchema<T>, record: InputRecord): Validated<T> {
-  const problem = record.problem;
-  if (problem !== undefined) return { invalid: { record, problem } };
-  const fields = record.fields;
+  const { origin, fields, problem } = record;
+  if (problem !== undefined) return { invalid: { record: origin, problem } };
   if (fields === undefined) {
-    throw new Error(`record at ${record.file.path}:${record.line} has neither fields nor a problem`);
+    throw new Error(`record at ${origin.file.path}:${origin.line} has neither fields nor a problem`);
   }
   const parsed = schema.definition.safeParse(fields);
   return parsed.success
-    ? { valid: { record, value: parsed.data } }
-    : { invalid: { record, problem: problemOf(schema, fields, parsed.error.issues) } };
+    ? { valid: { record: origin, value: parsed.data } }
+    : { invalid: { record: origin, problem: problemOf(schema, fields, parsed.error.issues) } };
 }
 
 /** A schema for records under the name by which a graph's JSON refers to it. */

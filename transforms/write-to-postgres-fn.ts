@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { type ColumnValue, CopyRows, copyField } from "../sql/copy-text.js";
 import { type InsertResult, StagedInsert, type StagedTable } from "../sql/staged-insert.js";
 import { markRefused } from "./acceptance.js";
-import type { DeadLetter, Sourced } from "./input-record.js";
+import type { DeadLetter, RecordOrigin, Sourced } from "./input-record.js";
 import type { BundleContext, DoFn, FinishBundleContext, SetupContext } from "./primitives/do-fn.js";
 import { failpoint } from "./primitives/failpoint.js";
 import { registerDoFn } from "./primitives/fn-registry.js";
@@ -23,7 +23,8 @@ type Row = Readonly<Record<string, ColumnValue>>;
 export class WriteToPostgresFn implements DoFn<Sourced<Row>> {
   readonly #table: StagedTable;
   #insert: StagedInsert | undefined;
-  #elements: Sourced<Row>[] = [];
+  /** Of the rows; their values are in the rows already. */
+  #records: RecordOrigin[] = [];
   readonly #rows = new CopyRows();
 
   constructor(config: WriteToPostgresConfig) {
@@ -36,7 +37,7 @@ export class WriteToPostgresFn implements DoFn<Sourced<Row>> {
   }
 
   startBundle(_context: BundleContext): void {
-    this.#elements = [];
+    this.#records = [];
     this.#rows.clear();
   }
 
@@ -46,7 +47,7 @@ export class WriteToPostgresFn implements DoFn<Sourced<Row>> {
     for (let at = 1; at < columns.length; at++)
       fields += `\t${copyField(element.value[columns[at] as string])}`;
     this.#rows.push(fields);
-    this.#elements.push(element);
+    this.#records.push(element.record);
   }
 
   async finishBundle(context: FinishBundleContext): Promise<void> {
@@ -55,37 +56,37 @@ export class WriteToPostgresFn implements DoFn<Sourced<Row>> {
     const result = await (this.#insert as StagedInsert).insert(transaction, this.#rows);
     failpoint("after-rows");
     this.#account(result, context);
-    this.#elements = [];
+    this.#records = [];
     this.#rows.clear();
   }
 
   /** Counts what became of every value, and sends the rejected ones on. */
   #account(result: InsertResult, context: FinishBundleContext): void {
-    const written = new Array<boolean>(this.#elements.length).fill(true);
-    const refuse = (index: number): Sourced<Row> => {
-      const element = this.#elements[index] as Sourced<Row>;
+    const written = new Array<boolean>(this.#records.length).fill(true);
+    const refuse = (index: number): RecordOrigin => {
+      const record = this.#records[index] as RecordOrigin;
       written[index] = false;
-      markRefused(element.value);
-      return element;
+      markRefused(record);
+      return record;
     };
     for (const { index, isEqual } of result.repeats) {
-      context.ledger.add(refuse(index).record.file.fileId, isEqual ? "duplicates" : "conflicts");
+      context.ledger.add(refuse(index).file.fileId, isEqual ? "duplicates" : "conflicts");
     }
     for (const { index, error } of result.rejections) {
       context.outputTo(REJECTED_OUTPUT, rejected(refuse(index), error));
     }
-    this.#elements.forEach(({ record }, index) => {
+    this.#records.forEach((record, index) => {
       if (written[index]) context.ledger.add(record.file.fileId, "events_written");
     });
   }
 }
 
-function rejected(element: Sourced<Row>, error: Error): DeadLetter {
+function rejected(record: RecordOrigin, error: Error): DeadLetter {
   const { code, column, constraint } = error as Error &
     Partial<Record<"code" | "column" | "constraint", string>>;
   const facts = [`SQLSTATE ${code}`, column && `column ${column}`, constraint && `constraint ${constraint}`];
   const message = `${facts.filter(Boolean).join(", ")}: ${error.message}`;
-  return { record: element.record, problem: { reason: "rejected_by_database", messages: [message] } };
+  return { record, problem: { reason: "rejected_by_database", messages: [message] } };
 }
 
 export const WRITE_TO_POSTGRES_FN = registerDoFn(

@@ -118,6 +118,6 @@ function* validated(bytes: Buffer, path: string): Generator<{ id: string | undef
   for (let scanned = reader.next(); scanned !== undefined; scanned = reader.next()) {
     const record = new InputRecord({ fileId: 0, generation: 0, path }, scanned);
     const result = validateRecord(userEventSchema, record);
-    yield { id: "valid" in result ? result.valid.value.event_id : undefined, line: `${record.raw}\n` };
+    yield { id: "valid" in result ? result.valid.value.event_id : undefined, line: `${record.origin.raw}\n` };
   }
 }

@@ -7,7 +7,7 @@ import { createWorkspace, PipelineProcess, runOnce, type Workspace } from "../su
 import { Choice, chooseSeed } from "../support/seeded-choice.js";
 import { ShopInput } from "../support/shop-input.js";
 
-const STOPS = 8;
+const STOPS = 6;
 /** Node itself needs about this long to come to the program's first line. */
 const NODE_START_MS = 300;
 const STOP_MS_MAX = 5_000;
@@ -26,7 +26,7 @@ describe("crash: SIGTERM", function () {
     await input.writeBacklog(30);
     for (let n = 0; n < STOPS; n++) {
       const runner = new PipelineProcess(workspace, { flags: ["--once"] });
-      if (n % 4 === 0) await sleep(NODE_START_MS + choice.between(0, 500));
+      if (n % 3 === 0) await sleep(NODE_START_MS + choice.between(0, 500));
       else await runner.untilFirstCommit();
       await sleep(choice.between(0, 150));
       const stoppedAtMs = Date.now();

@@ -8,8 +8,8 @@ import { ownServer, type PrivateServer } from "../support/postgres.js";
 import { Choice, chooseSeed } from "../support/seeded-choice.js";
 import { ShopInput } from "../support/shop-input.js";
 
-const RESTARTS = 3;
-const RETRY_TIMEOUT_MS = 2_000;
+const RESTARTS = 2;
+const RETRY_TIMEOUT_MS = 1_000;
 const RETRY_TIMEOUT_FLAG = `--retry-timeout=${RETRY_TIMEOUT_MS}ms`;
 
 describe("crash: PostgreSQL stopped with -m immediate", function () {

@@ -248,11 +248,12 @@ export class SourceHost {
 }
 
 function toSeen(record: InputRecord, timestampMs: number | undefined): SeenRecord {
-  const { line, byteStart, byteEnd, problem, file } = record;
+  const { problem, origin } = record;
+  const { line, byteStart, byteEnd, file } = origin;
   return {
     ...file,
     ...{ line, byteStart, byteEnd, timestampMs },
-    text: record.fields?.["text"] ?? record.raw.toString(),
+    text: record.fields?.["text"] ?? origin.raw.toString(),
     reason: problem?.reason,
     messages: problem?.messages ?? [],
   };

@@ -171,7 +171,7 @@ describe("CsvReader records", () => {
 
   it("gives the raw bytes of each record, only the first recordBytesMax of one that is too long", () => {
     const { records } = readAll(options, `id,price\r\n1,"é\r\n"\r\n${"y".repeat(1000)}\n"1`);
-    const raw = records.map((record) => new InputRecord(file, record).raw.toString());
+    const raw = records.map((record) => new InputRecord(file, record).origin.raw.toString());
     expect(raw).to.deep.equal(['1,"é\r\n"', "y".repeat(20), '"1']);
     expect(records.map(({ byteStart, byteEnd }) => [byteStart, byteEnd])).to.deep.equal([
       [10, 18],
@@ -242,6 +242,6 @@ describe("CsvReader position", () => {
 
   function comparable(record: ScannedRecord): unknown {
     const { chunk: _chunk, chunkStart: _chunkStart, ...rest } = record;
-    return { ...rest, raw: new InputRecord(file, record).raw.toString("latin1") };
+    return { ...rest, raw: new InputRecord(file, record).origin.raw.toString("latin1") };
   }
 });

@@ -42,7 +42,7 @@ describe("validateRecord()", () => {
   it("gives the record with the schema's output, without unknown fields", () => {
     const record = recordOf({ extra: "x", age: "42", name: "ada" });
     expect(validateRecord(person, record)).to.deep.equal({
-      valid: { record, value: { name: "ada", age: 42 } },
+      valid: { record: record.origin, value: { name: "ada", age: 42 } },
     });
   });
 
@@ -50,14 +50,17 @@ describe("validateRecord()", () => {
     const problem = { reason: "field_count", messages: ["5 fields, the header has 6"] };
     const record = problemRecord(problem);
     const result = validateRecord(person, record);
-    expect(result).to.deep.equal({ invalid: { record, problem } });
+    expect(result).to.deep.equal({ invalid: { record: record.origin, problem } });
     expect("invalid" in result && result.invalid.problem).to.equal(problem);
   });
 
   it("names the field, the rule and the value", () => {
     const record = recordOf({ name: "ada", age: "old" });
     expect(validateRecord(person, record)).to.deep.equal({
-      invalid: { record, problem: { reason: "invalid_age", messages: ['age: must be digits, got "old"'] } },
+      invalid: {
+        record: record.origin,
+        problem: { reason: "invalid_age", messages: ['age: must be digits, got "old"'] },
+      },
     });
   });
 
@@ -65,7 +68,7 @@ describe("validateRecord()", () => {
     const record = recordOf({ note: "too long", age: "", name: "A" });
     expect(validateRecord(person, record)).to.deep.equal({
       invalid: {
-        record,
+        record: record.origin,
         problem: {
           reason: "invalid_name",
           messages: [
@@ -145,14 +148,14 @@ describe("validate@1", () => {
     const bad = recordOf({ name: "ada", age: "-" });
     expect(VALIDATE).to.equal("validate@1");
     expect(outputsOf(fn, good)).to.deep.equal([
-      [{ valid: { record: good, value: { name: "ada", age: 42 } } }],
+      [{ valid: { record: good.origin, value: { name: "ada", age: 42 } } }],
       undefined,
     ]);
     expect(outputsOf(fn, bad)).to.deep.equal([
       [
         {
           invalid: {
-            record: bad,
+            record: bad.origin,
             problem: { reason: "invalid_age", messages: ['age: must be digits, got "-"'] },
           },
         },

@@ -28,8 +28,8 @@ class Parse implements DoFn<InputRecord> {
     const value = record.fields as Fields;
     if (value["id"] === "bug") throw new Error("cannot parse this");
     if (value["id"] === "bad")
-      context.outputTo("invalid", { record, problem: { reason: "bad", messages: ["no"] } });
-    else context.outputTo("valid", { record, value });
+      context.outputTo("invalid", { record: record.origin, problem: { reason: "bad", messages: ["no"] } });
+    else context.outputTo("valid", { record: record.origin, value });
   }
 }
 const PARSE = registerDoFn("parse@test", () => new Parse());
