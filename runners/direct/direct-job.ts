@@ -237,7 +237,7 @@ export class DirectJob implements Job {
     this.#attempts += 1;
     const delayMs = backoffMs(this.#attempts, Math.random);
     const reason = error instanceof Error ? error.message : String(error);
-    log.warn(`the database is away, trying again: ${reason}`, { attempt: this.#attempts, delayMs });
+    log.debug("starting a new session", { reason, attempt: this.#attempts, delayMs });
     this.#tell({ type: "retry", reason, code: sqlStateOf(error) ?? null, attempt: this.#attempts, delayMs });
     await this.#sleep(delayMs);
   }
