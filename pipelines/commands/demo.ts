@@ -3,12 +3,13 @@ import { mkdir } from "node:fs/promises";
 import type { Job } from "../../runners/job/job.js";
 import { SqlSession } from "../../sql/sql-session.js";
 import { type Row, readView, viewNames } from "../../sql/views.js";
+import { settings } from "../config/settings.js";
 import { followJob } from "../follow-job.js";
 import type { OpenDatabase } from "../open-database.js";
 import { formatTable } from "../reporting/format-table.js";
 import { loadRunnable, refuseNames, startJob } from "../start-job.js";
 import { UsageError } from "../usage-error.js";
-import type { VerbContext } from "../verb.js";
+import type { TextOutput, VerbContext } from "../verb.js";
 
 /** Uses the embedded PostgreSQL, whatever the environment names: a demo writes into nobody's database. */
 export async function runDemo(context: VerbContext, readViews: ReadViews = readAllViews): Promise<number> {
@@ -17,7 +18,9 @@ export async function runDemo(context: VerbContext, readViews: ReadViews = readA
   const problems = refuseNames(context);
   if (problems.length > 0) throw new UsageError(problems);
   await mkdir(config.input, { recursive: true });
-  context.log.info(`${eventsPerSecond} events/s for ${duration} s, then the views; Ctrl-C ends it early`);
+  context.log.info(
+    `starting PostgreSQL, then ${eventsPerSecond} events/s for ${duration} s, then the views; Ctrl-C ends it early`,
+  );
   const loading = loadRunnable(context);
   loading.catch(() => undefined); // startJob reports it, unless the database fails first
   const database = await context.openDatabase({ embedded: true });
@@ -30,9 +33,8 @@ export async function runDemo(context: VerbContext, readViews: ReadViews = readA
     const end = await following;
     await fed;
     if (end.exitCode !== 0) return end.exitCode;
-    for (const [view, rows] of await readViews(database)) {
-      context.stdout.write(`\n${[view, ...formatTable(rows)].join("\n")}\n`);
-    }
+    for (const [view, rows] of await readViews(database)) showView(view, rows, context.stdout);
+    context.stdout.write(whereToLook(config.stateDir));
     return 0;
   } finally {
     await database.close();
@@ -93,15 +95,43 @@ async function untilCaughtUp({ clock }: VerbContext, job: Job, signal: AbortSign
   unsubscribe();
 }
 
+/** On a terminal no line wraps: what does not fit is cut. */
+function showView(view: ViewName, rows: readonly Row[], stdout: TextOutput): void {
+  const first = rows.length === VIEW_ROWS_MAX ? `, first ${VIEW_ROWS_MAX}` : "";
+  const width = (stdout.isTTY && stdout.columns) || Number.POSITIVE_INFINITY;
+  const table = formatTable(rows).map((line) =>
+    line.length > width ? `${line.slice(0, width - 1)}…` : line,
+  );
+  stdout.write(`\n${[`${view}: ${ABOUT[view]}${first}`, ...table].join("\n")}\n`);
+}
+
+const ABOUT: Readonly<Record<ViewName, string>> = {
+  v_event_summary: "events by type",
+  v_hourly_events: "events by hour (UTC) and type",
+  v_purchase_funnel: "users from a view to a cart to a purchase",
+  v_top_products: "products by revenue",
+  v_recent_activity: "the latest events",
+};
+
+function whereToLook(stateDir: string): string {
+  const flag = stateDir === settings.get("stateDir")!.default ? "" : ` --state-dir=${stateDir}`;
+  return `
+The events stay in PostgreSQL, and the next demo adds to them. Look further with
+  npm run -s status${flag && ` --${flag}`}
+  npm run db -- sql "select * from user_events limit 10"${flag}
+`;
+}
+
 /** The views by name, with their first rows. */
-type ReadViews = (database: OpenDatabase) => Promise<readonly (readonly [string, readonly Row[]])[]>;
+type ReadViews = (database: OpenDatabase) => Promise<readonly (readonly [ViewName, readonly Row[]])[]>;
+type ViewName = (typeof viewNames)[number];
 
 const VIEW_ROWS_MAX = 10;
 
 async function readAllViews({ connection }: OpenDatabase) {
   const session = await SqlSession.connect({ connection, applicationName: "millrace/demo" });
   try {
-    const views: [string, readonly Row[]][] = [];
+    const views: [ViewName, readonly Row[]][] = [];
     for (const view of viewNames) views.push([view, await readView(session, view, VIEW_ROWS_MAX)]);
     return views;
   } finally {

@@ -24,8 +24,10 @@ export class LiveLine {
 
   /** Draws the line anew, cut to the terminal's width; an empty one takes it away. */
   show(line: string): void {
+    // a terminal that nobody told its size has 0 columns
+    const columns = this.output.columns || COLUMNS_DEFAULT;
     // one column free: a full line would wrap, and \r would then clear half of it
-    const fitting = [...line].slice(0, (this.output.columns ?? COLUMNS_DEFAULT) - 1).join("");
+    const fitting = [...line].slice(0, columns - 1).join("");
     if (fitting === this.#shown) return;
     this.#shown = fitting;
     this.output.write(CLEAR_LINE + fitting);

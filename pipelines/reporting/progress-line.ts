@@ -13,7 +13,7 @@ export function formatProgress(pipeline: string, progress: Progress): string {
     `${formatCount(totals.eventsWritten)} written`,
   );
   const dead = sumOf(totals.deadLetters);
-  if (dead > 0) parts.push(`${formatCount(dead)} dead letters`);
+  if (dead > 0) parts.push(counted(dead, "dead letter"));
   parts.push(formatBacklog(progress));
   if (backlog !== null && backlog.remainingMs !== null)
     parts.push(`${formatDuration(backlog.remainingMs)} left`);
@@ -30,14 +30,19 @@ export function formatTotals(totals: RecordCounts): string {
     .map(([reason, count]) => `${reason} ${formatCount(count)}`);
   return (
     `${formatCount(totals.recordsRead)} read: ${formatCount(totals.eventsWritten)} written, ` +
-    `${formatCount(totals.duplicates)} duplicates, ${formatCount(totals.conflicts)} conflicts, ` +
-    `${formatCount(dead)} dead letters${reasons.length === 0 ? "" : ` (${reasons.join(", ")})`}`
+    `${counted(totals.duplicates, "duplicate")}, ${counted(totals.conflicts, "conflict")}, ` +
+    `${counted(dead, "dead letter")}${reasons.length === 0 ? "" : ` (${reasons.join(", ")})`}`
   );
+}
+
+/** `1 duplicate`, `2 duplicates`. */
+function counted(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 function formatBacklog({ backlogFiles, backlogBytes }: Progress): string {
   if (backlogFiles === 0 && backlogBytes === 0) return "no backlog";
-  return `backlog ${formatCount(backlogFiles)} file${backlogFiles === 1 ? "" : "s"} ${formatBytes(backlogBytes)}`;
+  return `backlog ${counted(backlogFiles, "file")} ${formatBytes(backlogBytes)}`;
 }
 
 const BAR_CELLS = 20;

@@ -5,12 +5,18 @@ import { type FreshDatabase, freshDatabase } from "../support/postgres.js";
 import { Product } from "../support/product.js";
 
 let product: Product;
-beforeEach(async () => {
-  product = await Product.create();
-});
-afterEach(() => product.clear());
+
+/** Inside of a `describe`: at the top of the file they would be hooks of the whole run. */
+function useHooks(): void {
+  beforeEach(async () => {
+    product = await Product.create();
+  });
+  afterEach(() => product.clear());
+}
 
 describe("graph", () => {
+  useHooks();
+
   it("prints the graph in every format, without a database", async () => {
     const mermaid = await product.succeed(["graph"]);
     expect(mermaid.stdout).to.match(/^flowchart LR\n/);
@@ -55,6 +61,8 @@ describe("graph", () => {
 });
 
 describe("status and migrate", () => {
+  useHooks();
+
   let database: FreshDatabase;
   beforeEach(async () => {
     database = await freshDatabase();

@@ -36,18 +36,23 @@ let database: FreshDatabase;
 let session: SqlSession;
 let product: Product;
 
-beforeEach(async () => {
-  database = await freshDatabase();
-  session = await SqlSession.connect({ connection: database.connection, applicationName: "test" });
-  product = await Product.create(database.url);
-});
-afterEach(async () => {
-  await product.clear();
-  await session.close();
-  await database.drop();
-});
+/** Inside of a `describe`: at the top of the file they would be hooks of the whole run. */
+function useHooks(): void {
+  beforeEach(async () => {
+    database = await freshDatabase();
+    session = await SqlSession.connect({ connection: database.connection, applicationName: "test" });
+    product = await Product.create(database.url);
+  });
+  afterEach(async () => {
+    await product.clear();
+    await session.close();
+    await database.drop();
+  });
+}
 
 describe("pipeline --once on a troubled folder", () => {
+  useHooks();
+
   const settings: [string, string[]][] = [
     ["in one epoch", []],
     [
@@ -182,6 +187,10 @@ async function expectStatus(files: readonly ExpectedFile[]): Promise<PipelineSta
   const list = await product.status();
   expect(list).to.have.lengthOf(1);
   const status = list[0]!;
+  const counts = ["records_read", "events_written", "duplicates", "conflicts", "dead_letters"];
+  const names = ["pipeline", "pid", "files_read", ...counts, "epoch", "last_commit_at", "files"];
+  expect(Object.keys(status)).to.deep.equal(names);
+  expect(status.last_commit_at).to.match(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
   expect(status.files).to.deep.equal(files.map((file) => file.status));
   const { pipeline, pid, files_read } = status;
   expect({ pipeline, pid, files_read }).to.deep.equal({

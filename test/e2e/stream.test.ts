@@ -15,18 +15,23 @@ let database: FreshDatabase;
 let session: SqlSession;
 let product: Product;
 
-beforeEach(async () => {
-  database = await freshDatabase();
-  session = await SqlSession.connect({ connection: database.connection, applicationName: "test" });
-  product = await Product.create(database.url);
-});
-afterEach(async () => {
-  await product.clear();
-  await session.close();
-  await database.drop();
-});
+/** Inside of a `describe`: at the top of the file they would be hooks of the whole run. */
+function useHooks(): void {
+  beforeEach(async () => {
+    database = await freshDatabase();
+    session = await SqlSession.connect({ connection: database.connection, applicationName: "test" });
+    product = await Product.create(database.url);
+  });
+  afterEach(async () => {
+    await product.clear();
+    await session.close();
+    await database.drop();
+  });
+}
 
 describe("pipeline as a stream", () => {
+  useHooks();
+
   it("takes renamed and growing files while it runs, shows its pid, and drains by SIGTERM", async () => {
     const command = product.start(["pipeline", "--json"]);
     await command.says(RUNS);
@@ -96,6 +101,8 @@ describe("pipeline as a stream", () => {
 });
 
 describe("npm run pipeline", () => {
+  useHooks();
+
   it("drains when npm is told to stop, and ends with 0", async () => {
     const npm = product.startNpm("pipeline", product.folderFlags);
     const pid = await runOneFile(npm);

@@ -12,18 +12,23 @@ let database: FreshDatabase;
 let session: SqlSession;
 let product: Product;
 
-beforeEach(async () => {
-  database = await freshDatabase();
-  session = await SqlSession.connect({ connection: database.connection, applicationName: "test" });
-  product = await Product.create(database.url);
-});
-afterEach(async () => {
-  await product.clear();
-  await session.close();
-  await database.drop();
-});
+/** Inside of a `describe`: at the top of the file they would be hooks of the whole run. */
+function useHooks(): void {
+  beforeEach(async () => {
+    database = await freshDatabase();
+    session = await SqlSession.connect({ connection: database.connection, applicationName: "test" });
+    product = await Product.create(database.url);
+  });
+  afterEach(async () => {
+    await product.clear();
+    await session.close();
+    await database.drop();
+  });
+}
 
 describe("generate, then pipeline", () => {
+  useHooks();
+
   it("writes what the manifest calls unique, drops its duplicates, parts with its malformed records", async () => {
     const rates = ["--malformed-rate=0.05", "--duplicate-rate=0.1"];
     const amount = ["--as-fast-as-possible", "--events=20000", "--rows-per-file=3000"];
@@ -73,6 +78,8 @@ describe("generate, then pipeline", () => {
 });
 
 describe("pipeline --when-done", () => {
+  useHooks();
+
   const file = (...ids: string[]) => `${HEADER}\n${ids.map((id) => `${event(id)}\n`).join("")}`;
   const ids = async () => {
     const rows = await session.query<{ event_id: string }>("select event_id from user_events order by id");

@@ -93,9 +93,25 @@ describe("runDemo()", () => {
     await clock.advance(1_000);
     expect(job.calls).to.deep.equal(["drain"]);
     expect(await code).to.equal(0);
-    expect(out.at(-1)).to.equal(
-      "\nv_event_summary\nevent_type  event_count\n──────────  ───────────\nview                  7\n",
+    expect(out.at(-2)).to.equal(
+      "\nv_event_summary: events by type\nevent_type  event_count\n──────────  ───────────\nview                  7\n",
     );
+    expect(out.at(-1)).to.include("\n  npm run -s status\n");
+  });
+
+  it("cuts the views to the width of a terminal", async () => {
+    const { job, stopper, out, context } = bench(async () => 0);
+    const terminal = { ...context.stdout, isTTY: true, columns: 20 };
+    const code = runDemo({ ...context, stdout: terminal }, readViews);
+    while (job.listeners === 0) await settle();
+    stopper.abort("SIGINT");
+    expect(await code).to.equal(0);
+    expect(out.at(-2)!.split("\n").slice(2)).to.deep.equal([
+      "event_type  event_c…",
+      "──────────  ───────…",
+      "view               …",
+      "",
+    ]);
   });
 
   it("ends early at a signal, with the views", async () => {
@@ -106,7 +122,7 @@ describe("runDemo()", () => {
     while (job.listeners === 0) await settle();
     stopper.abort("SIGINT");
     expect(await code).to.equal(0);
-    expect(out.at(-1)).to.include("v_event_summary");
+    expect(out.at(-2)).to.include("v_event_summary");
   });
 
   it("ends with 1 and without views when the pipeline fails, and stops the generator", async () => {

@@ -139,6 +139,12 @@ describe("LiveLine", () => {
     line.printAbove(() => written.push("log\n"));
     expect(written).to.deep.equal(["\r\x1b[2Kabcde", "\r\x1b[2K", "log\n", "\r\x1b[2Kabcde"]);
   });
+
+  it("takes a terminal without a size for one of 80 columns", () => {
+    const written: string[] = [];
+    new LiveLine({ columns: 0, write: (text) => written.push(text) }).show("x".repeat(100));
+    expect(written).to.deep.equal([`\r\x1b[2K${"x".repeat(79)}`]);
+  });
 });
 
 describe("ProgressMeter", () => {

@@ -1,6 +1,6 @@
 /** The product as a person has it: a folder of their own, and commands that run in it as processes. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -81,6 +81,7 @@ export class Product {
   /** @param databaseUrl without one the commands take the embedded PostgreSQL. */
   static async create(databaseUrl?: string): Promise<Product> {
     const dir = await mkdtemp(join(tmpdir(), "millrace-e2e-"));
+    await chmod(dir, 0o755); // under root the embedded server's account then keeps its data here
     await mkdir(join(dir, "data", "raw"), { recursive: true });
     const env = { PATH: process.env["PATH"] ?? "", HOME: dir };
     return new Product(dir, databaseUrl === undefined ? env : { ...env, DATABASE_URL: databaseUrl });
