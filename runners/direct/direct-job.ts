@@ -163,7 +163,7 @@ export class DirectJob implements Job {
       host: this.#host(side),
       run,
       clock,
-      bundleRecordsMax: BUNDLE_RECORDS_MAX,
+      bundleRecordsMax: this.#options.bundleRecordsMax ?? BUNDLE_RECORDS_MAX,
       drain: this.#drain.signal,
       cancel: this.#cancel.signal,
       onCommit: (report) => this.#committed(run, report),
