@@ -80,7 +80,7 @@ select
   max(epoch) as epoch,
   to_char(max(last_commit_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as last_commit_at,
   (
-    select coalesce(jsonb_agg(jsonb_build_object(
+    select coalesce(json_agg(json_build_object(
       'path', path,
       'generation', generation,
       'state', state,

@@ -6,11 +6,12 @@
  * of them with MILLRACE_TEST_CLONE=all.
  */
 import { spawn } from "node:child_process";
-import { chmod, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { homedir, tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
+import { embeddedPostgresStatus } from "../../sql/embedded/embedded-postgres.js";
 
 const projectDir = fileURLToPath(new URL("../../../", import.meta.url));
 const UNPRIVILEGED_ID = 65_534;
@@ -83,12 +84,10 @@ for (const person of people) {
       return { ...Object.fromEntries(entries), HOME: person.id === undefined ? homedir() : home };
     }
 
-    /** Under root the data lie where the server's account can reach them. */
+    /** Under root the server's account cannot reach the clone, and the data lie outside of it. */
     async function removeData(): Promise<void> {
-      const file = join(clone, ".millrace", "postgres", "server.json");
-      const server = await readFile(file, "utf8").catch(() => undefined);
-      if (server === undefined) return;
-      await rm((JSON.parse(server) as { dataDir: string }).dataDir, { recursive: true, force: true });
+      const { dataDir } = await embeddedPostgresStatus({ stateDir: join(clone, ".millrace") });
+      if (dataDir !== undefined) await rm(dataDir, { recursive: true, force: true });
     }
   });
 }

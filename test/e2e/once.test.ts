@@ -190,6 +190,9 @@ async function expectStatus(files: readonly ExpectedFile[]): Promise<PipelineSta
   const counts = ["records_read", "events_written", "duplicates", "conflicts", "dead_letters"];
   const names = ["pipeline", "pid", "files_read", ...counts, "epoch", "last_commit_at", "files"];
   expect(Object.keys(status)).to.deep.equal(names);
+  for (const file of status.files) {
+    expect(Object.keys(file)).to.deep.equal(["path", "generation", "state", "byte_offset", ...counts]);
+  }
   expect(status.last_commit_at).to.match(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
   expect(status.files).to.deep.equal(files.map((file) => file.status));
   const { pipeline, pid, files_read } = status;
