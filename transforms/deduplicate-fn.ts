@@ -1,8 +1,9 @@
 /** The DoFn of `deduplicate`: a bounded memory of accepted keys in front of the table's unique key. */
 import { isAccepted } from "./acceptance.js";
-import type { Sourced } from "./input-record.js";
+import type { RecordOrigin, Sourced } from "./input-record.js";
 import type { BundleContext, DoFn, ProcessContext, SetupContext } from "./primitives/do-fn.js";
 import { registerDoFn } from "./primitives/fn-registry.js";
+import { RecentValues } from "./recent-values.js";
 
 export interface DeduplicateConfig {
   /** Field of the value that identifies an event. */
@@ -24,8 +25,10 @@ type Value = Readonly<Record<string, unknown>>;
 export class DeduplicateFn implements DoFn<Sourced<Value>> {
   readonly #key: string;
   readonly #horizon: number;
-  #seen = new RecentKeys(1);
-  #passed: Sourced<Value>[] = [];
+  #seen = new RecentValues(1);
+  /** What passed in this bundle, packed, so that nothing else holds on to values that wait for their commit. */
+  #passed = this.#seen.createList();
+  #records: RecordOrigin[] = [];
 
   constructor(config: DeduplicateConfig) {
     if (!(Number.isInteger(config.horizon.records) && config.horizon.records > 0)) {
@@ -38,63 +41,34 @@ export class DeduplicateFn implements DoFn<Sourced<Value>> {
   }
 
   setup(context: SetupContext): void {
-    this.#seen = context.shared("seen", () => new RecentKeys(this.#horizon));
+    this.#seen = context.shared("seen", () => new RecentValues(this.#horizon));
+    this.#passed = this.#seen.createList();
   }
 
   startBundle(context: BundleContext): void {
-    const passed: Sourced<Value>[] = [];
-    this.#passed = passed;
-    context.afterCommit(() => {
-      for (const { record, value } of passed) {
-        if (isAccepted(record)) this.#seen.add(value[this.#key] as string, value);
-      }
-    });
+    this.#passed.clear();
+    this.#records = [];
+    context.afterCommit(() => this.#remember());
   }
 
   process(element: Sourced<Value>, context: ProcessContext): void {
-    const key = element.value[this.#key] as string;
-    const stored = this.#seen.get(key);
-    if (stored === undefined) {
-      this.#passed.push(element);
+    const passed = this.#passed;
+    passed.push(element.value, this.#key);
+    const remembered = this.#seen.look(passed, passed.length - 1);
+    if (remembered === "nothing") {
+      this.#records.push(element.record);
       context.output(element);
     } else {
-      context.ledger.add(
-        element.record.file.fileId,
-        isEqual(stored, element.value) ? "duplicates" : "conflicts",
-      );
+      passed.dropLast();
+      context.ledger.add(element.record.file.fileId, remembered === "equal" ? "duplicates" : "conflicts");
     }
   }
-}
 
-/** The last `capacity` keys at the most, and at least half of them, each with its first value. */
-class RecentKeys {
-  readonly #generationMax: number;
-  #young = new Map<string, Value>();
-  #old = new Map<string, Value>();
-
-  constructor(capacity: number) {
-    this.#generationMax = Math.ceil(capacity / 2);
+  #remember(): void {
+    this.#records.forEach((record, row) => {
+      if (isAccepted(record)) this.#seen.add(this.#passed, row);
+    });
   }
-
-  get(key: string): Value | undefined {
-    return this.#young.get(key) ?? this.#old.get(key);
-  }
-
-  add(key: string, value: Value): void {
-    if (this.get(key) !== undefined) return; // the first value is the one in the table
-    if (this.#young.size >= this.#generationMax) {
-      this.#old = this.#young;
-      this.#young = new Map();
-    }
-    this.#young.set(key, value);
-  }
-}
-
-function isEqual(a: Value, b: Value): boolean {
-  for (const name in a) {
-    if (a[name] !== b[name]) return false;
-  }
-  return true;
 }
 
 export const DEDUPLICATE_FN = registerDoFn(
