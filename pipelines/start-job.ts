@@ -30,13 +30,25 @@ export async function startJob(
   loading: Promise<RunnableGraph>,
 ): Promise<StartedJob | undefined> {
   const { log, clock, loaded } = context;
-  const { pipeline, input, runner: runnerName, once, takeover, retryTimeout } = loaded.config;
+  const {
+    pipeline,
+    input,
+    runner: runnerName,
+    once,
+    takeover,
+    retryTimeout,
+    epochRecordsMax,
+  } = loaded.config;
   if (!(await prepareDatabase(context, database))) return undefined;
   const { runner, graph } = await loading;
   const metrics = await openMetrics(context, database.description);
   log.info(`${pipeline}: ${input} into ${database.description}, runner ${runnerName}`);
   const { connection } = database;
-  const options = { pipeline, connection, once, takeover, retryTimeoutMs: retryTimeout, clock, log };
+  const options = {
+    ...{ pipeline, connection, once, takeover, clock, log },
+    retryTimeoutMs: retryTimeout,
+    bundleRecordsMax: epochRecordsMax,
+  };
   return { job: await runner.run(graph, options), metrics };
 }
 

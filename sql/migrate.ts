@@ -141,8 +141,17 @@ async function lock(session: SqlSession, log: MigrationLog): Promise<void> {
   const [row] = await session.query<{ ours: boolean }>(`select pg_try_advisory_lock(${LOCK_KEY}) as ours`);
   if (row?.ours) return;
   log.info("waiting for another migration of this database");
-  await session.query(`select pg_advisory_lock(${LOCK_KEY})`);
+  // Bounded: whoever tries again may be told to stop in between, which this wait cannot hear.
+  await session.query(`set lock_timeout = ${LOCK_WAIT_MS}`);
+  try {
+    await session.query(`select pg_advisory_lock(${LOCK_KEY})`);
+  } finally {
+    await session.query("reset lock_timeout").catch(() => undefined); // gone with the session
+  }
 }
+
+/** A longer wait ends with SQLSTATE 55P03, after which it can be tried again. */
+const LOCK_WAIT_MS = 15_000;
 
 async function applyMissing(
   session: SqlSession,

@@ -66,6 +66,7 @@ export class SqlSession implements SqlTransaction {
     });
     const session = new SqlSession(client);
     await client.connect();
+    await client.query(SERVER_KEEPALIVES);
     return session;
   }
 
@@ -136,6 +137,10 @@ export class SqlSession implements SqlTransaction {
     await this.#client.end().catch(() => undefined); // the connection may be gone already
   }
 }
+
+/** The server, too, finds out that the other end is gone, and lets go of locks within half a minute. */
+const SERVER_KEEPALIVES =
+  "set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 4";
 
 const INT2 = 21;
 const INT4 = 23;

@@ -1,9 +1,9 @@
 /** The DoFn of `deduplicate`: a bounded memory of accepted keys in front of the table's unique key. */
 import { isAccepted } from "./acceptance.js";
-import type { Sourced } from "./input-record.js";
+import type { RecordOrigin, Sourced } from "./input-record.js";
 import type { BundleContext, DoFn, ProcessContext, SetupContext } from "./primitives/do-fn.js";
 import { registerDoFn } from "./primitives/fn-registry.js";
-import { RecentKeys } from "./recent-keys.js";
+import { RecentValues } from "./recent-values.js";
 
 export interface DeduplicateConfig {
   /** Field of the value that identifies an event. */
@@ -25,8 +25,10 @@ type Value = Readonly<Record<string, unknown>>;
 export class DeduplicateFn implements DoFn<Sourced<Value>> {
   readonly #key: string;
   readonly #horizon: number;
-  #seen = new RecentKeys(1);
-  #passed: Sourced<Value>[] = [];
+  #seen = new RecentValues(1);
+  /** What passed in this bundle, packed, so that nothing else holds on to values that wait for their commit. */
+  #passed = this.#seen.createList();
+  #records: RecordOrigin[] = [];
 
   constructor(config: DeduplicateConfig) {
     if (!(Number.isInteger(config.horizon.records) && config.horizon.records > 0)) {
@@ -39,42 +41,34 @@ export class DeduplicateFn implements DoFn<Sourced<Value>> {
   }
 
   setup(context: SetupContext): void {
-    this.#seen = context.shared("seen", () => new RecentKeys(this.#horizon));
+    this.#seen = context.shared("seen", () => new RecentValues(this.#horizon));
+    this.#passed = this.#seen.createList();
   }
 
   startBundle(context: BundleContext): void {
-    const passed: Sourced<Value>[] = [];
-    this.#passed = passed;
-    context.afterCommit(() => {
-      for (const { record, value } of passed) {
-        if (isAccepted(record)) this.#seen.add(String(value[this.#key]), textOf(value));
-      }
-    });
+    this.#passed.clear();
+    this.#records = [];
+    context.afterCommit(() => this.#remember());
   }
 
   process(element: Sourced<Value>, context: ProcessContext): void {
-    const stored = this.#seen.get(String(element.value[this.#key]));
-    if (stored === undefined) {
-      this.#passed.push(element);
+    const passed = this.#passed;
+    passed.push(element.value, this.#key);
+    const remembered = this.#seen.look(passed, passed.length - 1);
+    if (remembered === "nothing") {
+      this.#records.push(element.record);
       context.output(element);
     } else {
-      context.ledger.add(
-        element.record.file.fileId,
-        stored === textOf(element.value) ? "duplicates" : "conflicts",
-      );
+      passed.dropLast();
+      context.ledger.add(element.record.file.fileId, remembered === "equal" ? "duplicates" : "conflicts");
     }
   }
-}
 
-/** All fields as one text, equal exactly for equal values of one schema. */
-function textOf(value: Value): string {
-  let text = "";
-  for (const name in value) {
-    const field = value[name];
-    // The length in front keeps fields apart, whatever they hold.
-    text += typeof field === "string" ? `${field.length}:${field}` : `,${JSON.stringify(field)},`;
+  #remember(): void {
+    this.#records.forEach((record, row) => {
+      if (isAccepted(record)) this.#seen.add(this.#passed, row);
+    });
   }
-  return text;
 }
 
 export const DEDUPLICATE_FN = registerDoFn(

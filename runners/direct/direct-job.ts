@@ -163,7 +163,7 @@ export class DirectJob implements Job {
       host: this.#host(side),
       run,
       clock,
-      bundleRecordsMax: BUNDLE_RECORDS_MAX,
+      bundleRecordsMax: this.#options.bundleRecordsMax ?? BUNDLE_RECORDS_MAX,
       drain: this.#drain.signal,
       cancel: this.#cancel.signal,
       onCommit: (report) => this.#committed(run, report),
@@ -237,7 +237,7 @@ export class DirectJob implements Job {
     this.#attempts += 1;
     const delayMs = backoffMs(this.#attempts, Math.random);
     const reason = error instanceof Error ? error.message : String(error);
-    log.warn(`the database is away, trying again: ${reason}`, { attempt: this.#attempts, delayMs });
+    log.debug("starting a new session", { reason, attempt: this.#attempts, delayMs });
     this.#tell({ type: "retry", reason, code: sqlStateOf(error) ?? null, attempt: this.#attempts, delayMs });
     await this.#sleep(delayMs);
   }
