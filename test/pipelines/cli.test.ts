@@ -12,10 +12,13 @@ import { parts } from "../../pipelines/wiring.js";
 const cli = fileURLToPath(new URL("../../pipelines/cli.js", import.meta.url));
 
 let cwd: string;
-before(async () => {
-  cwd = await mkdtemp(join(tmpdir(), "millrace-cli-"));
-});
-after(() => rm(cwd, { recursive: true }));
+/** Hooks of the block that calls it. */
+function useFreshState(): void {
+  before(async () => {
+    cwd = await mkdtemp(join(tmpdir(), "millrace-cli-"));
+  });
+  after(() => rm(cwd, { recursive: true }));
+}
 
 /** Runs the command in an empty folder, with nothing of ours in its environment. */
 async function run(argv: readonly string[], env: Record<string, string> = {}) {
@@ -29,6 +32,8 @@ async function run(argv: readonly string[], env: Record<string, string> = {}) {
 }
 
 describe("cli.js ends with 2 and says what to put right", () => {
+  useFreshState();
+
   const refusals: [string, string[], RegExp][] = [
     ["no verb", [], /^Usage: millrace/],
     ["an unknown verb", ["pipelin"], /^millrace: unknown command "pipelin"\. Did you mean "pipeline"\?\n$/],
@@ -94,6 +99,8 @@ describe("cli.js ends with 2 and says what to put right", () => {
 });
 
 describe("cli.js --help", () => {
+  useFreshState();
+
   for (const verb of verbs.filter(({ name }) => name in parts.verbs)) {
     it(`lists all options of ${verb.name}`, async () => {
       const { code, stdout } = await run([verb.name, "--help"]);

@@ -12,10 +12,13 @@ import type { VerbContext } from "../../pipelines/verb.js";
 import { commitReport, FakeJob, listLog, ManualClock, settle, sourceProgress } from "./fake-job.js";
 
 let input: string;
-beforeEach(async () => {
-  input = join(await mkdtemp(join(tmpdir(), "millrace-demo-")), "raw");
-});
-afterEach(() => rm(join(input, ".."), { recursive: true }));
+/** Hooks of the block that calls it. */
+function useFreshState(): void {
+  beforeEach(async () => {
+    input = join(await mkdtemp(join(tmpdir(), "millrace-demo-")), "raw");
+  });
+  afterEach(() => rm(join(input, ".."), { recursive: true }));
+}
 
 const database: OpenDatabase = {
   connection: {},
@@ -75,6 +78,8 @@ function bench(generate: (context: VerbContext) => Promise<number>) {
 }
 
 describe("runDemo()", () => {
+  useFreshState();
+
   it("generates into the input folder, lets the pipeline catch up, drains it, and prints the views", async () => {
     let given: VerbContext | undefined;
     const { job, clock, out, context } = bench(async (generator) => {

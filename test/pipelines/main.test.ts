@@ -8,13 +8,18 @@ import { commitReport, settle } from "./fake-job.js";
 
 let bench: CommandBench;
 let input: string;
-beforeEach(async () => {
-  bench = new CommandBench();
-  input = await mkdtemp(join(tmpdir(), "millrace-input-"));
-});
-afterEach(() => rm(input, { recursive: true }));
+/** Hooks of the block that calls it. */
+function useFreshState(): void {
+  beforeEach(async () => {
+    bench = new CommandBench();
+    input = await mkdtemp(join(tmpdir(), "millrace-input-"));
+  });
+  afterEach(() => rm(input, { recursive: true }));
+}
 
 describe("pipeline", () => {
+  useFreshState();
+
   it("runs on the embedded database, reports, and ends with 0", async () => {
     const code = bench.run("pipeline", `--input=${input}`, "--once");
     await bench.started();
@@ -128,6 +133,8 @@ describe("pipeline", () => {
 });
 
 describe("pipeline refuses", () => {
+  useFreshState();
+
   const refusals: [string, string[], string][] = [
     [
       "an unknown runner",

@@ -7,13 +7,18 @@ import { CommandBench } from "./command-bench.js";
 
 let bench: CommandBench;
 let input: string;
-beforeEach(async () => {
-  bench = new CommandBench();
-  input = await mkdtemp(join(tmpdir(), "millrace-input-"));
-});
-afterEach(() => rm(input, { recursive: true }));
+/** Hooks of the block that calls it. */
+function useFreshState(): void {
+  beforeEach(async () => {
+    bench = new CommandBench();
+    input = await mkdtemp(join(tmpdir(), "millrace-input-"));
+  });
+  afterEach(() => rm(input, { recursive: true }));
+}
 
 describe("the database of a command", () => {
+  useFreshState();
+
   const describeOf = async (...argv: string[]) => {
     expect(await bench.run("status", ...argv)).to.equal(0);
     return bench.out.trimEnd();

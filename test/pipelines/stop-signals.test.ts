@@ -9,15 +9,20 @@ let clock: ManualClock;
 let stops: string[];
 let stop: StopSignals;
 
-beforeEach(() => {
-  emitter = new EventEmitter();
-  clock = new ManualClock();
-  stops = [];
-  const stopAtOnce = (signal: string, exitCode: number) => void stops.push(`${signal} ${exitCode}`);
-  stop = watchStopSignals({ emitter, clock, stopAtOnce });
-});
+/** Hooks of the block that calls it. */
+function useFreshState(): void {
+  beforeEach(() => {
+    emitter = new EventEmitter();
+    clock = new ManualClock();
+    stops = [];
+    const stopAtOnce = (signal: string, exitCode: number) => void stops.push(`${signal} ${exitCode}`);
+    stop = watchStopSignals({ emitter, clock, stopAtOnce });
+  });
+}
 
 describe("watchStopSignals()", () => {
+  useFreshState();
+
   it("requests a stop at the first signal", () => {
     expect(stop.requested.aborted).to.equal(false);
     emitter.emit("SIGTERM");
@@ -60,6 +65,8 @@ describe("watchStopSignals()", () => {
 });
 
 describe("finishJob()", () => {
+  useFreshState();
+
   let job: FakeJob;
   let lines: string[];
   let end: Promise<JobEnd>;

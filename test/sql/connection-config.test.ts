@@ -27,12 +27,17 @@ const refusal = async (url: string | undefined, env: Record<string, string> = {}
   return (error as Error).message;
 };
 
-before(async () => {
-  home = await mkdtemp(join(tmpdir(), "millrace-home-"));
-});
-after(() => rm(home, { recursive: true }));
+/** Hooks of the block that calls it. */
+function useHome(): void {
+  before(async () => {
+    home = await mkdtemp(join(tmpdir(), "millrace-home-"));
+  });
+  after(() => rm(home, { recursive: true }));
+}
 
 describe("resolveConnection()", () => {
+  useHome();
+
   it("reads a URL with everything in it", async () => {
     const { connection } = await resolve(
       "postgresql://an%6e:p%40ss@db.example:6000/sh%6fp?sslmode=disable&options=-c%20a%3Db",
@@ -130,6 +135,8 @@ describe("resolveConnection()", () => {
 });
 
 describe("resolveConnection() and sslmode", () => {
+  useHome();
+
   const tls = async (query: string, offered: boolean) =>
     (
       await resolveConnection({
@@ -203,6 +210,8 @@ describe("resolveConnection() and sslmode", () => {
 });
 
 describe("resolveConnection() refuses without showing secrets", () => {
+  useHome();
+
   const cases: [string, string, string][] = [
     [
       "an unknown mode",
@@ -243,6 +252,8 @@ describe("resolveConnection() refuses without showing secrets", () => {
 });
 
 describe("describeConnection()", () => {
+  useHome();
+
   it("names host, port, database and user", async () => {
     expect(
       describeConnection((await resolve("postgres://ann:canary-2@db.example/shop")).connection),
@@ -264,6 +275,8 @@ describe("describeConnection()", () => {
 });
 
 describe("environmentNamesDatabase() and holdsPassword()", () => {
+  useHome();
+
   it("takes a host, port, database or service for a name, not a user or password", () => {
     for (const name of ["PGHOST", "PGPORT", "PGDATABASE", "PGSERVICE"])
       expect(environmentNamesDatabase({ [name]: "1" }), name).to.equal(true);

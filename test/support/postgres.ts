@@ -25,13 +25,13 @@ const databases = new Set<FreshDatabase>();
  * To stop one, take `ownServer()`.
  */
 export function testServer(): Promise<TestServer> {
-  running ??= givenServer() ?? startPrivateServer(wantedMajor());
+  running ??= givenServer() ?? startPrivateServer(wantedMajor(), { isDurable: false });
   return running;
 }
 
 /** A server of its own for a test that stops, kills or reconfigures it. */
 export async function ownServer(): Promise<PrivateServer> {
-  const server = await startPrivateServer(wantedMajor());
+  const server = await startPrivateServer(wantedMajor(), { isDurable: true });
   own.add(server);
   return server;
 }
