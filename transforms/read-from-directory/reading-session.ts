@@ -6,7 +6,7 @@ import { GzipBytes } from "./gzip-bytes.js";
 import type { SourceFile } from "./source-file.js";
 import { Tape } from "./tape.js";
 
-const CHUNK_BYTES = 64 * 1024;
+const CHUNK_BYTES = 128 * 1024;
 
 /** Reads on from a file's position. */
 export interface ReadingSession {
