@@ -1,4 +1,5 @@
 /** Reads a file from its position as far as it goes now, record by record. */
+import { setImmediate } from "node:timers/promises";
 import type { FileRef, Problem, ScannedRecord } from "../input-record.js";
 import type { Clock } from "../primitives/do-fn.js";
 import type { ReaderPosition, RecordFormat } from "../record-format.js";
@@ -8,6 +9,8 @@ import type { InputDirectory } from "./input-directory.js";
 import { createSession, type ReadingSession, readerAt } from "./reading-session.js";
 import type { SourceFile } from "./source-file.js";
 
+/** Records emitted before everything else that waits in this process gets its turn: well below a millisecond. */
+const RECORDS_PER_TURN = 100;
 /**
  * Sessions kept between visits: of gzip files, which would have to be inflated again from the start, and of
  * files with a rest longer than `KEPT_REST_BYTES`, which would have to be read again with every growth.
@@ -105,7 +108,7 @@ export class FileVisitor {
       if (outcome !== "passed") return outcome;
     }
     for (;;) {
-      if (!visit.drain()) return "stopped";
+      if (!(await visit.drain())) return "stopped";
       if ((target.isFull && visit.emitted > 0) || this.options.signal.aborted) return "stopped";
       const chunk = await session.next(visit.open, file.readableSize);
       if (chunk === undefined) break;
@@ -206,17 +209,27 @@ class Visit {
   }
 
   /** Emits the records that are complete; false when the bundle takes no more. */
-  drain(): boolean {
+  async drain(): Promise<boolean> {
+    for (;;) {
+      const outcome = this.#drainSome();
+      if (outcome !== "more") return outcome === "drained";
+      await setImmediate();
+    }
+  }
+
+  /** Without a break the answers of the database to the commit in flight would wait for a whole chunk. */
+  #drainSome(): "drained" | "full" | "more" {
     const { target, session, file } = this;
-    while (target.claim()) {
+    for (let left = RECORDS_PER_TURN; left > 0; left--) {
+      if (!target.claim()) return "full";
       const record = session.reader.next();
-      if (record === undefined) return true;
+      if (record === undefined) return "drained";
       if (this.emitted === 0 && file.state !== "reading") file.state = "reading";
       this.emitted++;
       this.last = record;
       target.emit(file.ref, record);
     }
-    return false;
+    return "more";
   }
 
   /** A dead letter for a range; `raw` is its beginning where it is a giant's. */
@@ -235,13 +248,13 @@ async function endQuietFile(visit: Visit): Promise<VisitOutcome> {
   visit.hasEnded = true;
   for (let chunk = await session.finish(); chunk !== undefined; chunk = await session.finish()) {
     visit.push(chunk);
-    if (!visit.drain()) return "stopped";
+    if (!(await visit.drain())) return "stopped";
   }
   if (session.corruption !== undefined) return reportCorruption(visit, session.corruption);
   const start = { ...session.reader.position };
   visit.last = undefined;
   session.reader.end();
-  if (!visit.drain()) return "stopped";
+  if (!(await visit.drain())) return "stopped";
   settleAtEnd(visit, start, visit.last);
   if (session.tape.end > start.byteOffset) file.state = "ended";
   return "at-end";
