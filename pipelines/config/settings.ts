@@ -53,7 +53,7 @@ const rows: readonly Row[] = [
   ["recursive", null, false, "look into subdirectories"],
   ["delimiter", "CHAR", ",", "what separates the fields of a record", '";"'],
   ["horizonRecords", "N", 65_536, "ids kept in the cache in front of the table's unique key", "65536"],
-  ["epochRecordsMax", "N", 10_000, "records in one commit, at most", "10000"],
+  ["epochRecordsMax", "N", 20_000, "records in one commit, at most", "20000"],
   ["epochBytesMax", "BYTES", "8MiB", "input bytes in one commit, at most", '"8MiB"'],
   ["retryTimeout", "SECONDS", "60s", "how long --once waits for a database that is away", '"60s"'],
   ["drainTimeout", "SECONDS", "30s", "how long a stop may take before it is forced", '"30s"'],

@@ -35,7 +35,7 @@ export interface EpochReport extends CommittedEpoch {
   readonly sources: readonly SourceProgress[];
 }
 
-/** One instance of every stage, and the commit that it must wait for before its next bundle. */
+/** One instance of every stage; its next bundle waits until the last is committed and finalized. */
 interface Slot {
   readonly processors: readonly BundleProcessor[];
   settled: Promise<void>;
@@ -63,7 +63,9 @@ export class EpochLoop {
   /** Impulses whose steps are no splittable DoFns: run once in the pipeline's life. */
   readonly #impulses: { readonly stage: number; readonly root: StageRoot }[] = [];
   #slots: Slot[] = [];
-  #earlier: Promise<unknown> = Promise.resolve();
+  /** Whether all earlier epochs are committed, and whether they are finalized too. */
+  #committed: Promise<unknown> = Promise.resolve();
+  #settled: Promise<unknown> = Promise.resolve();
   #failure: Promise<never>;
   #fail: (error: unknown) => void = () => undefined;
   #tracker: RestrictionTracker<unknown, unknown> | undefined;
@@ -138,15 +140,17 @@ export class EpochLoop {
     const { run, clock } = this.#options;
     const startedAtMs = clock.now();
     const startMs = clock.monotonicMs();
-    const epoch = new Epoch(run, this.#earlier, () => clock.monotonicMs());
+    const epoch = new Epoch(run, this.#committed, () => clock.monotonicMs());
     for (const processor of slot.processors) await processor.startBundle(epoch);
     for (const { stage, root } of impulses) {
       slot.processors[stage]?.processElement(root, new Uint8Array(), MIN_TIMESTAMP_MS);
     }
     for (const source of this.#sources) await this.#read(slot, source, epoch);
     const readMs = clock.monotonicMs() - startMs;
-    slot.settled = this.#finish(slot, epoch, { startedAtMs, readMs });
-    this.#earlier = slot.settled;
+    const committed = finishAndCommit(slot, epoch);
+    slot.settled = this.#finalize(slot, epoch, committed, { startedAtMs, readMs });
+    this.#committed = committed;
+    this.#settled = slot.settled;
     slot.settled.catch(this.#fail);
   }
 
@@ -191,13 +195,17 @@ export class EpochLoop {
     source.wake = next.resume ? next.wake?.then(resumeNow) : undefined;
   }
 
-  async #finish(
+  /** Lets the epoch after this one have the connection as soon as this one is committed. */
+  async #finalize(
     slot: Slot,
     epoch: Epoch,
+    committing: Promise<CommittedEpoch | undefined>,
     read: { readonly startedAtMs: number; readonly readMs: number },
   ): Promise<void> {
-    for (const processor of slot.processors) await processor.finishBundle();
-    const committed = await epoch.commit();
+    const earlier = this.#settled;
+    const committed = await committing;
+    await earlier;
+    await epoch.finalize();
     if (committed === undefined) return;
     const hasTime = epoch.minTimestampMs <= epoch.maxTimestampMs;
     this.#options.onCommit({
@@ -233,4 +241,9 @@ function splittable(slot: Slot, source: Source): SplittableStep {
   const step = slot.processors[source.stage]?.splittable(source.root);
   if (step === undefined) throw new Error("a source of the plan is no splittable step of its stage");
   return step;
+}
+
+async function finishAndCommit(slot: Slot, epoch: Epoch): Promise<CommittedEpoch | undefined> {
+  for (const processor of slot.processors) await processor.finishBundle();
+  return epoch.commit();
 }

@@ -72,23 +72,24 @@ export class Epoch implements BundleScope {
   }
 
   /**
-   * Commits what the steps did, then runs what waits for the commit. Call it after every step has
-   * finished its bundle.
+   * Commits what the steps did. Call it after every step has finished its bundle, and `finalize` after it.
    * @throws FencedError when another run has taken over.
    * @throws the driver's error; whether the commit happened is then for the database to say.
    */
   async commit(): Promise<CommittedEpoch | undefined> {
     await this.earlier;
     if (!this.ledger.isEmpty) await this.transaction();
-    const committed =
-      this.#transaction === undefined ? undefined : await this.#commit(await this.#transaction);
+    return this.#transaction === undefined ? undefined : this.#commit(await this.#transaction);
+  }
+
+  /** Runs what waits for the commit; the next epoch may be committing meanwhile. */
+  async finalize(): Promise<void> {
     failpoint("before-finalize");
     for (const callback of this.#callbacks) {
       const done = callback();
       if (done !== undefined) await done;
     }
     failpoint("after-finalize");
-    return committed;
   }
 
   async #open(): Promise<EpochTransaction> {

@@ -30,6 +30,7 @@ export async function startBenchServer(): Promise<BenchServer> {
   });
   await server.stop();
   await server.start();
+  await withSession({ host, port, user, password, database: "postgres" }, checkSettings);
   const postmasterPid = Number.parseInt(readFileSync(join(server.dataDir, "postmaster.pid"), "utf8"), 10);
   const migrated = async () => {
     const database = await freshDatabase(server);
@@ -40,6 +41,14 @@ export async function startBenchServer(): Promise<BenchServer> {
     return database;
   };
   return { server, postmasterPid, migrated };
+}
+
+/** @throws when the server was started with other settings: its figures would be worth nothing. */
+async function checkSettings(session: SqlSession): Promise<void> {
+  for (const [name, value] of Object.entries(SETTINGS)) {
+    const [row] = await session.query<{ setting: string }>("select current_setting($1) as setting", [name]);
+    if (row?.setting !== value) throw new Error(`the server's ${name} must be ${value}, got ${row?.setting}`);
+  }
 }
 
 /** Runs `work` on a session of its own. */

@@ -48,7 +48,7 @@ describe("mergeConfig()", () => {
       recursive: false,
       delimiter: ",",
       horizonRecords: 65_536,
-      epochRecordsMax: 10_000,
+      epochRecordsMax: 20_000,
       epochBytesMax: 8_388_608,
       retryTimeout: 60_000,
       drainTimeout: 30_000,
