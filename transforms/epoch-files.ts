@@ -60,12 +60,15 @@ export class EpochFiles {
     return { from, to: this.#published(epoch) };
   }
 
-  /** Gives a committed epoch's file its final name. */
-  async publish(file: PendingFile): Promise<void> {
-    await rename(file.from, file.to).catch(async (error: NodeJS.ErrnoException) => {
-      // A run that took over may have published it already, while this process was stopped.
-      if (error.code !== "ENOENT" || !(await exists(file.to))) throw error;
-    });
+  /**
+   * Gives a committed epoch's file its final name; where another database's epoch of that number has
+   * taken it, in the same folder, the name keeps the run_id. Nothing published is ever replaced.
+   */
+  async publish({ from, to }: PendingFile): Promise<void> {
+    const isTaken = await exists(to);
+    // A run that took over may have published it already, while this process was stopped.
+    if (isTaken && !(await exists(from))) return;
+    await rename(from, isTaken ? path.join(this.directory, path.basename(from)) : to);
     failpoint("after-publish");
     await syncDirectory(this.directory);
   }

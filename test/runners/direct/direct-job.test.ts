@@ -252,6 +252,18 @@ describe("DirectRunner", () => {
     expect(job.totals.eventsWritten).to.equal(1);
   });
 
+  it("refuses a source that is fed by another step, before anything runs", async () => {
+    const pipeline = new Pipeline();
+    const once = new Root(pipeline).apply(withName("Impulse", impulse()));
+    const names = P(once).apply(withName("Names", registeredParDo<Uint8Array, Uint8Array>(PARSE, null)));
+    const config = { values: [], ends: true, atOnce: 1 };
+    P(names).apply(withName("Read", splittableParDo(ARRAY_SOURCE, config, { bounded: true })));
+    const error = await start(pipeline).catch((thrown: unknown) => thrown);
+    expect((error as Error).message).to.equal(
+      'the direct runner cannot run this pipeline, it lacks:\n  Read: splittable DoFn (fed by "Names.main", not by an impulse)',
+    );
+  });
+
   it("drains: commits what was read and ends", async () => {
     const job = await start(graph([{ id: "a", price: "1" }], { ends: false }));
     await new Promise<void>((resolve) => {
