@@ -30,7 +30,7 @@ export class StepFailedError extends Error {
   }
 }
 
-/** Promises of asynchronous elements that a step may have pending before the bundle waits for them. */
+/** A step as its bundles run it; what asynchronous elements have pending is awaited when the bundle ends. */
 export class StepRunner {
   scope: BundleScope | undefined;
   /** Counts what a splittable DoFn emits; undefined outside its `process`. */

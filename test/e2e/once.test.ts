@@ -1,11 +1,11 @@
 /** `pipeline --once` on a folder with every trouble: exact rows, dead letters and counts, and nothing twice. */
+
 import { appendFile, readdir, readFile, unlink, writeFile } from "node:fs/promises";
 import { expect } from "chai";
-import { SqlSession } from "../../sql/sql-session.js";
 import type { PipelineStatus } from "../../sql/status.js";
-import { type FreshDatabase, freshDatabase } from "../support/postgres.js";
-import { jsonLines, Product } from "../support/product.js";
+import { jsonLines } from "../support/product.js";
 import { ExpectedFile, HEADER, type Letter } from "./expected-file.js";
+import { product, session, useFreshProduct } from "./fresh-product.js";
 import { event, FORBIDDEN, stored, troubledFiles } from "./troubled-input.js";
 
 const TRIGGER = `
@@ -32,26 +32,8 @@ interface StoredLetter extends Omit<Letter, "raw"> {
   readonly file_id: number;
 }
 
-let database: FreshDatabase;
-let session: SqlSession;
-let product: Product;
-
-/** Inside of a `describe`: at the top of the file they would be hooks of the whole run. */
-function useHooks(): void {
-  beforeEach(async () => {
-    database = await freshDatabase();
-    session = await SqlSession.connect({ connection: database.connection, applicationName: "test" });
-    product = await Product.create(database.url);
-  });
-  afterEach(async () => {
-    await product.clear();
-    await session.close();
-    await database.drop();
-  });
-}
-
 describe("pipeline --once on a troubled folder", () => {
-  useHooks();
+  useFreshProduct();
 
   const settings: [string, string[]][] = [
     ["in one epoch", []],

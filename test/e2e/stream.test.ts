@@ -1,36 +1,19 @@
 /** `pipeline` as a stream: files that come and grow while it runs, and every way to stop it. */
+
 import { appendFile, rename, writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { SqlSession } from "../../sql/sql-session.js";
-import { type FreshDatabase, freshDatabase } from "../support/postgres.js";
-import { descendantsOf, jsonLines, Product, type RunningCommand, until } from "../support/product.js";
+import { descendantsOf, jsonLines, type RunningCommand, until } from "../support/product.js";
 import { HEADER } from "./expected-file.js";
+import { database, product, session, useFreshProduct } from "./fresh-product.js";
 import { event } from "./troubled-input.js";
 
 const RUNS = /user-events: .* into .*, runner direct/;
 const SAME_SIGNAL_MS = 1_000;
 
-let database: FreshDatabase;
-let session: SqlSession;
-let product: Product;
-
-/** Inside of a `describe`: at the top of the file they would be hooks of the whole run. */
-function useHooks(): void {
-  beforeEach(async () => {
-    database = await freshDatabase();
-    session = await SqlSession.connect({ connection: database.connection, applicationName: "test" });
-    product = await Product.create(database.url);
-  });
-  afterEach(async () => {
-    await product.clear();
-    await session.close();
-    await database.drop();
-  });
-}
-
 describe("pipeline as a stream", () => {
-  useHooks();
+  useFreshProduct();
 
   it("takes renamed and growing files while it runs, shows its pid, and drains by SIGTERM", async () => {
     const command = product.start(["pipeline", "--json"]);
@@ -101,7 +84,7 @@ describe("pipeline as a stream", () => {
 });
 
 describe("npm run pipeline", () => {
-  useHooks();
+  useFreshProduct();
 
   it("drains when npm is told to stop, and ends with 0", async () => {
     const npm = product.startNpm("pipeline", product.folderFlags);

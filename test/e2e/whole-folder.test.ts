@@ -1,33 +1,15 @@
 /** Whole runs over a folder: generated events by their manifest, and finished files that leave it. */
+
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { expect } from "chai";
 import type { Manifest } from "../../data/generate/manifest.js";
-import { SqlSession } from "../../sql/sql-session.js";
-import { type FreshDatabase, freshDatabase } from "../support/postgres.js";
-import { jsonLines, Product, until } from "../support/product.js";
+import { jsonLines, until } from "../support/product.js";
 import { HEADER } from "./expected-file.js";
+import { product, session, useFreshProduct } from "./fresh-product.js";
 import { event } from "./troubled-input.js";
 
-let database: FreshDatabase;
-let session: SqlSession;
-let product: Product;
-
-/** Inside of a `describe`: at the top of the file they would be hooks of the whole run. */
-function useHooks(): void {
-  beforeEach(async () => {
-    database = await freshDatabase();
-    session = await SqlSession.connect({ connection: database.connection, applicationName: "test" });
-    product = await Product.create(database.url);
-  });
-  afterEach(async () => {
-    await product.clear();
-    await session.close();
-    await database.drop();
-  });
-}
-
 describe("generate, then pipeline", () => {
-  useHooks();
+  useFreshProduct();
 
   it("writes what the manifest calls unique, drops its duplicates, parts with its malformed records", async () => {
     const rates = ["--malformed-rate=0.05", "--duplicate-rate=0.1"];
@@ -78,7 +60,7 @@ describe("generate, then pipeline", () => {
 });
 
 describe("pipeline --when-done", () => {
-  useHooks();
+  useFreshProduct();
 
   const file = (...ids: string[]) => `${HEADER}\n${ids.map((id) => `${event(id)}\n`).join("")}`;
   const ids = async () => {
