@@ -1,64 +1,93 @@
 /** What a bundle processor needs from whatever hosts it: the direct runner, or an SDK harness. */
 import type { BundleContext, EpochTransaction, SetupContext } from "../../transforms/primitives/do-fn.js";
+import type { Metrics } from "../../transforms/primitives/metrics.js";
+import type { Residual, TimerUpdate } from "../engine/bundle.js";
+import type { Element, Window } from "../engine/element.js";
+import type { BagCell } from "../engine/state-store.js";
 
 /** A host lives as long as its processors: one run of the pipeline. */
 export interface BundleHost {
   /** What the DoFn of this step gets in `setup`. */
   setupContext(step: string): SetupContext;
-  /** Takes an element of a PCollection that another stage reads. */
-  emit(collection: string, value: unknown, timestampMs: number): void;
   /** Absent where the host has none; a graph that needs it is refused before the first element. */
   readonly state?: StateHost;
-  readonly timers?: TimerHost;
   readonly sideInputs?: SideInputHost;
 }
 
 /** One bundle, as its host sees it: effects are collected here and committed together. */
-export interface BundleScope extends BundleContext {
+export interface BundleScope extends Omit<BundleContext, "metrics"> {
+  metrics(step: string): Metrics;
+  /** Takes an element of a PCollection that another stage reads. */
+  emit(collection: string, element: Element): void;
+  /** Takes the setting or clearing of a timer. */
+  setTimer(update: TimerUpdate): void;
+  /** Takes what is left of a restriction. `wake` ends the wait for `resumeAtMs` earlier, as a hint. */
+  addResidual(residual: Residual, wake?: Promise<void>): void;
+  /**
+   * A splittable DoFn begins with a restriction: until the function returned is called, the host may have it
+   * stopped at any time.
+   */
+  beginRestriction(active: ActiveRestriction): () => void;
+  /** Told of each element that a splittable root emits, before its consumers see it. */
+  sourceEmitted(timestampMs: number): void;
+  /** The processing clock, ms since 1970. */
+  processingTimeMs(): number;
   transaction(): Promise<EpochTransaction>;
 }
 
-/**
- * Keyed state. The declared value, bag and combining cells of a key are made resident before its
- * elements run, so that reads are plain values; maps, sets and large bags may answer later.
- */
+/** A restriction being worked on. */
+export interface ActiveRestriction {
+  readonly root: string;
+  /** The rest of it is a residual from now on; does nothing when there is no rest. */
+  checkpoint(): void;
+}
+
+/** Keyed state. */
 export interface StateHost {
-  /** Makes the cells of the keys readable without a promise. */
-  load(step: string, keys: readonly Uint8Array[]): void | Promise<void>;
-  read(step: string, stateId: string, key: Uint8Array, window: unknown): Iterable<unknown>;
-  readMapKey(
-    step: string,
-    stateId: string,
-    key: Uint8Array,
-    window: unknown,
-    mapKey: Uint8Array,
-  ): Iterable<unknown> | Promise<Iterable<unknown>>;
-  append(step: string, stateId: string, key: Uint8Array, window: unknown, values: readonly unknown[]): void;
-  clear(step: string, stateId: string, key: Uint8Array, window: unknown): void;
+  /**
+   * Makes the value, bag and combining cells of these keys and windows readable without a promise.
+   * `stateIds` are those that the step declares as such.
+   */
+  load(
+    root: string,
+    keys: readonly { readonly keyId: string; readonly key: unknown; readonly window: Window }[],
+    stateIds: readonly string[],
+  ): void | Promise<void>;
+  /** The cells of a key and window that were loaded. */
+  cells(root: string, keyId: string, window: Window): HostCells;
+  /** Writes everything back that is kept until the end of the bundle. */
+  flush(): void | Promise<void>;
 }
 
-/** Timers of both domains; times in ms since 1970. */
-export interface TimerHost {
-  set(timer: {
-    readonly step: string;
-    readonly family: string;
-    readonly tag: string;
-    readonly key: Uint8Array;
-    readonly window: unknown;
-    readonly fireAtMs: number;
-    /** The hold: event time of what the timer will emit. */
-    readonly outputTimestampMs: number;
-  }): void;
-  clear(step: string, family: string, tag: string, key: Uint8Array, window: unknown): void;
+/** The cells of a key and window: the engine's `KeyCells`, or ones whose maps answer later. */
+export interface HostCells {
+  bag(stateId: string): BagCell;
+  multimap(stateId: string): HostMultimap;
 }
 
-/** Side inputs, loaded for a window before the element that reads them. */
+export interface HostMultimap {
+  get(keyId: string, key: unknown): readonly unknown[] | Promise<readonly unknown[]>;
+  put(keyId: string, key: unknown, values: readonly unknown[]): void;
+  remove(keyId: string, key: unknown): void;
+  clear(): void;
+  entries():
+    | Iterable<readonly [key: unknown, values: readonly unknown[]]>
+    | Promise<Iterable<readonly [key: unknown, values: readonly unknown[]]>>;
+}
+
+/** Side inputs, loaded for a window (of the side input) before the element that reads them. */
 export interface SideInputHost {
-  load(collection: string, window: unknown): void | Promise<void>;
-  iterable(collection: string, window: unknown): Iterable<unknown>;
-  multimap(
-    collection: string,
-    window: unknown,
-    key: Uint8Array,
-  ): Iterable<unknown> | Promise<Iterable<unknown>>;
+  load(step: string, sideInput: string, window: Window): void | Promise<void>;
+  /** All elements; loaded before. */
+  elements(step: string, sideInput: string, window: Window): readonly unknown[];
+  /** Of elements `{ key, value }`, the values of a key. */
+  values(
+    step: string,
+    sideInput: string,
+    window: Window,
+    keyId: string,
+    key: unknown,
+  ): readonly unknown[] | Promise<readonly unknown[]>;
+  /** Of elements `{ key, value }`, the distinct keys. */
+  keys(step: string, sideInput: string, window: Window): Iterable<unknown> | Promise<Iterable<unknown>>;
 }

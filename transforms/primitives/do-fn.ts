@@ -1,5 +1,11 @@
-/** The contract between a DoFn and whatever runs it: the direct runner today, an SDK harness next. */
+/** The contract between a DoFn and whatever runs it: the direct runner, or an SDK harness. */
 import type { SqlQueries, SqlTransaction } from "../../sql/sql-session.js";
+import type { Metrics } from "./metrics.js";
+import type { SideInputOf, SideInputSpec } from "./side-input-spec.js";
+import type { StateOf, StateSpec } from "./state-spec.js";
+import type { FiredTimer, Timer, TimerSpec } from "./timer-spec.js";
+import type { WatermarkEstimator } from "./watermark-estimator.js";
+import type { PaneInfo, Window, WindowedValue } from "./window.js";
 
 /** The tag of a DoFn's main output. */
 export const MAIN_OUTPUT = "main";
@@ -45,6 +51,8 @@ export interface SetupContext {
 /** What a DoFn may do while it works on a bundle. */
 export interface BundleContext {
   readonly ledger: Ledger;
+  /** Metrics of this step; what is counted becomes visible with the commit as committed, before it as attempted. */
+  readonly metrics: Metrics;
   /**
    * Registers work for after the commit of this bundle is known to have happened: Beam's bundle
    * finalization. Callbacks run in registration order, at most once; after a crash they do not run,
@@ -61,14 +69,38 @@ export interface OutputContext {
   outputTo(tag: string, value: unknown, timestampMs?: number): void;
 }
 
-/** Given to `process`: valid for this call only. */
-export interface ProcessContext extends BundleContext, OutputContext {
-  /** Event time of the element, ms since 1970, UTC. */
+/** What a DoFn may use while it works for an element or a timer. */
+export interface ElementContext extends BundleContext, OutputContext {
+  /** Event time of the element, or the output timestamp of the timer, ms since 1970, UTC. */
   readonly timestampMs: number;
+  /**
+   * The window of the element. A DoFn with state, timers, side inputs or `observesWindows` is called once
+   * for each window of an element; any other once for all. @throws for the latter when there are several.
+   */
+  readonly window: Window;
+  readonly pane: PaneInfo;
+  /** The key, in a DoFn that declares state or timers. @throws in any other. */
+  readonly key: unknown;
+  /** The cell of the current key and window. `spec` is a field of this DoFn. */
+  state<Spec extends StateSpec>(spec: Spec): StateOf<Spec>;
+  /** A timer of the current key and window. `spec` is a field of this DoFn. */
+  timer(spec: TimerSpec, tag?: string): Timer;
+  /** The side input for the element's window. `spec` is a field of this DoFn. */
+  sideInput<Spec extends SideInputSpec>(spec: Spec): SideInputOf<Spec>;
+  /** Emits with windows and pane of its own: what window assignment does. */
+  outputWindowed(tag: string, element: WindowedValue): void;
+}
+
+/** Given to `process`: valid for this call only (until its promise is settled, if it gives one). */
+export interface ProcessContext extends ElementContext {
+  /** The windows of the element, all of them where the DoFn is called once for all. */
+  readonly windows: readonly Window[];
 }
 
 /** Given to `finishBundle`: outputs and the bundle's own transaction. */
 export interface FinishBundleContext extends BundleContext, OutputContext {
+  /** Emits into windows of the caller's choice. Without windows, outputs go into the global window. */
+  outputWindowed(tag: string, element: WindowedValue): void;
   /**
    * The open transaction in which everything of this bundle is committed, or nothing. Resolves when
    * it is this bundle's turn; the host commits, the DoFn never does.
@@ -83,14 +115,37 @@ export interface EpochTransaction extends SqlTransaction {
 }
 
 /**
- * A Beam DoFn. `process` returns nothing or a promise; a promise makes the step asynchronous, no
- * promise is created for a synchronous one. Registered by name (see `registerDoFn`), with a JSON
- * configuration, so that another process can build it again.
+ * What `process` may give: nothing; outputs for the main output; or a promise or an async iterable of
+ * them, which makes the step asynchronous. No promise is created for a synchronous step.
+ */
+// biome-ignore lint/suspicious/noConfusingVoidType: a function that returns nothing is a DoFn too
+export type ProcessResult =
+  | void
+  | Iterable<unknown>
+  | Promise<void | Iterable<unknown>>
+  | AsyncIterable<unknown>;
+
+/**
+ * A Beam DoFn, registered by name (see `registerDoFn`) with a JSON configuration, so that another
+ * process can build it again.
+ *
+ * Fields that hold a StateSpec, a TimerSpec or a SideInputSpec declare state, timers and side inputs
+ * under the field's name. With state or timers the DoFn is stateful: its input is `{ key, value }`, and
+ * the elements and timers of one key run one after the other, also when `process` is asynchronous.
  */
 export interface DoFn<In = unknown> {
+  /** Call it once for each window of an element, because it looks at `context.window`. */
+  readonly observesWindows?: boolean;
+  /** Elements of one key come in the order of their event times, as far as lateness allows. */
+  readonly requiresTimeSortedInput?: boolean;
+  /** How many elements an asynchronous `process` may work on at once; by default 64. */
+  readonly concurrencyMax?: number;
   setup?(context: SetupContext): void | Promise<void>;
   startBundle?(context: BundleContext): void | Promise<void>;
-  process(element: In, context: ProcessContext): void | Promise<void>;
+  process(element: In, context: ProcessContext): ProcessResult;
+  onTimer?(timer: FiredTimer, context: ElementContext): ProcessResult;
+  /** Called once for a key and window that had state, before its state is removed for good. */
+  onWindowExpiration?(context: ElementContext): ProcessResult;
   finishBundle?(context: FinishBundleContext): void | Promise<void>;
   teardown?(): void | Promise<void>;
 }
@@ -113,23 +168,52 @@ export interface RestrictionTracker<Restriction, Position> {
   /** Splits off the rest. `fraction` 0 = checkpoint now. Undefined: there is nothing to split off. */
   trySplit(fraction: number): { primary: Restriction; residual: Restriction } | undefined;
   currentRestriction(): Restriction;
+  /** Called when `process` says it is done. @throws when part of the restriction was neither claimed nor split off. */
+  checkDone?(): void;
+  /** Work done and left, in any unit. */
+  progress?(): { readonly completed: number; readonly remaining: number };
+}
+
+/** Given to a splittable DoFn's `process`. */
+export interface SplittableProcessContext<WatermarkState = unknown> extends ProcessContext {
+  /** The one that `createWatermarkEstimator` made. @throws where the DoFn has none. */
+  readonly watermarkEstimator: WatermarkEstimator<WatermarkState>;
 }
 
 /**
  * A splittable DoFn: works on a restriction of an element, stops when the tracker says so, and says
- * when to go on. The direct host runs one bundle after the other: `process` of the next bundle starts
- * while `finishBundle` of this one may still be waiting for its transaction.
+ * when to go on. Restrictions and states of estimators are JSON. Without a watermark estimator the
+ * output watermark waits for the end of the restriction.
+ *
+ * The direct host runs one bundle after the other: `process` of the next bundle starts while
+ * `finishBundle` of this one may still be waiting for its transaction.
  */
-export interface SplittableDoFn<In = unknown, Restriction = unknown, Position = unknown> {
+export interface SplittableDoFn<
+  In = unknown,
+  Restriction = unknown,
+  Position = unknown,
+  WatermarkState = unknown,
+> {
+  readonly observesWindows?: boolean;
   setup?(context: SetupContext): void | Promise<void>;
   initialRestriction(element: In): Restriction;
+  /** Parts to be worked on independently; by default the restriction as it is. */
+  splitRestriction?(element: In, restriction: Restriction): Iterable<Restriction>;
+  /** Work in the restriction, in any unit, at least 0; by default 1. */
+  restrictionSize?(element: In, restriction: Restriction): number;
   createTracker(restriction: Restriction): RestrictionTracker<Restriction, Position>;
+  /** The bounded rest that is still done when the pipeline drains; undefined: none. By default all of a bounded, none of an unbounded one. */
+  truncateRestriction?(element: In, restriction: Restriction): Restriction | undefined;
+  initialWatermarkState?(element: In, restriction: Restriction, timestampMs: number): WatermarkState;
+  createWatermarkEstimator?(state: WatermarkState): WatermarkEstimator<WatermarkState>;
   startBundle?(context: BundleContext): void | Promise<void>;
+  /** Nothing returned means done, as `{ resume: false }` does. */
   process(
     element: In,
     tracker: RestrictionTracker<Restriction, Position>,
-    context: ProcessContext,
-  ): Promise<ProcessContinuation>;
+    context: SplittableProcessContext<WatermarkState>,
+    // biome-ignore lint/suspicious/noConfusingVoidType: a function that returns nothing is done
+  ): ProcessContinuation | void | Promise<ProcessContinuation | void>;
   finishBundle?(context: FinishBundleContext): void | Promise<void>;
   teardown?(): void | Promise<void>;
   /** How far this source is; the offsets are those of the instance's last bundle. */

@@ -4,3 +4,5 @@
 export const MIN_TIMESTAMP_MS = -9223372036854774;
 /** Nothing comes later. */
 export const MAX_TIMESTAMP_MS = 9223372036854774;
+/** The last event time of the global window: one day before the end, so that its timers still fire. */
+export const GLOBAL_WINDOW_END_MS = 9223371950454774;

@@ -1,0 +1,23 @@
+/** What the engine asks of a GroupByKey: one object a node, told of elements and of time. */
+import type { Element } from "./element.js";
+
+/** How far time is for a node. */
+export interface Times {
+  readonly inputWatermarkMs: number;
+  readonly processingTimeMs: number;
+}
+
+export interface GroupByKeyOperator {
+  /** Buffers elements (`value` is `{ key, value }`) and fires what their arrival makes ready. Late ones are dropped and counted. */
+  add(elements: readonly Element[], times: Times): void;
+  /** Fires whatever time has made ready since: event-time triggers, processing-time triggers, expirations, in order. */
+  advance(times: Times): void;
+  /** The panes fired since the last call, in order: `{ key, value: Iterable }`, one window each. */
+  takeOutput(): Element[];
+  /** The output watermark may not pass this: the event time of the earliest pane still to come. Maximum if there is none. */
+  readonly holdMs: number;
+  /** When processing time next makes something ready. */
+  readonly nextProcessingTimeMs: number | undefined;
+  /** Elements dropped because their window had expired, since the start: once for each window. */
+  readonly droppedDueToLateness: number;
+}
