@@ -10,8 +10,8 @@ import type { Epoch } from "./epoch.js";
 export interface ScopeLimits {
   /** Elements that splittable steps emit into one bundle, at the most. */
   readonly sourceRecordsMax: number;
-  /** Whether restrictions shall stop as soon as they begin: the job drains. */
-  readonly isStopping: () => boolean;
+  /** Fires when what a restriction has left shall wait for the drain to truncate it. */
+  readonly drain: AbortSignal;
   readonly processingTimeMs: () => number;
   readonly onWake: (root: string) => void;
 }
@@ -19,6 +19,8 @@ export interface ScopeLimits {
 /** Effects of one bundle on its epoch, and its result for the engine. */
 export class DirectBundleScope implements BundleScope {
   readonly ledger: Ledger;
+  /** What is worked on is the truncated rest of a drain: it is done to its end. */
+  isTruncated = false;
   readonly #epoch: Epoch;
   readonly #limits: ScopeLimits;
   readonly #active = new Set<ActiveRestriction>();
@@ -61,12 +63,13 @@ export class DirectBundleScope implements BundleScope {
 
   addResidual(residual: Residual, wake?: Promise<void>): void {
     this.#residuals.push(residual);
-    wake?.then(() => this.#limits.onWake(residual.root));
+    const wakeUp = () => this.#limits.onWake(residual.root);
+    wake?.then(wakeUp, wakeUp);
   }
 
   beginRestriction(active: ActiveRestriction): () => void {
     this.#active.add(active);
-    if (this.#limits.isStopping()) active.checkpoint();
+    if (this.#limits.drain.aborted && !this.isTruncated) active.checkpoint();
     return () => void this.#active.delete(active);
   }
 

@@ -7,7 +7,8 @@ import type { Job } from "./job.js";
 export interface RunnerOptions {
   /** Name under which positions, epoch and counts are kept, e.g. `user-events`. */
   readonly pipeline: string;
-  readonly connection: ConnectionConfig;
+  /** Where it all is committed. Without one the job lives in memory alone, and ends with its first failure. */
+  readonly connection?: ConnectionConfig | undefined;
   /** Process what is there now, commit it, end. */
   readonly once: boolean;
   /** Terminate whoever holds the pipeline. */
@@ -16,6 +17,8 @@ export interface RunnerOptions {
   readonly retryTimeoutMs: number;
   /** Elements that the sources emit into one epoch, at the most. */
   readonly bundleRecordsMax?: number;
+  /** Elements that a stage is given in one bundle, at the most. */
+  readonly bundleElementsMax?: number;
   readonly clock: Clock;
   readonly log: Log;
 }
