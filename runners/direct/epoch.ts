@@ -26,6 +26,8 @@ export interface Committer {
   begin(metrics: EpochMetrics, earlier: Promise<unknown>): Epoch;
   /** Calls back when nothing can be committed any more. */
   whenBroken(callback: (error: unknown) => void): void;
+  /** The run has failed: what is still committing fails at once, so that it can be waited for. */
+  abandon(): Promise<void>;
 }
 
 /** What a commit did. */

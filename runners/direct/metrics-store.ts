@@ -1,6 +1,12 @@
 /** The metrics of a running job: each epoch counts by itself, and becomes committed with its commit. */
 import type { Counter, Distribution, Gauge, Metrics } from "../../transforms/primitives/metrics.js";
-import type { DistributionValue, GaugeValue, MetricResult, MetricResults } from "../job/metrics.js";
+import {
+  addDistributions,
+  type DistributionValue,
+  type GaugeValue,
+  type MetricResult,
+  type MetricResults,
+} from "../job/metrics.js";
 
 /** Values by step, then name. */
 type Table<Value> = Map<string, Map<string, Value>>;
@@ -127,15 +133,6 @@ class StepMetrics implements Metrics {
     }
     return cell;
   }
-}
-
-function addDistributions(a: DistributionValue, b: DistributionValue): DistributionValue {
-  return {
-    count: a.count + b.count,
-    sum: a.sum + b.sum,
-    min: Math.min(a.min, b.min),
-    max: Math.max(a.max, b.max),
-  };
 }
 
 function inner<Value>(table: Table<Value>, step: string): Map<string, Value> {

@@ -44,6 +44,10 @@ export class PostgresCommitter implements Committer {
   whenBroken(callback: (error: unknown) => void): void {
     this.state.session.whenBroken(callback);
   }
+
+  async abandon(): Promise<void> {
+    await this.state.session.close();
+  }
 }
 
 /**

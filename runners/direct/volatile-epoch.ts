@@ -34,6 +34,10 @@ export class VolatileCommitter implements Committer {
   whenBroken(): void {
     // Memory does not break.
   }
+
+  async abandon(): Promise<void> {
+    // Nothing is under way outside of this process.
+  }
 }
 
 class VolatileEpoch extends Epoch {

@@ -52,3 +52,13 @@ export function filterMetrics(results: MetricResults, filter: MetricFilter): Met
     gauges: results.gauges.filter(matches),
   };
 }
+
+/** Of all values given to the one or the other. */
+export function addDistributions(a: DistributionValue, b: DistributionValue): DistributionValue {
+  return {
+    count: a.count + b.count,
+    sum: a.sum + b.sum,
+    min: Math.min(a.min, b.min),
+    max: Math.max(a.max, b.max),
+  };
+}

@@ -1,6 +1,6 @@
 /** What every runner takes, and what it gives back. */
 import type { ConnectionConfig } from "../../sql/sql-session.js";
-import type { Pipeline } from "../../transforms/primitives/beam.js";
+import type { Pipeline, runnerApi } from "../../transforms/primitives/beam.js";
 import type { Clock, Log } from "../../transforms/primitives/do-fn.js";
 import type { Job } from "./job.js";
 
@@ -28,5 +28,5 @@ export interface Runner {
    * Starts the graph. @throws UnsupportedFeatureError, naming every feature the runner lacks, before
    * the first element is read.
    */
-  run(pipeline: Pipeline, options: RunnerOptions): Promise<Job>;
+  run(pipeline: Pipeline | runnerApi.Pipeline, options: RunnerOptions): Promise<Job>;
 }
