@@ -4,7 +4,6 @@ import type { GroupByKeyNode } from "./engine-graph.js";
 import type { GroupByKeyOperator, Times } from "./group-by-key-operator.js";
 import {
   combineHold,
-  createGroup,
   createKeyWindow,
   type KeyWindow,
   mergeInto,
