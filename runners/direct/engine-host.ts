@@ -4,6 +4,7 @@ import type { Clock, Log, SetupContext } from "../../transforms/primitives/do-fn
 import type { BundleHost, SideInputHost, StateHost, StepFacts } from "../bundle/host.js";
 import type { Window } from "../engine/element.js";
 import type { StateStore } from "../engine/state-store.js";
+import type { HostedGraph } from "./hosted-graph.js";
 import { NoDatabaseError } from "./volatile-epoch.js";
 
 /** What a host takes from the engine. */
@@ -22,19 +23,6 @@ export interface EngineHostOptions {
   /** Undefined: a step that asks for it fails. */
   readonly database: SqlQueries | undefined;
   readonly graph: HostedGraph;
-}
-
-/** What a host takes from the graph. */
-export interface HostedGraph {
-  stepFacts(step: string): StepFacts;
-  /** Of a side input of the step. @throws when it has none of that name */
-  sideInput(step: string, name: string): HostedSideInput;
-}
-
-export interface HostedSideInput {
-  mapWindow(main: Window): Window;
-  /** The canonical form of the key of an element `{ key, value }`. */
-  keyId(key: unknown): string;
 }
 
 export class EngineHost implements BundleHost {

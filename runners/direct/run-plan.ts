@@ -3,15 +3,15 @@ import type { SqlQueries } from "../../sql/sql-session.js";
 import type { Clock } from "../../transforms/primitives/do-fn.js";
 import { BundleProcessor } from "../bundle/bundle-processor.js";
 import { Engine } from "../engine/engine.js";
-import { createGroupByKey } from "../engine/group-by-key.js";
 import type { EngineGraph, StageRoot } from "../engine/engine-graph.js";
+import { createGroupByKey } from "../engine/group-by-key.js";
 import { toEngineGraph } from "../graph/engine-graph.js";
 import type { ExecutableStage, Plan } from "../graph/translate.js";
 import type { RunnerOptions } from "../job/runner.js";
 import { EngineHost } from "./engine-host.js";
-import { hostedGraph } from "./hosted-graph.js";
 import type { Committer } from "./epoch.js";
 import { EpochLoop, type EpochReport, type LoopStage } from "./epoch-loop.js";
+import { hostedGraph, unboundedSteps } from "./hosted-graph.js";
 import type { MetricsStore } from "./metrics-store.js";
 import { ProcessingClock } from "./processing-clock.js";
 
@@ -104,10 +104,4 @@ function loopStages({ nodes }: EngineGraph, plan: Plan): LoopStage[] {
       },
     ];
   });
-}
-
-/** Paths of the steps that make an unbounded PCollection. */
-function unboundedSteps({ collections }: Plan): ReadonlySet<string> {
-  const made = [...collections.values()].filter(({ isBounded }) => !isBounded);
-  return new Set(made.map(({ producer }) => producer.step));
 }
