@@ -58,7 +58,13 @@ export function stageOf(steps: readonly FusedStep[], read?: readonly string[]): 
   const outside = [...new Set(steps.flatMap(inputsOf))].filter((id) => !made.includes(id));
   return {
     id: steps[0]!.path,
-    roots: outside.map((collection) => ({ collection, consumers: consumersOf(collection) })),
+    roots: outside.flatMap((collection) => {
+      const consumers = consumersOf(collection);
+      const shared = consumers.filter(({ step }) => !hasRootOfItsOwn(step));
+      const own = consumers.filter(({ step }) => hasRootOfItsOwn(step));
+      const groups = [...(shared.length > 0 ? [shared] : []), ...own.map((consumer) => [consumer])];
+      return groups.map((group) => ({ collection, consumers: group }));
+    }),
     steps,
     consumers: new Map(made.map((id) => [id, consumersOf(id)])),
     outputs: read ?? made.filter((id) => consumersOf(id).length === 0),
@@ -66,7 +72,11 @@ export function stageOf(steps: readonly FusedStep[], read?: readonly string[]): 
   };
 }
 
-/** A stage of one step, in a processor. */
+function hasRootOfItsOwn(step: FusedStep): boolean {
+  return step.kind === "parDo" && (step.isSplittable || step.isStateful || step.sideInputs.size > 0);
+}
+
+/** A stage of these steps, in a processor. */
 export async function processorOf(host: TestHost, ...steps: FusedStep[]): Promise<BundleProcessor> {
   return BundleProcessor.create(stageOf(steps), host);
 }
