@@ -5,7 +5,7 @@ import { BundleProcessor } from "../../../runners/bundle/bundle-processor.js";
 import type { BundleInput } from "../../../runners/engine/bundle.js";
 import type { Element } from "../../../runners/engine/element.js";
 import { type ExecutableStage, translate } from "../../../runners/graph/translate.js";
-import { beam, Pipeline, type PCollection, Root, withName } from "../../../transforms/primitives/beam.js";
+import { beam, type PCollection, Pipeline, Root, withName } from "../../../transforms/primitives/beam.js";
 import {
   GLOBAL_WINDOW_END_MS,
   MAX_TIMESTAMP_MS,
@@ -24,9 +24,12 @@ const SOURCE = "Source";
 /** What follows a source, whose elements the test gives. */
 function lastStage(apply: (source: PCollection<unknown>) => unknown): ExecutableStage {
   const pipeline = new Pipeline();
-  const source = new Root(pipeline)
-    .apply(withName("Impulse", beam.impulse()))
-    .apply(withName(SOURCE, beam.groupBy((value: unknown) => String(value))));
+  const source = new Root(pipeline).apply(withName("Impulse", beam.impulse())).apply(
+    withName(
+      SOURCE,
+      beam.groupBy((value: unknown) => String(value)),
+    ),
+  );
   apply(source as PCollection<unknown>);
   const { stages } = translate(pipeline.getProto());
   return stages.at(-1)!;
@@ -59,12 +62,15 @@ for (const kind of HOSTS) {
 
     it("map and flatMap", async () => {
       const scope = await run(
-        (source) => source.map(withName("Twice", (x: number) => x * 2)).flatMap(withName("Pair", (x: number) => [x, -x])),
+        (source) =>
+          source
+            .map(withName("Twice", (x: number) => x * 2))
+            .flatMap(withName("Pair", (x: number) => [x, -x])),
         all(1, 2),
       );
-      expect(scope.values([...scope.emitted.keys()].find((id) => scope.values(id).length === 4)!)).to.deep.equal([
-        2, -2, 4, -4,
-      ]);
+      expect(
+        scope.values([...scope.emitted.keys()].find((id) => scope.values(id).length === 4)!),
+      ).to.deep.equal([2, -2, 4, -4]);
     });
   });
 }
