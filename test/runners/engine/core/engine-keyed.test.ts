@@ -2,7 +2,7 @@
 import { assert } from "chai";
 import type { Behaviour, KeyedContext } from "./fake-host.js";
 import { fixed, GraphBuilder } from "./graph-builder.js";
-import { runTable, type TableOptions } from "./run-table.js";
+import { runTable, type TableOptions, TableRun } from "./run-table.js";
 
 const stateful = (keyed: Parameters<GraphBuilder["keyed"]>[2] = {}) =>
   new GraphBuilder().source("In").keyed("S", "In", keyed).stage("Out", "S");
@@ -378,6 +378,27 @@ describe("Engine: expiration", () => {
         },
       },
     );
+  });
+
+  it("waits for a timer of the window that is in flight, while other stages go on", () => {
+    const run = new TableRun(
+      new GraphBuilder().source("In").source("Other").keyed("S", "In").stage("A", "Other"),
+      windowed,
+    );
+    run.settle();
+    run.act("In k:+@1 k:t=3@1 watermark 2");
+    run.engine.resume("In", "In");
+    const { engine } = run;
+    const nothing = { outputs: new Map(), timers: [], residuals: [] };
+    engine.apply(engine.nextBundle()!, nothing);
+    const firing = engine.nextBundle()!;
+    engine.resume("Other", "Other");
+    engine.apply(engine.nextBundle()!, nothing);
+    const [window] = [fixed(10)(1)];
+    assert.isTrue(engine.state.has("S", "k", window), "the timer may still read it");
+    engine.apply(firing, nothing);
+    assert.isFalse(engine.state.has("S", "k", window));
+    assert.isTrue(engine.isDone);
   });
 
   it("keeps nothing of keys whose state is empty again", () => {
