@@ -1,0 +1,41 @@
+/** The list of model scenarios: each is a mocha test, and a line of docs/model-coverage.md under its features. */
+import type { ModelFeature } from "./model-features.js";
+
+export interface Scenario {
+  /** E.g. `state`, `timers`. */
+  readonly category: string;
+  /** What the scenario asserts. */
+  readonly name: string;
+  /** What of the Beam model it shows, at least one. */
+  readonly features: readonly ModelFeature[];
+}
+
+const registered: Scenario[] = [];
+
+/** All scenarios of the test files that were imported so far, in their order. */
+export function registeredScenarios(): readonly Scenario[] {
+  return registered;
+}
+
+/** Groups the scenarios of a category; also where no mocha runs, so that a program can read the list. */
+export function scenariosOf(category: string, body: () => void): void {
+  if (typeof globalThis.describe === "function") describe(`the Beam model: ${category}`, body);
+  else body();
+}
+
+/**
+ * A scenario of Beam's model with its test.
+ * @throws when the category has one of that name already: a name is what the coverage page tells.
+ */
+export function scenario(
+  category: string,
+  name: string,
+  features: readonly [ModelFeature, ...ModelFeature[]],
+  body: () => void | Promise<void>,
+): void {
+  if (registered.some((known) => known.category === category && known.name === name)) {
+    throw new Error(`category "${category}" has two scenarios named "${name}"`);
+  }
+  registered.push({ category, name, features });
+  if (typeof globalThis.it === "function") it(name, body);
+}
