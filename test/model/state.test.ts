@@ -17,7 +17,7 @@ import {
   runToFailure,
 } from "./support/run-model.js";
 import { scenariosOf } from "./support/scenarios.js";
-import { at, elements, elementsAt, kv } from "./support/sources.js";
+import { at, elements, elementsAt, kv, streamed } from "./support/sources.js";
 
 /** Emits how many elements of the key came before. */
 class CountFn implements DoFn<KV<unknown, unknown>> {
@@ -262,19 +262,16 @@ scenariosOf("state", (it) => {
 
   it("state outlives its bundle", ["value state", "TestStream"], async () => {
     const run = await runModel((root) =>
-      root
-        .apply(
-          withName(
-            "Stream",
-            testStream<KV<string, number>>()
-              .addElements(at(1, kv("a", 1)), at(1, kv("b", 1)))
-              .advanceWatermarkTo(5)
-              .addElements(at(6, kv("a", 2)))
-              .advanceWatermarkTo(10)
-              .addElements(at(11, kv("a", 3)))
-              .advanceWatermarkToInfinity(),
-          ),
-        )
+      streamed(
+        root,
+        testStream<KV<string, number>>()
+          .addElements(at(1, kv("a", 1)), at(1, kv("b", 1)))
+          .advanceWatermarkTo(5)
+          .addElements(at(6, kv("a", 2)))
+          .advanceWatermarkTo(10)
+          .addElements(at(11, kv("a", 3)))
+          .advanceWatermarkToInfinity(),
+      )
         .apply(parDo("Count", () => new CountFn()))
         .apply(collect("out")),
     );
@@ -291,19 +288,16 @@ scenariosOf("state", (it) => {
     ["value state", "allowed lateness", "TestStream"],
     async () => {
       const run = await runModel((root) =>
-        root
-          .apply(
-            withName(
-              "Stream",
-              testStream<KV<string, number>>()
-                .addElements(at(1, kv("a", 1)))
-                .advanceWatermarkTo(15)
-                .addElements(at(2, kv("a", 2)))
-                .advanceWatermarkTo(100)
-                .addElements(at(3, kv("a", 3)), at(101, kv("a", 4)))
-                .advanceWatermarkToInfinity(),
-            ),
-          )
+        streamed(
+          root,
+          testStream<KV<string, number>>()
+            .addElements(at(1, kv("a", 1)))
+            .advanceWatermarkTo(15)
+            .addElements(at(2, kv("a", 2)))
+            .advanceWatermarkTo(100)
+            .addElements(at(3, kv("a", 3)), at(101, kv("a", 4)))
+            .advanceWatermarkToInfinity(),
+        )
           .apply(withName("Window", windowInto(fixedWindows(10), { allowedLatenessMs: 20 })))
           .apply(parDo("Count", () => new CountFn()))
           .apply(collect("out")),

@@ -1,6 +1,7 @@
 /** Inputs of scenarios: bounded elements with event times, and scripted streams. */
 import { type PCollection, type Root, withName } from "../../../transforms/primitives/beam.js";
 import { create } from "../../../transforms/primitives/create.js";
+import type { testStream } from "../../../transforms/primitives/test-stream.js";
 import type { KV } from "../../../transforms/primitives/window.js";
 
 export function kv<K, V>(key: K, value: V): KV<K, V> {
@@ -25,4 +26,13 @@ export function elementsAt<T>(
 /** An element of a TestStream. */
 export function at<T>(timestampMs: number, value: T): { value: T; timestampMs: number } {
   return { value, timestampMs };
+}
+
+/** A scripted stream as the pipeline's input. */
+export function streamed<T>(
+  root: Root,
+  script: ReturnType<typeof testStream<T>>,
+  name = "Stream",
+): PCollection<T> {
+  return root.apply(withName(name, script));
 }
