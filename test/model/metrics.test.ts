@@ -20,12 +20,12 @@ import { at, elements, kv, streamed } from "./support/sources.js";
 
 /** Counts elements, and keeps a distribution of them; emits each twice. */
 class CountingFn implements DoFn<number> {
-  process(element: number, { metrics, output }: ProcessContext): void {
-    metrics.counter("count").inc();
-    metrics.distribution("input").update(element);
-    metrics.gauge("last").set(element);
-    output(element);
-    output(element);
+  process(element: number, context: ProcessContext): void {
+    context.metrics.counter("count").inc();
+    context.metrics.distribution("input").update(element);
+    context.metrics.gauge("last").set(element);
+    context.output(element);
+    context.output(element);
   }
 }
 

@@ -183,7 +183,7 @@ class TruncatingTicksFn extends EndlessTicksFn {
   }
 }
 
-scenariosOf("splittable DoFns: watermarks", (it) => {
+scenariosOf("splittable DoFns", (it) => {
   it(
     "a watermark set by hand lets windows end before the restriction does",
     ["watermark estimator", "unbounded splittable DoFn", "self-checkpoint", "TestStream"],

@@ -39,7 +39,7 @@ class ChangedMapFn implements DoFn<KV<string, Change>> {
   }
 }
 
-scenariosOf("state: sets and maps", (it) => {
+scenariosOf("state", (it) => {
   it("a set keeps each value once", ["set state"], async () => {
     const input = [97, 42, 42, 12, 97, 0].map((value) => kv("a", value));
     const run = await runModel((root) =>

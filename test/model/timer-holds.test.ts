@@ -53,7 +53,7 @@ const windowedOrders = (orders: readonly TimerOrder[]) => (root: Parameters<type
     .apply(timers())
     .apply(collect("out"));
 
-scenariosOf("timers: output timestamps", (it) => {
+scenariosOf("timers", (it) => {
   it(
     "what a timer emits has its output timestamp",
     ["timer output timestamp", "event-time timers"],
