@@ -11,5 +11,8 @@ export { extractName, flatten, P, PCollection, Root, withName } from "apache-bea
 export type { Coder } from "apache-beam/coders/coders";
 export { GeneralObjectCoder } from "apache-beam/coders/js_coders";
 export { Pipeline } from "apache-beam/internal/pipeline";
+export { JobState_Enum } from "apache-beam/proto/beam_job_api";
 export * as runnerApi from "apache-beam/proto/beam_runner_api";
+export { MonitoringInfo } from "apache-beam/proto/metrics";
+export { PipelineResult, Runner } from "apache-beam/runners/runner";
 export { impulse } from "apache-beam/transforms/internal";
