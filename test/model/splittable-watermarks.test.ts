@@ -159,7 +159,8 @@ async function drainedTicks(create: (ticked: () => void) => TicksFn<number>) {
       .apply(collect("panes"));
   });
   await ticked;
-  return { run, state: await run.result.drain() };
+  await run.result.drain();
+  return run;
 }
 
 class EndlessTicksFn extends ManualTicksFn {
@@ -301,14 +302,14 @@ scenariosOf("splittable DoFns", (it) => {
     ["drain", "unbounded splittable DoFn"],
     async () => {
       let ticks = 0;
-      const { run, state } = await drainedTicks(
+      const run = await drainedTicks(
         (ticked) =>
           new EndlessTicksFn(() => {
             ticks += 1;
             if (ticks === 3) ticked();
           }),
       );
-      expect(state).to.equal("DRAINED");
+      expect(run.state).to.equal("DRAINED");
       const expected = Array.from({ length: ticks }, (_, tick) => tick);
       expect(ticks).to.be.at.least(3);
       expectOutputs(
@@ -325,7 +326,7 @@ scenariosOf("splittable DoFns", (it) => {
     ["drain", "unbounded splittable DoFn"],
     async () => {
       let ticks = 0;
-      const { run } = await drainedTicks(
+      const run = await drainedTicks(
         (ticked) =>
           new TruncatingTicksFn(() => {
             ticks += 1;
