@@ -1,16 +1,11 @@
-/** Scenarios of splittable DoFns in event time: watermark estimators, draining, finalization. */
+/** Scenarios of splittable DoFns in event time: estimators tell the watermark. */
 import { expect } from "chai";
 import { withName } from "../../transforms/primitives/beam.js";
-import type {
-  ProcessContinuation,
-  SplittableDoFn,
-  SplittableProcessContext,
-} from "../../transforms/primitives/do-fn.js";
+import type { SplittableProcessContext } from "../../transforms/primitives/do-fn.js";
 import { groupByKey } from "../../transforms/primitives/group-by-key.js";
 import { testStream } from "../../transforms/primitives/test-stream.js";
 import {
   type ManualWatermarkEstimator,
-  manualWatermarkEstimator,
   monotonicWatermarkEstimator,
   type WatermarkEstimator,
 } from "../../transforms/primitives/watermark-estimator.js";
@@ -18,67 +13,11 @@ import type { KV } from "../../transforms/primitives/window.js";
 import { fixedWindows } from "../../transforms/primitives/window-fns.js";
 import { windowInto } from "../../transforms/primitives/window-into.js";
 import { localParDo, mapping, splittable } from "./support/local-do-fn.js";
-import { type OffsetRange, OffsetRangeTracker } from "./support/offset-range.js";
-import {
-  collect,
-  expectOutputs,
-  expectPanes,
-  runModel,
-  runToFailure,
-  startModel,
-} from "./support/run-model.js";
+import type { OffsetRange } from "./support/offset-range.js";
+import { collect, expectPanes, runModel, runToFailure } from "./support/run-model.js";
 import { scenariosOf } from "./support/scenarios.js";
 import { at, elements, kv, streamed } from "./support/sources.js";
-
-const DONE: ProcessContinuation = { resume: false };
-
-/** Emits the numbers of a range, one a call and 100 ms apart, each at ten times its value. */
-abstract class TicksFn<State> implements SplittableDoFn<string, OffsetRange, number, State> {
-  readonly to: number;
-  readonly delayMs: number;
-
-  constructor(to: number, delayMs = 100) {
-    this.to = to;
-    this.delayMs = delayMs;
-  }
-
-  initialRestriction(): OffsetRange {
-    return { from: 0, to: this.to };
-  }
-
-  createTracker(range: OffsetRange): OffsetRangeTracker {
-    return new OffsetRangeTracker(range);
-  }
-
-  process(
-    key: string,
-    tracker: OffsetRangeTracker,
-    context: SplittableProcessContext<State>,
-  ): ProcessContinuation {
-    const tick = tracker.currentRestriction().from;
-    if (!tracker.tryClaim(tick)) return DONE;
-    context.output(kv(key, tick), 10 * tick);
-    this.ticked(10 * tick, context);
-    return { resume: true, delayMs: this.delayMs };
-  }
-
-  ticked(_timestampMs: number, _context: SplittableProcessContext<State>): void {}
-}
-
-/** Tells its watermark by hand: up to the next tick, everything is out. */
-class ManualTicksFn extends TicksFn<number> {
-  initialWatermarkState(_key: string, _range: OffsetRange, timestampMs: number): number {
-    return timestampMs;
-  }
-
-  createWatermarkEstimator(state: number): ManualWatermarkEstimator {
-    return manualWatermarkEstimator(state);
-  }
-
-  override ticked(timestampMs: number, context: SplittableProcessContext<number>): void {
-    (context.watermarkEstimator as ManualWatermarkEstimator).setWatermark(timestampMs + 10);
-  }
-}
+import { ManualTicksFn, TicksFn } from "./support/ticks-fn.js";
 
 class MonotonicTicksFn extends TicksFn<number> {
   initialWatermarkState(_key: string, _range: OffsetRange, timestampMs: number): number {
@@ -135,54 +74,6 @@ const onlyKey = (stream: ReturnType<typeof streamed<string>>) =>
       })),
     ),
   );
-
-/** Starts ticks that go on until the job drains; resolves once some are out. */
-async function drainedTicks(create: (ticked: () => void) => TicksFn<number>) {
-  let resolveTicked = () => {};
-  const ticked = new Promise<void>((resolve) => {
-    resolveTicked = resolve;
-  });
-  const run = await startModel((root) => {
-    const ticks = elements(root, ["a"]).apply(
-      splittable<string, KV<string, number>, OffsetRange, number, number>(
-        "Ticks",
-        () => create(resolveTicked),
-        {
-          bounded: false,
-        },
-      ),
-    );
-    ticks.apply(collect("ticks"));
-    ticks
-      .apply(withName("Window", windowInto<KV<string, number>>(fixedWindows(1_000_000))))
-      .apply(withName("Group", groupByKey<string, number>()))
-      .apply(collect("panes"));
-  });
-  await ticked;
-  await run.result.drain();
-  return run;
-}
-
-class EndlessTicksFn extends ManualTicksFn {
-  readonly onTick: (timestampMs: number) => void;
-
-  constructor(onTick: (timestampMs: number) => void) {
-    super(Number.MAX_SAFE_INTEGER, 1);
-    this.onTick = onTick;
-  }
-
-  override ticked(timestampMs: number, context: SplittableProcessContext<number>): void {
-    super.ticked(timestampMs, context);
-    this.onTick(timestampMs);
-  }
-}
-
-/** Of its rest, three more ticks are done when the job drains. */
-class TruncatingTicksFn extends EndlessTicksFn {
-  truncateRestriction(_key: string, { from }: OffsetRange): OffsetRange {
-    return { from, to: from + 3 };
-  }
-}
 
 scenariosOf("splittable DoFns", (it) => {
   it(
@@ -293,85 +184,6 @@ scenariosOf("splittable DoFns", (it) => {
             }),
           ),
         /watermark must not go back: 100 → 90/,
-      );
-    },
-  );
-
-  it(
-    "draining cuts an unbounded restriction off and ends the open windows",
-    ["drain", "unbounded splittable DoFn"],
-    async () => {
-      let ticks = 0;
-      const run = await drainedTicks(
-        (ticked) =>
-          new EndlessTicksFn(() => {
-            ticks += 1;
-            if (ticks === 3) ticked();
-          }),
-      );
-      expect(run.state).to.equal("DRAINED");
-      const expected = Array.from({ length: ticks }, (_, tick) => tick);
-      expect(ticks).to.be.at.least(3);
-      expectOutputs(
-        run,
-        "ticks",
-        expected.map((tick) => kv("a", tick)),
-      );
-      expectPanes(run, "panes", [{ value: kv("a", expected), timing: "ON_TIME" }]);
-    },
-  );
-
-  it(
-    "draining does the rest that a DoFn wants to be done",
-    ["drain", "unbounded splittable DoFn"],
-    async () => {
-      let ticks = 0;
-      const run = await drainedTicks(
-        (ticked) =>
-          new TruncatingTicksFn(() => {
-            ticks += 1;
-            if (ticks === 1) ticked();
-          }),
-      );
-      expect(ticks).to.be.at.least(4);
-      const expected = Array.from({ length: ticks }, (_, tick) => tick);
-      expectPanes(run, "panes", [{ value: kv("a", expected), timing: "ON_TIME" }]);
-    },
-  );
-
-  it(
-    "a bounded restriction is done to its end when the job drains",
-    ["drain", "bounded splittable DoFn", "self-checkpoint"],
-    async () => {
-      let resolveTicked = () => {};
-      const ticked = new Promise<void>((resolve) => {
-        resolveTicked = resolve;
-      });
-      class TellingFn extends ManualTicksFn {
-        override ticked(timestampMs: number, context: SplittableProcessContext<number>): void {
-          super.ticked(timestampMs, context);
-          resolveTicked();
-        }
-      }
-      const run = await startModel((root) =>
-        elements(root, ["a"])
-          .apply(
-            splittable<string, KV<string, number>, OffsetRange, number, number>(
-              "Ticks",
-              () => new TellingFn(20, 1),
-              {
-                bounded: true,
-              },
-            ),
-          )
-          .apply(collect("out")),
-      );
-      await ticked;
-      await run.result.drain();
-      expectOutputs(
-        run,
-        "out",
-        Array.from({ length: 20 }, (_, tick) => kv("a", tick)),
       );
     },
   );
