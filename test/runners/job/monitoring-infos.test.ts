@@ -1,7 +1,7 @@
 /** Metrics in the form of Beam's Fn API. */
 import { expect } from "chai";
-import { monitoringInfos } from "../../../runners/job/monitoring-infos.js";
 import { NO_METRICS } from "../../../runners/job/metrics.js";
+import { monitoringInfos } from "../../../runners/job/monitoring-infos.js";
 
 const labels = { PTRANSFORM: "A/B", NAMESPACE: "A/B", NAME: "n" };
 const metric = <Value>(attempted: Value) => ({ step: "A/B", name: "n", attempted, committed: undefined });
@@ -36,7 +36,10 @@ describe("monitoringInfos", () => {
 
   it("gives a gauge as time and value, and fractions as doubles", () => {
     const [info] = monitoringInfos({ ...NO_METRICS, gauges: [metric({ value: 0.5, timestampMs: 300 })] });
-    expect(info).to.include({ urn: "beam:metric:user:latest_double:v1", type: "beam:metrics:latest_double:v1" });
+    expect(info).to.include({
+      urn: "beam:metric:user:latest_double:v1",
+      type: "beam:metrics:latest_double:v1",
+    });
     expect(hex(info?.payload as Uint8Array)).to.equal("ac023fe0000000000000");
   });
 });
