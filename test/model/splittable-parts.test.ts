@@ -168,7 +168,7 @@ scenariosOf("splittable DoFns", (it) => {
               bounded: false,
             }),
           )
-          .apply(mapping("Log output", ({ value }) => log.push(value)));
+          .apply(mapping<KV<string, number>, unknown>("Log output", ({ value }) => log.push(value)));
       });
       expect(log).to.deep.equal(["ab", 0, "", 1, ""]);
     },

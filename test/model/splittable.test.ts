@@ -225,7 +225,7 @@ scenariosOf("splittable DoFns", (it) => {
             )
             .apply(withName("Group", groupByKey<string, number>()))
             .apply(
-              mapping("Sort", ({ key, value }) =>
+              mapping<KV<string, Iterable<number>>, unknown>("Sort", ({ key, value }) =>
                 kv(
                   key,
                   [...value].sort((a, b) => a - b),

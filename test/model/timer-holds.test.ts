@@ -169,11 +169,15 @@ scenariosOf("timers", (it) => {
             .addElements(order(53, say("free")))
             .advanceWatermarkToInfinity(),
         ).apply(timers());
-        said.apply(mapping("Log said", ({ value }) => log.push(value)));
+        said.apply(mapping<KV<string, string>, unknown>("Log said", ({ value }) => log.push(value)));
         said
           .apply(withName("Window", windowInto(fixedWindows(10))))
           .apply(withName("Group", groupByKey<string, string>()))
-          .apply(mapping("Log panes", ({ value }) => log.push(`pane ${[...value].join(" ")}`)));
+          .apply(
+            mapping<KV<string, Iterable<string>>, unknown>("Log panes", ({ value }) =>
+              log.push(`pane ${[...value].join(" ")}`),
+            ),
+          );
       });
       expect(log).to.deep.equal(["element", "held", "pane element", "free", "pane held free"]);
     },
