@@ -1,5 +1,7 @@
 /** The SDK's own steps that only hand elements on: with other windows, another time, or to another output. */
 import { inspect } from "node:util";
+import type { runnerApi } from "../../transforms/primitives/beam.js";
+import { windowFnFromProto } from "../../transforms/primitives/window-fns.js";
 import type { Window } from "../engine/element.js";
 import type { Receive } from "./receive.js";
 import { deserializeFn } from "./sdk-modules.js";
@@ -56,16 +58,28 @@ function splitting({ path, payload, outputs }: SdkStep): Receive {
 
 /** Assigns once, however many windows the element was in; into no window at all drops it. */
 function windowInto(step: SdkStep): Receive {
-  const { windowFn } = deserializeFn(step.payload) as {
-    windowFn: { assignWindows(timestamp: SdkInstant): readonly unknown[] };
-  };
-  const assign = (timestampMs: number): Window[] =>
-    windowFn.assignWindows(toSdkInstant(timestampMs)).map(fromSdkWindow);
+  const { windowFn } = deserializeFn(step.payload) as { windowFn: SdkWindowFn };
+  const assign = assignerOf(windowFn);
   const receive = onlyOutput(step);
   return named(step.path, (value, timestampMs, _windows, pane) => {
-    const windows = assign(timestampMs);
+    const windows = assign(timestampMs, value);
     if (windows.length > 0) receive(value, timestampMs, windows, pane);
   });
+}
+
+interface SdkWindowFn {
+  assignWindows(timestamp: SdkInstant): readonly unknown[];
+  toProto(): runnerApi.FunctionSpec;
+}
+
+/** Of Beam's own window functions ours, as the SDK's puts negative times into wrong windows; any other as it is. */
+function assignerOf(windowFn: SdkWindowFn): (timestampMs: number, value: unknown) => readonly Window[] {
+  const spec = windowFn.toProto();
+  if (!spec.urn.startsWith("beam:window_fn:")) {
+    return (timestampMs) => windowFn.assignWindows(toSdkInstant(timestampMs)).map(fromSdkWindow);
+  }
+  const own = windowFnFromProto(spec);
+  return (timestampMs, value) => own.assign(timestampMs, value);
 }
 
 function assignTimestamps(step: SdkStep): Receive {
