@@ -71,6 +71,7 @@ export class KeyedTimers {
 
   /** Sets a timer of the cell, in place of what it was set to before. */
   set(cell: Cell, family: string, tag: string, setting: TimerSetting, floorMs: number): void {
+    if (Number.isNaN(setting.fireAtMs)) throw new Error(`timer ${family} cannot be set to NaN`);
     this.clear(cell, family, tag);
     const holdMs = Math.max(setting.outputTimestampMs, floorMs);
     const timer = {
