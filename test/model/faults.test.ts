@@ -156,8 +156,8 @@ scenariosOf("faults", (it) => {
           }),
         ),
       );
-      await run.result.waitUntilFinish().catch(() => undefined);
-      expect(run.result.state).to.equal("FAILED");
+      await run.result.waitUntilFinish();
+      expect(run.state).to.equal("FAILED");
       expect(seen).to.deep.equal([1]);
     },
   );

@@ -7,10 +7,14 @@ import type {
   ProcessContext,
   SetupContext,
 } from "../../transforms/primitives/do-fn.js";
+import { MAIN_OUTPUT } from "../../transforms/primitives/do-fn.js";
 import { flattenAll } from "../../transforms/primitives/flatten-all.js";
+import { groupByKey } from "../../transforms/primitives/group-by-key.js";
 import { valueState } from "../../transforms/primitives/state-spec.js";
 import { testStream } from "../../transforms/primitives/test-stream.js";
-import { NO_FIRING } from "../../transforms/primitives/window.js";
+import { type KV, NO_FIRING, type WindowedValue } from "../../transforms/primitives/window.js";
+import { fixedWindows } from "../../transforms/primitives/window-fns.js";
+import { windowInto } from "../../transforms/primitives/window-into.js";
 import { parDo, splittable } from "./support/local-do-fn.js";
 import { type OffsetRange, OffsetRangeTracker } from "./support/offset-range.js";
 import { collect, expectElements, expectOutputs, runModel, runToFailure } from "./support/run-model.js";
@@ -79,6 +83,21 @@ class NotingFn implements DoFn<unknown> {
 
 class NotingStatefulFn extends NotingFn {
   readonly state = valueState<number>();
+}
+
+/** Keeps the elements of a bundle and emits them, as they came, when it finishes. */
+class BufferInMemoryFn implements DoFn<number> {
+  #elements: WindowedValue<number>[] = [];
+
+  process(value: number, { timestampMs, windows, pane }: ProcessContext): void {
+    this.#elements.push({ value, timestampMs, windows, pane });
+  }
+
+  finishBundle(context: FinishBundleContext): void {
+    for (const element of this.#elements.splice(0)) {
+      context.outputWindowed(MAIN_OUTPUT, { ...element, value: kv("a", element.value) });
+    }
+  }
 }
 
 /** setup, then bundles, then teardown. An instance may be there in reserve, without a bundle. */
@@ -222,6 +241,31 @@ scenariosOf("lifecycle", (it) => {
       [-6, 1, "1/2"],
     ]);
   });
+
+  it(
+    "what finishBundle emits for its elements is not late behind it",
+    ["lifecycle", "GroupByKey", "TestStream"],
+    async () => {
+      const run = await runModel((root) =>
+        streamed(
+          root,
+          testStream<number>()
+            .addElements(at(1, 1), at(2, 2))
+            .advanceWatermarkTo(20)
+            .addElements(at(21, 3))
+            .advanceWatermarkToInfinity(),
+        )
+          .apply(withName("Window", windowInto<number>(fixedWindows(10))))
+          .apply(parDo<number, KV<string, number>>("Buffer", () => new BufferInMemoryFn()))
+          .apply(withName("Group", groupByKey<string, number>()))
+          .apply(collect("out")),
+      );
+      expectElements(run, "out", [
+        { value: kv("a", [1, 2]), window: "0/10", timing: "ON_TIME" },
+        { value: kv("a", [3]), window: "20/30", timing: "ON_TIME" },
+      ]);
+    },
+  );
 
   it("setup tells the step's path", ["lifecycle"], async () => {
     const steps: string[] = [];
