@@ -1,7 +1,12 @@
 /** The SDK's own steps that only hand elements on: with other windows, another time, or to another output. */
 import { inspect } from "node:util";
-import type { runnerApi } from "../../transforms/primitives/beam.js";
-import { windowFnFromProto } from "../../transforms/primitives/window-fns.js";
+import type { WindowFn } from "../../transforms/primitives/window-fn.js";
+import {
+  fixedWindows,
+  globalWindows,
+  sessions,
+  slidingWindows,
+} from "../../transforms/primitives/window-fns.js";
 import type { Window } from "../engine/element.js";
 import type { Receive } from "./receive.js";
 import { deserializeFn } from "./sdk-modules.js";
@@ -68,18 +73,36 @@ function windowInto(step: SdkStep): Receive {
 }
 
 interface SdkWindowFn {
+  /** What the SDK's own are called with, e.g. `fixedWindows(10)` or `slidingWindows(60, 30, 5)`: seconds. */
+  readonly beamName?: string;
   assignWindows(timestamp: SdkInstant): readonly unknown[];
-  toProto(): runnerApi.FunctionSpec;
 }
 
-/** Of Beam's own window functions ours, as the SDK's puts negative times into wrong windows; any other as it is. */
+/**
+ * Of the SDK's own window functions ours, as the SDK's put negative times into wrong windows; any other as it is.
+ * They are known by name: their `toProto` does not outlive being serialised.
+ */
 function assignerOf(windowFn: SdkWindowFn): (timestampMs: number, value: unknown) => readonly Window[] {
-  const spec = windowFn.toProto();
-  if (!spec.urn.startsWith("beam:window_fn:")) {
-    return (timestampMs) => windowFn.assignWindows(toSdkInstant(timestampMs)).map(fromSdkWindow);
+  const own = ownWindowFn(windowFn.beamName ?? "");
+  if (own !== undefined) return (timestampMs, value) => own.assign(timestampMs, value);
+  return (timestampMs) => windowFn.assignWindows(toSdkInstant(timestampMs)).map(fromSdkWindow);
+}
+
+function ownWindowFn(beamName: string): WindowFn<Window> | undefined {
+  const [, name, list = ""] = /^(\w+)\((-?[\d.]+(?:, -?[\d.]+)*)?\)$/.exec(beamName) ?? [];
+  const [first = 0, second = 0, third = 0] = list.split(", ").map((seconds) => Number(seconds) * 1000);
+  switch (name) {
+    case "globalWindows":
+      return globalWindows();
+    case "fixedWindows":
+      return fixedWindows(first, { offsetMs: second });
+    case "slidingWindows":
+      return slidingWindows({ sizeMs: first, periodMs: second, offsetMs: third });
+    case "sessions":
+      return sessions(first);
+    default:
+      return undefined;
   }
-  const own = windowFnFromProto(spec);
-  return (timestampMs, value) => own.assign(timestampMs, value);
 }
 
 function assignTimestamps(step: SdkStep): Receive {
