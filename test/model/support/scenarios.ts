@@ -1,0 +1,49 @@
+/** The list of model scenarios: each is a mocha test, and a line of docs/model-coverage.md under its features. */
+import type { ModelFeature } from "./model-features.js";
+
+export interface Scenario {
+  /** E.g. `state`, `timers`. */
+  readonly category: string;
+  /** What the scenario asserts. */
+  readonly name: string;
+  /** What of the Beam model it shows, at least one. */
+  readonly features: readonly ModelFeature[];
+}
+
+const registered: Scenario[] = [];
+
+/** All scenarios of the test files that were imported so far, in their order. */
+export function registeredScenarios(): readonly Scenario[] {
+  return registered;
+}
+
+/** Adds a scenario to the category at hand. */
+export type AddScenario = (
+  name: string,
+  features: readonly [ModelFeature, ...ModelFeature[]],
+  body: () => void | Promise<void>,
+) => void;
+
+/** The scenarios of a category, as one mocha suite. Without mocha they are listed only, for a program to read. */
+export function scenariosOf(category: string, body: (add: AddScenario) => void): void {
+  const add: AddScenario = (name, features, test) => scenario(category, name, features, test);
+  if (typeof globalThis.describe === "function") describe(`the Beam model: ${category}`, () => body(add));
+  else body(add);
+}
+
+/**
+ * A scenario of Beam's model with its test.
+ * @throws when the category has one of that name already: a name is what the coverage page tells.
+ */
+export function scenario(
+  category: string,
+  name: string,
+  features: readonly [ModelFeature, ...ModelFeature[]],
+  body: () => void | Promise<void>,
+): void {
+  if (registered.some((known) => known.category === category && known.name === name)) {
+    throw new Error(`category "${category}" has two scenarios named "${name}"`);
+  }
+  registered.push({ category, name, features });
+  if (typeof globalThis.it === "function") globalThis.it(name, body);
+}
