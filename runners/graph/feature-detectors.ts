@@ -1,6 +1,6 @@
 /** The table of features: for each name, how to see in a graph that a step uses it. */
 import { runnerApi } from "../../transforms/primitives/beam.js";
-import { FINALIZATION_REQUIREMENT } from "../../transforms/primitives/par-do.js";
+import { FINALIZATION_REQUIREMENT } from "../../transforms/primitives/par-do-payload.js";
 import { SPLITTABLE_REQUIREMENT } from "../../transforms/primitives/splittable-par-do.js";
 import type { DoFnSpec, ParDoStep, Step } from "./step.js";
 

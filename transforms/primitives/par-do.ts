@@ -1,14 +1,29 @@
 /** ParDo with a DoFn found by name: a step of the graph that any process can build again. */
-import { type Coder, GeneralObjectCoder, type PCollection, type Pipeline, runnerApi } from "./beam.js";
-import { MAIN_OUTPUT } from "./do-fn.js";
-import type { JsonValue } from "./fn-registry.js";
+import {
+  type Coder,
+  GeneralObjectCoder,
+  P,
+  type PCollection,
+  type Pipeline,
+  runnerApi,
+  withName,
+} from "./beam.js";
+import { type DoFn, MAIN_OUTPUT, type ProcessContext, type SplittableDoFn } from "./do-fn.js";
+import { type DoFnSpecs, isStateful, specsOf } from "./do-fn-specs.js";
+import { createDoFn, isDoFnRegistered, type JsonValue, registerDoFn } from "./fn-registry.js";
+import { kvCoderId, kvCoderParts } from "./graph-coders.js";
+import {
+  addRequirement,
+  FINALIZATION_REQUIREMENT,
+  sideInputsPart,
+  statefulPart,
+  windowingStrategyIdOf,
+} from "./par-do-payload.js";
 
 /** URN of Beam's ParDo: what runners know. */
 export const PAR_DO_URN = "beam:transform:pardo:v1";
 /** URN of a DoFn that is a registered name and its configuration, in JSON. */
 export const REGISTERED_DO_FN_URN = "millrace:dofn:registered:v1";
-/** The pipeline has a step that waits for its bundle's commit (`afterCommit`). */
-export const FINALIZATION_REQUIREMENT = "beam:requirement:pardo:finalization:v1";
 
 /** A registered DoFn as it stands in a graph. */
 export interface RegisteredDoFn {
@@ -24,6 +39,8 @@ export interface ParDoOptions {
   readonly coders?: Readonly<Record<string, Coder<unknown>>>;
   /** The DoFn calls `afterCommit`: Beam's bundle finalization. */
   readonly requestsFinalization?: boolean;
+  /** One PCollection for each field of the DoFn that declares a side input, by the field's name. */
+  readonly sideInputs?: Readonly<Record<string, PCollection<unknown>>>;
 }
 
 /** PCollections by tag. */
@@ -36,6 +53,9 @@ export type StepOf<In, Out> = (input: In, pipeline: Pipeline, proto: runnerApi.P
  * Applies the DoFn registered as `fn`. One main output, or with `outputs` one PCollection for each
  * tag (`MAIN_OUTPUT` among them if the DoFn has a main output too).
  * Bounded if its input is, unless `options.bounded` says otherwise.
+ *
+ * State, timers and side inputs are those that the DoFn declares in its fields. Where they need a KV coder
+ * that a PCollection does not have, the step becomes a composite: `<name>/WithKeyCoder`, `<name>/ParDo`.
  */
 export function registeredParDo<In, Out>(
   fn: string,
@@ -51,21 +71,127 @@ export function registeredParDo(
   fn: string,
   config: JsonValue,
   options: ParDoOptions & { readonly outputs?: readonly string[] } = {},
-): StepOf<PCollection<unknown>, PCollection<unknown> | Record<string, PCollection<unknown>>> {
-  const expand: StepOf<PCollection<unknown>, PCollection<unknown> | Record<string, PCollection<unknown>>> = (
-    input,
-    pipeline,
-    proto,
-  ) => {
-    const requestsFinalization = options.requestsFinalization ?? false;
-    if (requestsFinalization) addRequirement(pipeline, FINALIZATION_REQUIREMENT);
-    proto.spec = parDoSpec({ fn, config }, { requestsFinalization });
+): StepOf<PCollection<unknown>, AnyOutputs> {
+  const expand: StepOf<PCollection<unknown>, AnyOutputs> = (input, pipeline, proto) => {
+    const { doFn, specs } = declaredBy(fn, config, options.sideInputs, proto.uniqueName);
+    const keyed = withKeyCoders(pipeline, proto, input, specs, options.sideInputs ?? {});
+    if (keyed !== undefined) {
+      const inner = registeredParDo<unknown, object>(fn, config, {
+        ...options,
+        sideInputs: keyed.sideInputs,
+      } as ParDoOptions & { outputs: never[] });
+      return P(keyed.input).apply(withName("ParDo", inner)) as AnyOutputs;
+    }
+    setParDo(
+      pipeline,
+      proto,
+      input,
+      { fn, config },
+      options,
+      specs,
+      statefulPart(pipeline, input, doFn as DoFn, specs),
+    );
     const bounded = options.bounded ?? isBounded(pipeline, input);
-    const output = (tag: string) => createOutput(pipeline, bounded, options.coders?.[tag]);
+    const strategyId = windowingStrategyIdOf(pipeline, input);
+    const output = (tag: string) => createOutput(pipeline, bounded, options.coders?.[tag], strategyId);
     if (options.outputs === undefined) return output(MAIN_OUTPUT);
     return Object.fromEntries(options.outputs.map((tag) => [tag, output(tag)]));
   };
   return mustBeNamed(`the step that applies "${fn}"`, expand);
+}
+
+type AnyOutputs = PCollection<unknown> | Record<string, PCollection<unknown>>;
+type SideCollections = Readonly<Record<string, PCollection<unknown>>>;
+
+/** An instance and what it declares. A name that only another process knows declares nothing here. */
+export function declaredBy(
+  fn: string,
+  config: JsonValue,
+  sideInputs: SideCollections | undefined,
+  step: string,
+): { doFn: DoFn | SplittableDoFn; specs: DoFnSpecs } {
+  const isKnown = isDoFnRegistered(fn) || sideInputs !== undefined;
+  const doFn = isKnown ? createDoFn(fn, config) : { process() {} };
+  const specs = specsOf(doFn);
+  const declared = [...specs.sideInputs.keys()];
+  const given = Object.keys(sideInputs ?? {});
+  const missing = declared.filter((name) => !given.includes(name));
+  const unknown = given.filter((name) => !declared.includes(name));
+  if (missing.length > 0 || unknown.length > 0) {
+    throw new Error(
+      `step "${step}" must be given the side inputs that "${fn}" declares (${declared.join(", ") || "none"}), ` +
+        `got ${given.join(", ") || "none"}`,
+    );
+  }
+  if (declared.includes(MAIN_OUTPUT)) {
+    throw new Error(`a side input of "${fn}" must not be called "${MAIN_OUTPUT}": so is the main input`);
+  }
+  return { doFn, specs };
+}
+
+/** Makes the transform a ParDo with side inputs; `part` is what else its payload says. */
+export function setParDo(
+  pipeline: Pipeline,
+  proto: runnerApi.PTransform,
+  input: PCollection<unknown>,
+  doFn: RegisteredDoFn,
+  options: ParDoOptions,
+  specs: DoFnSpecs,
+  part: Partial<runnerApi.ParDoPayload>,
+): void {
+  const requestsFinalization = options.requestsFinalization ?? false;
+  if (requestsFinalization) addRequirement(pipeline, FINALIZATION_REQUIREMENT);
+  const sideInputs = options.sideInputs ?? {};
+  for (const [name, collection] of Object.entries(sideInputs)) proto.inputs[name] = collection.getId();
+  proto.spec = parDoSpec(doFn, {
+    requestsFinalization,
+    ...sideInputsPart(pipeline, input, specs, sideInputs),
+    ...part,
+  });
+}
+
+/** The inputs with KV coders where the DoFn needs them; undefined where all have what they need. */
+export function withKeyCoders(
+  pipeline: Pipeline,
+  proto: runnerApi.PTransform,
+  input: PCollection<unknown>,
+  specs: DoFnSpecs,
+  sideInputs: SideCollections,
+): { input: PCollection<unknown>; sideInputs: SideCollections } | undefined {
+  const lacks = (collection: PCollection<unknown>) => kvCoderParts(pipeline, collection) === undefined;
+  const sidesToKey = [...specs.sideInputs]
+    .filter(([name, { kind }]) => (kind === "map" || kind === "multimap") && lacks(sideInputs[name]!))
+    .map(([name]) => name);
+  const mainToKey = isStateful(specs) && lacks(input);
+  if (!mainToKey && sidesToKey.length === 0) return undefined;
+  proto.environmentId = "";
+  const keyed = (collection: PCollection<unknown>, name: string) =>
+    P(collection).apply(withName(name, withKeyCoder()));
+  return {
+    input: mainToKey ? keyed(input, "WithKeyCoder") : input,
+    sideInputs: {
+      ...sideInputs,
+      ...Object.fromEntries(
+        sidesToKey.map((name) => [name, keyed(sideInputs[name]!, `WithKeyCoder(${name})`)]),
+      ),
+    },
+  };
+}
+
+const HAND_ON_DO_FN = registerDoFn("millrace/hand-on@1", (_config: null) => ({
+  process(element: unknown, context: ProcessContext) {
+    context.output(element);
+  },
+}));
+
+/** The same elements, `{ key, value }`, under a KV coder of general parts: what is grouped by key must have one. */
+export function withKeyCoder(): StepOf<PCollection<unknown>, PCollection<unknown>> {
+  const expand: StepOf<PCollection<unknown>, PCollection<unknown>> = (input, pipeline, proto) => {
+    proto.spec = parDoSpec({ fn: HAND_ON_DO_FN, config: null }, {});
+    const strategyId = windowingStrategyIdOf(pipeline, input);
+    return createOutput(pipeline, isBounded(pipeline, input), kvCoderId(pipeline), strategyId);
+  };
+  return mustBeNamed("the step that sets a key coder", expand);
 }
 
 /** The spec of a ParDo; `more` are the payload's other fields. */
@@ -80,26 +206,28 @@ export function parDoSpec(
   return { urn: PAR_DO_URN, payload: runnerApi.ParDoPayload.toBinary(payload) };
 }
 
-/** A PCollection whose boundedness is said, with the given coder or the SDK's general one. */
+/**
+ * A PCollection whose boundedness is said, with the given coder (or the id of one) or the SDK's general one.
+ * Without a windowing strategy it has that of the transform's inputs.
+ */
 export function createOutput(
   pipeline: Pipeline,
   bounded: boolean,
-  coder: Coder<unknown> = new GeneralObjectCoder(),
+  coder: Coder<unknown> | string = new GeneralObjectCoder(),
+  windowingStrategyId?: string,
 ): PCollection<unknown> {
   const { BOUNDED, UNBOUNDED } = runnerApi.IsBounded_Enum;
-  return pipeline.createPCollectionInternal(coder, undefined, bounded ? BOUNDED : UNBOUNDED);
+  return pipeline.createPCollectionInternal(
+    coder as Coder<unknown>,
+    windowingStrategyId as unknown as undefined,
+    bounded ? BOUNDED : UNBOUNDED,
+  );
 }
 
 /** Whether a PCollection of a graph under construction is bounded. */
 export function isBounded(pipeline: Pipeline, collection: PCollection<unknown>): boolean {
   const proto = pipeline.getProto().components!.pcollections[collection.getId()]!;
   return proto.isBounded !== runnerApi.IsBounded_Enum.UNBOUNDED;
-}
-
-/** Adds to what the pipeline requires of its runner, once. */
-export function addRequirement(pipeline: Pipeline, requirement: string): void {
-  const { requirements } = pipeline.getProto();
-  if (!requirements.includes(requirement)) requirements.push(requirement);
 }
 
 /**

@@ -1,0 +1,127 @@
+/** testStream: a source whose elements, watermark and processing time a test writes down. */
+import { type Coder, type PCollection, type Root, runnerApi } from "./beam.js";
+import { coderIdOrGeneral, encodeValue } from "./graph-coders.js";
+import { createOutput, mustBeNamed, type StepOf } from "./par-do.js";
+import { MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS } from "./timestamp-bounds.js";
+import { checkWholeMs } from "./window-fn.js";
+
+export const TEST_STREAM_URN = "beam:transform:teststream:v1";
+
+/** An element with its event time, ms since 1970. */
+export interface TimestampedValue<T> {
+  readonly value: T;
+  readonly timestampMs: number;
+}
+
+/** Apply it to a Root. Each method gives a new stream with one more event; events happen one after the other. */
+export interface TestStream<T> extends StepOf<Root, PCollection<T>> {
+  /**
+   * Elements arrive together. An object of exactly `value` and `timestampMs` is an element with its event
+   * time; any other value is at the watermark that the stream has there.
+   */
+  addElements(...elements: readonly (T | TimestampedValue<T>)[]): TestStream<T>;
+  /** @throws when the watermark would go back. */
+  advanceWatermarkTo(watermarkMs: number): TestStream<T>;
+  /** Nothing comes any more. A stream that ends without it never ends by itself. */
+  advanceWatermarkToInfinity(): TestStream<T>;
+  advanceProcessingTime(byMs: number): TestStream<T>;
+}
+
+type Event<T> =
+  | { readonly kind: "elements"; readonly elements: readonly TimestampedValue<T>[] }
+  | { readonly kind: "watermark"; readonly watermarkMs: number }
+  | { readonly kind: "processing-time"; readonly advanceMs: number };
+
+/** An empty stream. One a pipeline; the output is unbounded. */
+export function testStream<T>({ coder }: { readonly coder?: Coder<T> } = {}): TestStream<T> {
+  return streamOf<T>([], MIN_TIMESTAMP_MS, coder);
+}
+
+function streamOf<T>(
+  events: readonly Event<T>[],
+  watermarkMs: number,
+  coder: Coder<T> | undefined,
+): TestStream<T> {
+  const then = (event: Event<T>, nextMs = watermarkMs) => streamOf([...events, event], nextMs, coder);
+  const advanceTo = (nextMs: number) => {
+    if (nextMs < watermarkMs) {
+      throw new Error(`the watermark of a test stream must not go back: ${watermarkMs} → ${nextMs}`);
+    }
+    return then({ kind: "watermark", watermarkMs: nextMs }, nextMs);
+  };
+  const expand: StepOf<Root, PCollection<T>> = (_root, pipeline, proto) => {
+    const coderId = coderIdOrGeneral(pipeline, coder as Coder<unknown> | undefined);
+    const elementCoder = pipeline.getCoder(coderId);
+    const payload = runnerApi.TestStreamPayload.create({
+      coderId,
+      events: events.map((event) => ({ event: toProto(event, elementCoder) })),
+    });
+    proto.spec = { urn: TEST_STREAM_URN, payload: runnerApi.TestStreamPayload.toBinary(payload) };
+    proto.environmentId = "";
+    return createOutput(pipeline, false, coderId) as PCollection<T>;
+  };
+  return Object.assign(mustBeNamed("a test stream", expand), {
+    addElements: (...elements: readonly (T | TimestampedValue<T>)[]) =>
+      then({ kind: "elements", elements: elements.map((element) => timestamped(element, watermarkMs)) }),
+    advanceWatermarkTo: advanceTo,
+    advanceWatermarkToInfinity: () => advanceTo(MAX_TIMESTAMP_MS),
+    advanceProcessingTime: (advanceMs: number) => {
+      checkWholeMs("byMs of advanceProcessingTime", advanceMs, 1);
+      return then({ kind: "processing-time", advanceMs });
+    },
+  });
+}
+
+function timestamped<T>(element: T | TimestampedValue<T>, defaultMs: number): TimestampedValue<T> {
+  if (typeof element === "object" && element !== null) {
+    const isTimestamped = Object.keys(element).length === 2 && "value" in element && "timestampMs" in element;
+    if (isTimestamped) {
+      const { timestampMs } = element as TimestampedValue<T>;
+      if (!Number.isInteger(timestampMs)) {
+        throw new Error(`timestampMs of a test stream's element must be a whole number, got ${timestampMs}`);
+      }
+      return element as TimestampedValue<T>;
+    }
+  }
+  return { value: element as T, timestampMs: defaultMs };
+}
+
+type EventProto = runnerApi.TestStreamPayload_Event["event"];
+
+/** The tag of a stream with one output is empty. */
+const ONLY_OUTPUT = "";
+
+function toProto(event: Event<unknown>, coder: Coder<unknown>): EventProto {
+  switch (event.kind) {
+    case "watermark": {
+      const watermarkEvent = { newWatermark: toBeamMs(event.watermarkMs), tag: ONLY_OUTPUT };
+      return { oneofKind: "watermarkEvent", watermarkEvent };
+    }
+    case "processing-time": {
+      const processingTimeEvent = { advanceDuration: BigInt(event.advanceMs) };
+      return { oneofKind: "processingTimeEvent", processingTimeEvent };
+    }
+    case "elements": {
+      const elements = event.elements.map(({ value, timestampMs }) => ({
+        encodedElement: encodeValue(coder, value),
+        timestamp: toBeamMs(timestampMs),
+      }));
+      return { oneofKind: "elementEvent", elementEvent: { elements, tag: ONLY_OUTPUT } };
+    }
+  }
+}
+
+/** Beam's ends of time lie one beyond ours, which a JavaScript number can hold. */
+const BEAM_MIN_MS = -9223372036854775n;
+const BEAM_MAX_MS = 9223372036854775n;
+
+function toBeamMs(ms: number): bigint {
+  if (ms <= MIN_TIMESTAMP_MS) return BEAM_MIN_MS;
+  return ms >= MAX_TIMESTAMP_MS ? BEAM_MAX_MS : BigInt(ms);
+}
+
+/** The reverse, for whoever plays the stream. */
+export function fromBeamMs(ms: bigint): number {
+  if (ms <= BEAM_MIN_MS) return MIN_TIMESTAMP_MS;
+  return ms >= BEAM_MAX_MS ? MAX_TIMESTAMP_MS : Number(ms);
+}
