@@ -14,7 +14,7 @@ export const parts: Parts = {
     demo: async () => (await import("./commands/demo.js")).runDemo,
   },
   runners: {
-    direct: async () => (await import("../runners/create-runner.js")).createRunner("direct"),
+    direct: async () => new (await import("../runners/direct/direct-runner.js")).DirectRunner(),
   },
   pipelines: {
     "user-events": async () => (await import("./user-events-for-config.js")).userEventsForConfig,

@@ -1,16 +1,19 @@
 /** From a runner's name to a runner. */
-import type { Runner } from "./job/runner.js";
+import { type Runner as BeamRunner, beam } from "../transforms/primitives/beam.js";
+import { type DirectRunnerOptions, directRunner } from "./direct/beam-runner.js";
 
-/** Names that `createRunner` takes. */
-export const RUNNER_NAMES = ["direct"] as const;
-export type RunnerName = (typeof RUNNER_NAMES)[number];
+/** Options of the runner, and its name if it is not the direct one. */
+export interface CreateRunnerOptions extends DirectRunnerOptions {
+  readonly runner?: string;
+  readonly [option: string]: unknown;
+}
 
-/** Loads a runner by name; each is its own module, so that none costs start-up time unused. */
-export async function createRunner(name: RunnerName): Promise<Runner> {
-  switch (name) {
-    case "direct": {
-      const { DirectRunner } = await import("./direct/direct-runner.js");
-      return new DirectRunner();
-    }
-  }
+/**
+ * Stands in for the SDK's function of that name. `default` and `direct` are this package's direct
+ * runner; another name is left to the SDK, with all options.
+ */
+export function createRunner(options: CreateRunnerOptions = {}): BeamRunner {
+  const { runner = "default" } = options;
+  if (runner === "default" || runner === "direct") return directRunner(options);
+  return beam.createRunner(options);
 }

@@ -1,144 +1,200 @@
 /** Runs the DoFns of one fused stage, bundle after bundle; an element passes from step to step by a call. */
-import type {
-  DoFn,
-  ProcessContinuation,
-  ReadProgress,
-  RestrictionTracker,
-  SplittableDoFn,
-} from "../../transforms/primitives/do-fn.js";
-import { MAIN_OUTPUT } from "../../transforms/primitives/do-fn.js";
-import { createDoFn } from "../../transforms/primitives/fn-registry.js";
+import type { ReadProgress } from "../../transforms/primitives/do-fn.js";
+import type { BundleInput } from "../engine/bundle.js";
+import type { Element } from "../engine/element.js";
 import type { ExecutableStage, FusedStep, ParDoStep, StageRoot } from "../graph/translate.js";
+import { type BuiltStep, buildStep } from "./build-step.js";
+import { BEFORE_ALL_STEPS, BundleFlow } from "./bundle-flow.js";
 import type { BundleHost, BundleScope } from "./host.js";
-import { type Receive, StepRunner } from "./step-runner.js";
+import { isPromise } from "./maybe-promise.js";
+import { type Receive, receiveAll } from "./receive.js";
+import { SplittableRunner } from "./splittable-runner.js";
+import { StatefulRunner } from "./stateful-runner.js";
+import { StepFailedError } from "./step-failed-error.js";
+import type { StepRunner } from "./step-runner.js";
+
+export { StepFailedError } from "./step-failed-error.js";
+
+/** Where the items of a bundle go, by the kind of item. */
+interface Root {
+  readonly receive: Receive;
+  /** The one step at it, if it has a DoFn. */
+  readonly runner: StepRunner | undefined;
+}
 
 /**
  * One instance of a stage: its own DoFn instances, one bundle at a time. To have several bundles in
- * flight, make several processors.
+ * flight, make several processors. After a failure it can only be torn down.
  */
 export class BundleProcessor {
-  readonly #steps: StepRunner[] = [];
-  readonly #byPath = new Map<string, StepRunner>();
-  readonly #receivers = new Map<FusedStep, Receive>();
+  readonly #flow = new BundleFlow();
+  /** Producers first. */
+  readonly #runners: StepRunner[] = [];
+  readonly #steps = new Map<FusedStep, BuiltStep>();
+  readonly #roots = new Map<string, Root>();
+  /** Those whose `setup` was called. */
+  #begun: StepRunner[] = [];
 
   private constructor(
     readonly stage: ExecutableStage,
-    host: BundleHost,
+    private readonly host: BundleHost,
   ) {
     // Consumers first, so that a step finds whom it calls.
-    for (const step of [...stage.steps].reverse()) {
-      this.#receivers.set(
-        step,
-        step.kind === "flatten" ? this.#receiver(step.output, host) : this.#build(step, host),
-      );
+    for (const [place, step] of [...stage.steps.entries()].reverse()) {
+      const built = this.#build(step, place);
+      this.#steps.set(step, built);
+      if (built.runner !== undefined) this.#runners.unshift(built.runner);
     }
-    this.#steps.reverse();
+    for (const root of stage.roots) this.#addRoot(root);
   }
 
-  /** Builds the DoFns and runs their `setup`, producers first. @throws what a `setup` throws. */
+  /**
+   * Builds the DoFns and runs their `setup`, producers first.
+   * @throws StepFailedError what a `setup` throws; whatever was set up is torn down then.
+   */
   static async create(stage: ExecutableStage, host: BundleHost): Promise<BundleProcessor> {
     const processor = new BundleProcessor(stage, host);
-    for (const step of processor.#steps) await step.setup(host.setupContext(step.path));
+    try {
+      for (const step of processor.#runners) {
+        processor.#begun.push(step);
+        await step.setup(host.setupContext(step.path));
+      }
+    } catch (error) {
+      const errors = await processor.teardown();
+      if (error instanceof StepFailedError) error.teardownErrors.push(...errors);
+      throw error;
+    }
     return processor;
   }
 
+  /** @throws StepFailedError what a `startBundle` throws. */
   async startBundle(scope: BundleScope): Promise<void> {
-    for (const step of this.#steps) {
-      const started = step.startBundle(scope);
+    this.#mustBeWhole();
+    this.#flow.begin(scope);
+    for (const step of this.#runners) {
+      const started = step.startBundle();
       if (started !== undefined) await started;
     }
   }
 
-  /** Gives an element to the steps of a root; a promise only if a step is asynchronous. */
-  processElement(root: StageRoot, value: unknown, timestampMs: number): void {
-    for (const consumer of root.consumers)
-      (this.#receivers.get(consumer.step) as Receive)(value, timestampMs);
+  /**
+   * Runs a part of the bundle. A promise only where there is something to wait for: asynchronous steps that have
+   * enough to do, state or side inputs on their way, a splittable DoFn's promise.
+   * @throws StepFailedError the first failure, also of what asynchronous steps still had to do.
+   */
+  process(input: BundleInput): void | Promise<void> {
+    this.#mustBeWhole();
+    const root = this.#roots.get(input.root);
+    if (root === undefined) {
+      throw new Error(`stage "${this.stage.id}" has no root "${input.root}" (it has ${this.#rootNames()})`);
+    }
+    switch (input.kind) {
+      case "elements":
+        return this.#processElements(root.receive, input.elements, 0);
+      case "keyed":
+        if (!(root.runner instanceof StatefulRunner))
+          throw this.#notFor(input, "keeps neither state nor timers");
+        return this.#checked(root.runner.processKeys(input.keys));
+      case "restrictions":
+        if (!(root.runner instanceof SplittableRunner)) throw this.#notFor(input, "is not splittable");
+        return this.#checked(root.runner.processRestrictions(input.work));
+    }
   }
 
-  /** The splittable step at a root, if that is what it holds. */
-  splittable(root: StageRoot): SplittableStep | undefined {
-    const step = root.consumers[0]?.step;
-    if (step?.kind !== "parDo" || !step.isSplittable) return undefined;
-    return new SplittableStep(this.#byPath.get(step.path) as StepRunner);
-  }
-
-  /** Waits for asynchronous steps and finishes them, producers first: a `finishBundle` may emit. */
+  /**
+   * Waits for asynchronous steps and finishes them, producers first: a `finishBundle` may emit. Then writes back
+   * what the host keeps of state.
+   * @throws StepFailedError the first failure of the bundle.
+   */
   async finishBundle(): Promise<void> {
-    for (const step of this.#steps) await step.finishBundle();
+    for (const step of this.#runners) await step.finishBundle();
+    this.#mustBeWhole();
+    await this.host.state?.flush();
+    this.#flow.end();
   }
 
-  /** Resolves once every `teardown` was called; their errors are returned, as nobody can act on them. */
+  /**
+   * Resolves once nothing is running any more and every `teardown` was called, also after a failure; their
+   * errors are returned, as nobody can act on them.
+   */
   async teardown(): Promise<unknown[]> {
-    const outcomes = await Promise.allSettled(this.#steps.map((step) => step.teardown()));
+    const begun = this.#begun;
+    this.#begun = [];
+    const outcomes = await Promise.allSettled(begun.map((step) => step.teardown()));
     return outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason] : []));
   }
 
-  #build(step: ParDoStep, host: BundleHost): Receive {
-    if (step.doFn.kind !== "registered") {
-      throw new Error(`step "${step.path}" has a DoFn under "${step.doFn.urn}", which cannot be built here`);
+  /** How far the sources of the stage are, by their own account. */
+  progress(): ReadProgress[] {
+    return this.#runners.flatMap((step) => (step instanceof SplittableRunner ? (step.progress() ?? []) : []));
+  }
+
+  #processElements(receive: Receive, elements: readonly Element[], from: number): void | Promise<void> {
+    const flow = this.#flow;
+    for (let i = from; i < elements.length; i++) {
+      const { value, timestampMs, windows, pane } = elements[i]!;
+      receive(value, timestampMs, windows, pane);
+      if (flow.lastQueueAt > BEFORE_ALL_STEPS) {
+        return flow.room(BEFORE_ALL_STEPS).then(() => {
+          this.#mustBeWhole();
+          return this.#processElements(receive, elements, i + 1);
+        });
+      }
     }
+    this.#mustBeWhole();
+    return undefined;
+  }
+
+  /** A failure that a DoFn has caught, or that came later, loses the bundle all the same. */
+  #checked(done: void | Promise<void>): void | Promise<void> {
+    if (isPromise(done)) return done.then(() => this.#mustBeWhole());
+    this.#mustBeWhole();
+    return undefined;
+  }
+
+  #mustBeWhole(): void {
+    if (this.#flow.failure !== undefined) throw this.#flow.failure;
+  }
+
+  #build(step: FusedStep, place: number): BuiltStep {
+    if (step.kind === "flatten") return { receive: this.#receiver(step.output), runner: undefined };
     const outputs = new Map<string, Receive>();
-    for (const [tag, collection] of step.outputs) outputs.set(tag, this.#receiver(collection, host));
-    // A single output is the main one, whatever its local name is.
-    const only = outputs.size === 1 ? [...outputs.values()][0] : undefined;
-    const main = outputs.get(MAIN_OUTPUT) ?? only;
-    const doFn = createDoFn(step.doFn.fn, step.doFn.config) as DoFn & SplittableDoFn;
-    const runner = new StepRunner(step.path, doFn, main, outputs);
-    this.#steps.push(runner);
-    this.#byPath.set(step.path, runner);
-    return runner.receive;
+    for (const [tag, collection] of step.outputs) outputs.set(tag, this.#receiver(collection));
+    return buildStep(step, { place, outputs, flow: this.#flow, host: this.host });
   }
 
   /** What takes the elements of a PCollection: its consumers here, and the host if others read it. */
-  #receiver(collection: string, host: BundleHost): Receive {
-    const receivers = (this.stage.consumers.get(collection) ?? []).map(
-      (consumer) => this.#receivers.get(consumer.step) as Receive,
-    );
+  #receiver(collection: string): Receive {
+    const consumers = this.stage.consumers.get(collection) ?? [];
+    const receivers = consumers.map(({ step }) => this.#steps.get(step)!.receive);
     if (this.stage.outputs.includes(collection)) {
-      receivers.push((value, timestampMs) => host.emit(collection, value, timestampMs));
+      const flow = this.#flow;
+      receivers.push((value, timestampMs, windows, pane) =>
+        flow.scope.emit(collection, { value, timestampMs, windows, pane }),
+      );
     }
-    const [first, ...others] = receivers;
-    if (first === undefined) return () => undefined;
-    if (others.length === 0) return first;
-    return (value, timestampMs) => {
-      for (const receive of receivers) receive(value, timestampMs);
-    };
+    return receiveAll(receivers);
+  }
+
+  #addRoot(root: StageRoot): void {
+    const steps = root.consumers.map(({ step }) => step);
+    const receive = receiveAll(steps.map((step) => this.#steps.get(step)!.receive));
+    const [only] = steps;
+    const isOfStep = only !== undefined && steps.length === 1 && hasRootOfItsOwn(only);
+    const id = isOfStep ? only.path : root.collection;
+    if (this.#roots.has(id)) throw new Error(`stage "${this.stage.id}" has two roots "${id}"`);
+    this.#roots.set(id, { receive, runner: isOfStep ? this.#steps.get(only)!.runner : undefined });
+  }
+
+  #notFor(input: BundleInput, why: string): Error {
+    return new Error(`root "${input.root}" was given ${input.kind}, but it ${why}`);
+  }
+
+  #rootNames(): string {
+    return [...this.#roots.keys()].join(", ");
   }
 }
 
-/** The splittable DoFn at the root of a stage. */
-export class SplittableStep {
-  readonly #runner: StepRunner;
-  readonly #fn: SplittableDoFn;
-
-  constructor(runner: StepRunner) {
-    this.#runner = runner;
-    this.#fn = runner.doFn as unknown as SplittableDoFn;
-  }
-
-  get path(): string {
-    return this.#runner.path;
-  }
-
-  initialRestriction(element: unknown): unknown {
-    return this.#fn.initialRestriction(element);
-  }
-
-  createTracker(restriction: unknown): RestrictionTracker<unknown, unknown> {
-    return this.#fn.createTracker(restriction);
-  }
-
-  progress(): ReadProgress | undefined {
-    return this.#fn.progress?.();
-  }
-
-  /** @throws StepFailedError what `process` throws. */
-  process(
-    element: unknown,
-    tracker: RestrictionTracker<unknown, unknown>,
-    timestampMs: number,
-    onOutput: (timestampMs: number) => void,
-  ): Promise<ProcessContinuation> {
-    return this.#runner.processSplittable(element, tracker, timestampMs, onOutput);
-  }
+function hasRootOfItsOwn(step: FusedStep): step is ParDoStep {
+  return step.kind === "parDo" && (step.isSplittable || step.isStateful || step.sideInputs.size > 0);
 }

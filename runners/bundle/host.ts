@@ -12,6 +12,16 @@ export interface BundleHost {
   /** Absent where the host has none; a graph that needs it is refused before the first element. */
   readonly state?: StateHost;
   readonly sideInputs?: SideInputHost;
+  /** What the graph around a step says of it. Absent: no lateness, and a default truncation is refused. */
+  stepFacts?(step: string): StepFacts;
+}
+
+/** What a step cannot tell from its own proto. */
+export interface StepFacts {
+  /** Of its input's windowing strategy: timers may be set so far behind the end of their window. */
+  readonly allowedLatenessMs: number;
+  /** Whether its outputs are bounded: what a drain does with a restriction that the DoFn does not truncate. */
+  readonly isBounded: boolean;
 }
 
 /** One bundle, as its host sees it: effects are collected here and committed together. */
@@ -35,11 +45,24 @@ export interface BundleScope extends Omit<BundleContext, "metrics"> {
   transaction(): Promise<EpochTransaction>;
 }
 
-/** A restriction being worked on. */
+/** A restriction being worked on. After its end everything here does nothing. */
 export interface ActiveRestriction {
   readonly root: string;
-  /** The rest of it is a residual from now on; does nothing when there is no rest. */
+  /** The rest of it is a residual from now on, added when `process` has ended; does nothing when there is no rest. */
   checkpoint(): void;
+  /**
+   * Gives a fraction of what is left to `process` and the rest to the host, which must see to it: it is not
+   * added as a residual besides. Undefined: there is nothing to split off.
+   */
+  split(fraction: number): RestrictionSplit | undefined;
+  /** Work done and left, if the tracker tells. */
+  progress(): { readonly completed: number; readonly remaining: number } | undefined;
+}
+
+/** What `process` goes on with, and what has been taken from it. */
+export interface RestrictionSplit {
+  readonly primary: unknown;
+  readonly residual: Residual;
 }
 
 /** Keyed state. */
@@ -59,6 +82,9 @@ export interface StateHost {
   flush(): void | Promise<void>;
 }
 
+/** What stands under each member of a set, which is a multimap of its members. */
+export const SET_MEMBER = true;
+
 /** The cells of a key and window: the engine's `KeyCells`, or ones whose maps answer later. */
 export interface HostCells {
   bag(stateId: string): BagCell;
@@ -77,6 +103,10 @@ export interface HostMultimap {
 
 /** Side inputs, loaded for a window (of the side input) before the element that reads them. */
 export interface SideInputHost {
+  /** The window of the side input that an element of a main window sees: the graph's window mapping function. */
+  mapWindow(step: string, sideInput: string, main: Window): Window;
+  /** The canonical form of a key of a side input's elements; without it, that of the SDK's general coder. */
+  keyId?(step: string, sideInput: string, key: unknown): string;
   load(step: string, sideInput: string, window: Window): void | Promise<void>;
   /** All elements; loaded before. */
   elements(step: string, sideInput: string, window: Window): readonly unknown[];

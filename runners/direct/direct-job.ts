@@ -1,32 +1,29 @@
-/** A pipeline running on the direct runner: sessions with the database, one after the other, until it ends. */
-import { hostname } from "node:os";
-import { migrate } from "../../sql/migrate.js";
-import { refusePooler } from "../../sql/pooler.js";
-import { SqlSession } from "../../sql/sql-session.js";
-import { backoffMs, classify, sqlStateOf } from "../../sql/sql-state.js";
-import type { SetupContext } from "../../transforms/primitives/do-fn.js";
-import type { BundleHost } from "../bundle/host.js";
+/** A pipeline running on the direct runner. */
+import type { SqlQueries } from "../../sql/sql-session.js";
+import type { Log } from "../../transforms/primitives/do-fn.js";
 import type { Plan } from "../graph/translate.js";
 import type { Job, JobEvent, JobState, RecordCounts, SourceProgress } from "../job/job.js";
+import { type JobMessage, type LogLevel, MessageLog } from "../job/messages.js";
+import type { MetricResults } from "../job/metrics.js";
 import type { RunnerOptions } from "../job/runner.js";
 import { NO_COUNTS } from "./bundle-ledger.js";
-import type { Run } from "./epoch.js";
-import { EpochLoop, type EpochReport } from "./epoch-loop.js";
-import { startRun } from "./run-start.js";
+import type { Committer } from "./epoch.js";
+import type { EpochLoop, EpochReport } from "./epoch-loop.js";
+import { MetricsStore } from "./metrics-store.js";
+import { stepsNotDurable } from "./not-durable.js";
+import { PostgresCommitter } from "./postgres-epoch.js";
+import { PostgresSessions } from "./postgres-sessions.js";
+import { runPlan } from "./run-plan.js";
+import { VolatileCommitter } from "./volatile-epoch.js";
 
-const APPLICATION_NAME = "millrace/pipeline";
-
-/** Records that the sources emit into one epoch at the most: enough for COPY's speed, little to lose. */
-const BUNDLE_RECORDS_MAX = 20_000;
-
-/**
- * Each attempt opens a session, locks the pipeline, takes a new run and starts from what is
- * committed: recovery from a lost connection is the same path as the start after a crash.
- */
+/** With a connection, committed in PostgreSQL and restarted from there; without one, in memory alone. */
 export class DirectJob implements Job {
   readonly pipeline: string;
   readonly #plan: Plan;
   readonly #options: RunnerOptions;
+  readonly #log: Log;
+  readonly #messages: MessageLog;
+  readonly #metrics: MetricsStore;
   readonly #listeners = new Set<(event: JobEvent) => void>();
   readonly #drain = new AbortController();
   readonly #cancel = new AbortController();
@@ -35,18 +32,16 @@ export class DirectJob implements Job {
   #failure: Error | undefined;
   #totals: RecordCounts = NO_COUNTS;
   #loop: EpochLoop | undefined;
-  /** The run that this job held last: only from it may a reconnect go on. */
-  #lastRunId: string | undefined;
-  /** Server processes of sessions that may still hold the pipeline's lock. */
-  readonly #backendPids = new Set<number>();
-  /** Failed attempts since the last commit. */
-  #attempts = 0;
-  #firstFailureMs = 0;
 
   constructor(plan: Plan, options: RunnerOptions) {
+    const now = () => options.clock.now();
     this.pipeline = options.pipeline;
     this.#plan = plan;
     this.#options = options;
+    this.#messages = new MessageLog(now);
+    this.#metrics = new MetricsStore(now);
+    this.#log = alsoTo(this.#messages, options.log);
+    this.#messages.state(this.#state);
     // One turn later, so that whoever starts the job can subscribe to its first event.
     this.#end = Promise.resolve().then(() => this.#run());
   }
@@ -65,6 +60,14 @@ export class DirectJob implements Job {
 
   get sources(): readonly SourceProgress[] {
     return this.#loop?.progress() ?? [];
+  }
+
+  get metrics(): MetricResults {
+    return this.#metrics.results();
+  }
+
+  messages(): AsyncIterable<JobMessage> {
+    return this.#messages.read();
   }
 
   subscribe(listener: (event: JobEvent) => void): () => void {
@@ -90,130 +93,74 @@ export class DirectJob implements Job {
 
   async #run(): Promise<JobState> {
     try {
-      while (!(await this.#attempt())) {}
+      await (this.#options.connection === undefined ? this.#runInMemory() : this.#runInSessions());
       this.#enter(
         this.#cancel.signal.aborted ? "CANCELLED" : this.#drain.signal.aborted ? "DRAINED" : "DONE",
       );
     } catch (error) {
       this.#failure = error instanceof Error ? error : new Error(String(error));
+      this.#messages.log("error", this.#failure.message, { error: this.#failure });
       this.#enter("FAILED");
     }
+    this.#messages.close();
     return this.#state;
   }
 
-  /** One session. True: the job has come to its end; false: try again. @throws what no retry can cure. */
-  async #attempt(): Promise<boolean> {
-    let session: SqlSession | undefined;
-    const close = () => void session?.close();
-    const { signal } = this.#cancel;
+  async #runInMemory(): Promise<void> {
     try {
-      session = await this.#connect();
-      signal.addEventListener("abort", close);
-      await this.#runSession(session);
-      return true;
+      await this.#runPlan(new VolatileCommitter(), undefined);
     } catch (error) {
-      if (signal.aborted) return true;
-      await this.#waitAfter(error);
-      return this.#drain.signal.aborted;
-    } finally {
-      signal.removeEventListener("abort", close);
-      await session?.close();
+      if (!this.#cancel.signal.aborted) throw error;
     }
   }
 
-  #connect(): Promise<SqlSession> {
-    return SqlSession.connect({ connection: this.#options.connection, applicationName: APPLICATION_NAME });
-  }
-
-  async #runSession(session: SqlSession): Promise<void> {
-    const { clock, log, takeover } = this.#options;
-    const { signal } = this.#cancel;
-    await refusePooler(session, () => this.#connect());
-    await migrate(session, log);
-    const key = { pipeline: this.pipeline, shard: 0 };
-    const first = this.#lastRunId === undefined;
-    const ownBackendPids = new Set(this.#backendPids);
-    this.#backendPids.add(session.backendPid);
-    const run = await startRun(session, {
-      key,
-      takeover: takeover && first,
-      after: this.#lastRunId,
-      ownBackendPids,
-      clock,
-      log,
-      signal,
-    });
-    this.#lastRunId = run.runId;
-    for (const pid of ownBackendPids) this.#backendPids.delete(pid);
-    this.#totals = run.totals;
-    if (this.#state === "STARTING") this.#enter("RUNNING");
-    log.debug("run started", { runId: run.runId, epoch: run.epoch, host: hostname() });
-    const side = await this.#connect();
-    try {
-      await this.#runLoop(run, side);
-    } finally {
-      await side.close();
-    }
-  }
-
-  async #runLoop(run: Run, side: SqlSession): Promise<void> {
-    const { clock, log } = this.#options;
-    const loop = new EpochLoop({
-      plan: this.#plan,
-      host: this.#host(side),
-      run,
-      clock,
-      bundleRecordsMax: this.#options.bundleRecordsMax ?? BUNDLE_RECORDS_MAX,
+  async #runInSessions(): Promise<void> {
+    const { clock, connection, once, takeover, retryTimeoutMs } = this.#options;
+    if (connection === undefined) return;
+    const sessions = new PostgresSessions({
+      ...{ pipeline: this.pipeline, connection, once, takeover, retryTimeoutMs, clock },
+      log: this.#log,
       drain: this.#drain.signal,
       cancel: this.#cancel.signal,
-      onCommit: (report) => this.#committed(run, report),
+      stepsNotDurable: stepsNotDurable(this.#plan),
+      runIn: (run, side) => {
+        const committer = new PostgresCommitter(run, () => clock.monotonicMs());
+        return this.#runPlan(committer, side, () => sessions.committed());
+      },
+      onRetry: (event) => this.#tell(event),
     });
-    this.#loop = loop;
+    await sessions.run();
+  }
+
+  /** From what is committed to the end, or to the first failure. */
+  async #runPlan(
+    committer: Committer,
+    database: SqlQueries | undefined,
+    onCommit: () => void = () => undefined,
+  ): Promise<void> {
+    this.#totals = committer.state.totals;
+    if (this.#state === "STARTING") this.#enter("RUNNING");
     try {
-      await loop.run();
-    } catch (error) {
-      // The connection goes first: what is still in flight then fails at once and can be waited for.
-      await run.session.close();
-      throw error;
+      await runPlan(this.#plan, {
+        ...{ ...this.#options, log: this.#log, metrics: this.#metrics, committer, database },
+        drain: this.#drain.signal,
+        cancel: this.#cancel.signal,
+        onStart: (loop) => {
+          this.#loop = loop;
+        },
+        onCommit: (report) => {
+          onCommit();
+          this.#committed(committer, report);
+        },
+      });
     } finally {
-      for (const error of await loop.teardown())
-        log.warn("a step's teardown failed", { error: String(error) });
+      this.#metrics.abandon();
       this.#loop = undefined;
     }
   }
 
-  #host(side: SqlSession): BundleHost {
-    const { clock, log, once } = this.#options;
-    const shared = new Map<string, unknown>();
-    const base = {
-      pipeline: this.pipeline,
-      mode: once ? ("available-now" as const) : ("stream" as const),
-      signal: this.#cancel.signal,
-      clock,
-      log,
-      database: side,
-    };
-    return {
-      setupContext: (step): SetupContext => ({
-        ...base,
-        step,
-        shared: <T>(name: string, create: () => T): T => {
-          const key = `${step}\0${name}`;
-          if (!shared.has(key)) shared.set(key, create());
-          return shared.get(key) as T;
-        },
-      }),
-      emit: (collection) => {
-        throw new Error(
-          `PCollection "${collection}" is read by another stage, which this runner has no way to feed`,
-        );
-      },
-    };
-  }
-
-  #committed(run: Run, report: EpochReport): void {
-    this.#attempts = 0;
-    this.#totals = run.totals;
+  #committed({ state }: Committer, report: EpochReport): void {
+    this.#totals = state.totals;
     const { readMs, durationMs, ...rest } = report;
     this.#tell({
       type: "commit",
@@ -221,39 +168,16 @@ export class DirectJob implements Job {
         ...rest,
         durationMs: { read: readMs, ...durationMs },
         pipeline: this.pipeline,
-        runId: run.runId,
-        totals: run.totals,
-        watermarkMs: run.watermarkMs,
+        runId: state.runId,
+        totals: state.totals,
+        watermarkMs: state.watermarkMs,
       },
     });
   }
 
-  /** Waits before the next attempt. @throws the error itself when there shall be none. */
-  async #waitAfter(error: unknown): Promise<void> {
-    if (classify(error) !== "retry") throw error;
-    const { clock, once, retryTimeoutMs, log } = this.#options;
-    if (this.#attempts === 0) this.#firstFailureMs = clock.monotonicMs();
-    if (once && clock.monotonicMs() - this.#firstFailureMs >= retryTimeoutMs) throw error;
-    this.#attempts += 1;
-    const delayMs = backoffMs(this.#attempts, Math.random);
-    const reason = error instanceof Error ? error.message : String(error);
-    log.debug("starting a new session", { reason, attempt: this.#attempts, delayMs });
-    this.#tell({ type: "retry", reason, code: sqlStateOf(error) ?? null, attempt: this.#attempts, delayMs });
-    await this.#sleep(delayMs);
-  }
-
-  async #sleep(delayMs: number): Promise<void> {
-    const stop = new AbortController();
-    const wakeUp = () => stop.abort();
-    const signals = [this.#cancel.signal, this.#drain.signal];
-    for (const signal of signals) signal.addEventListener("abort", wakeUp);
-    if (signals.some((signal) => signal.aborted)) wakeUp();
-    await this.#options.clock.sleep(delayMs, stop.signal);
-    for (const signal of signals) signal.removeEventListener("abort", wakeUp);
-  }
-
   #enter(state: JobState): void {
     this.#state = state;
+    this.#messages.state(state);
     this.#tell({ type: "state", state });
   }
 
@@ -264,4 +188,13 @@ export class DirectJob implements Job {
 
 function isEnd(state: JobState): boolean {
   return state === "DONE" || state === "DRAINED" || state === "CANCELLED" || state === "FAILED";
+}
+
+/** A log whose lines are messages of the job too. */
+function alsoTo(messages: MessageLog, log: Log): Log {
+  const at = (level: LogLevel) => (message: string, facts?: Record<string, unknown>) => {
+    messages.log(level, message, facts);
+    log[level](message, facts);
+  };
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }

@@ -1,24 +1,72 @@
-/** The loop of the direct runner: reads one epoch while the one before it commits. */
-
-import type { Clock, ProcessContinuation, RestrictionTracker } from "../../transforms/primitives/do-fn.js";
-import { MIN_TIMESTAMP_MS } from "../../transforms/primitives/timestamp-bounds.js";
-import { BundleProcessor, type SplittableStep } from "../bundle/bundle-processor.js";
-import type { BundleHost } from "../bundle/host.js";
-import type { ExecutableStage, Plan, StageRoot } from "../graph/translate.js";
+/** The loop of the direct runner: takes bundles from the engine, runs them, and commits epoch by epoch. */
+import type { Clock } from "../../transforms/primitives/do-fn.js";
+import type { BundleHost, BundleScope } from "../bundle/host.js";
+import type { Bundle, BundleInput, BundleResult } from "../engine/bundle.js";
 import type { SourceProgress } from "../job/job.js";
-import { type CommittedEpoch, Epoch, type Run } from "./epoch.js";
+import { DirectBundleScope } from "./bundle-scope.js";
+import type { CommittedEpoch, Committer, Epoch } from "./epoch.js";
+import type { MetricsStore } from "./metrics-store.js";
+import { Pause } from "./pause.js";
+import { RestingSources } from "./resting-sources.js";
 
-/** Epochs in flight: one is read and processed while the other commits. */
-const EPOCHS_IN_FLIGHT = 2;
+/** What the loop needs of the engine. */
+export interface LoopEngine {
+  advanceProcessingTime(nowMs: number): void;
+  nextBundle(limits?: { readonly elementsMax?: number }): Bundle | undefined;
+  apply(bundle: Bundle, result: BundleResult): void;
+  /** Lets the residuals of the root go on at once. */
+  resume(stage: string, root: string): void;
+  drain(): void;
+  readonly nextWakeUpMs: number | undefined;
+  readonly isDone: boolean;
+  /** By `<node id>\t<name>`. */
+  readonly counters: ReadonlyMap<string, number>;
+}
+
+/** What the loop needs of a bundle processor. */
+export interface LoopProcessor {
+  startBundle(scope: BundleScope): Promise<void>;
+  process(input: BundleInput): void | Promise<void>;
+  finishBundle(): Promise<void>;
+  teardown(): Promise<unknown[]>;
+  progress(): readonly SourceProgress[];
+}
+
+/** A stage as the loop sees it. */
+export interface LoopStage {
+  readonly id: string;
+  /**
+   * Nothing that its steps do while they finish a bundle reaches the engine: no other stage reads what
+   * they make, and they keep no state. So one bundle may take in all of an epoch, and finish while the
+   * engine goes on.
+   */
+  readonly isLeaf: boolean;
+  /** Roots that read an impulse without a restriction: they run once in the pipeline's life. */
+  readonly impulseRoots: ReadonlySet<string>;
+  /** Splittable roots whose restrictions need not end. */
+  readonly unboundedRoots: ReadonlySet<string>;
+}
 
 export interface LoopOptions {
-  readonly plan: Plan;
+  readonly engine: LoopEngine;
+  /** Producers first. */
+  readonly stages: readonly LoopStage[];
+  createProcessor(stage: string, host: BundleHost): Promise<LoopProcessor>;
   readonly host: BundleHost;
-  readonly run: Run;
+  readonly committer: Committer;
+  readonly metrics: MetricsStore;
   readonly clock: Clock;
+  /** Processing time as the engine and the DoFns see it. */
+  readonly processingTimeMs: () => number;
+  /** Epochs in flight: with two, one is read and processed while the other commits. All stages must be leaves then. */
+  readonly epochsInFlight: 1 | 2;
   /** Elements that the sources emit into one bundle, at the most. */
   readonly bundleRecordsMax: number;
-  /** Fires when no new bundle shall be started; what was read is committed. */
+  /** Elements that the engine puts into one bundle, at the most. */
+  readonly bundleElementsMax: number;
+  /** Ends with what the sources have now, their watermarks left where they are. */
+  readonly once: boolean;
+  /** Fires when the sources shall end; what was read is committed. */
   readonly drain: AbortSignal;
   /** Fires when everything in flight is to be abandoned. */
   readonly cancel: AbortSignal;
@@ -35,215 +83,291 @@ export interface EpochReport extends CommittedEpoch {
   readonly sources: readonly SourceProgress[];
 }
 
-/** One instance of every stage; its next bundle waits until the last is committed and finalized. */
+/** An instance of every stage; its next epoch waits until the last is committed and finalized. */
 interface Slot {
-  readonly processors: readonly BundleProcessor[];
+  readonly processors: ReadonlyMap<string, LoopProcessor>;
   settled: Promise<void>;
 }
 
-/** A source of the graph: what is left of its restriction, and when to go on. */
-interface Source {
-  readonly stage: number;
-  readonly root: StageRoot;
-  restriction: unknown;
-  started: boolean;
-  done: boolean;
-  /** Not before this time, on the monotonic clock. */
-  resumeAtMs: number;
-  wake: Promise<void> | undefined;
+/** An epoch while its bundles run. */
+interface OpenEpoch {
+  readonly epoch: Epoch;
+  readonly startedAtMs: number;
+  readonly startMs: number;
+  /** Bundles of leaf stages, which end with the epoch. */
+  readonly leaves: Map<string, DirectBundleScope>;
+  /** Stages that must not be given a bundle in this epoch any more. */
+  readonly closed: Set<string>;
+  elements: number;
 }
 
+/** An epoch takes no more bundles once this many elements went through it; what is left is the next one's. */
+const EPOCH_ELEMENTS_MAX = 500_000;
+
 /**
- * Runs bundles until every source is done, or until told to drain. Resolves when the last epoch is
- * committed; rejects with the first failure, when nothing is in flight any more.
+ * Runs until the graph is done, or until told to drain and drained. Resolves when the last epoch is
+ * committed; rejects with the first failure. The engine belongs to this loop: after a failure it holds
+ * what was never committed, and must be thrown away.
  */
 export class EpochLoop {
   readonly #options: LoopOptions;
-  readonly #sources: Source[] = [];
-  /** Impulses whose steps are no splittable DoFns: run once in the pipeline's life. */
-  readonly #impulses: { readonly stage: number; readonly root: StageRoot }[] = [];
+  readonly #pause: Pause;
+  readonly #stages: ReadonlyMap<string, LoopStage>;
+  readonly #resting: RestingSources;
+  /** Nothing was committed before this run. */
+  readonly #isFirstRun: boolean;
   #slots: Slot[] = [];
+  /** Taken from the engine and put off to the next epoch. */
+  #carried: Bundle[] = [];
+  /** Roots whose residuals need not wait any longer. */
+  #woken: { readonly stage: string; readonly root: string }[] = [];
+  #scope: DirectBundleScope | undefined;
+  #isDrained = false;
+  readonly #countersTold = new Map<string, number>();
   /** Whether all earlier epochs are committed, and whether they are finalized too. */
   #committed: Promise<unknown> = Promise.resolve();
   #settled: Promise<unknown> = Promise.resolve();
-  #failure: Promise<never>;
-  #fail: (error: unknown) => void = () => undefined;
-  #tracker: RestrictionTracker<unknown, unknown> | undefined;
 
   constructor(options: LoopOptions) {
     this.#options = options;
-    this.#failure = new Promise((_, reject) => {
-      this.#fail = reject;
-    });
-    this.#failure.catch(() => undefined); // awaited wherever the loop waits
-    for (const [index, stage] of options.plan.stages.entries()) this.#addRoots(stage, index);
+    this.#pause = new Pause(options.clock);
+    this.#stages = new Map(options.stages.map((stage) => [stage.id, stage]));
+    this.#resting = new RestingSources(options.stages);
+    this.#isFirstRun = options.committer.state.epoch === 0;
   }
 
   async run(): Promise<void> {
-    const { drain, cancel, run } = this.#options;
-    const checkpoint = () => this.#tracker?.trySplit(0);
-    drain.addEventListener("abort", checkpoint);
-    cancel.addEventListener("abort", () => this.#fail(cancel.reason));
+    const { drain, cancel, committer, epochsInFlight } = this.#options;
+    const onDrain = () => {
+      this.#scope?.checkpoint();
+      this.#pause.end();
+    };
+    const onCancel = () => this.#pause.fail(cancel.reason);
+    drain.addEventListener("abort", onDrain);
+    cancel.addEventListener("abort", onCancel);
     // Also while there is nothing to commit: a run that was taken over has to leave.
-    run.session.whenBroken(this.#fail);
+    committer.whenBroken((error) => this.#pause.fail(error));
     try {
-      for (let n = 0; n < EPOCHS_IN_FLIGHT; n++) this.#slots.push(await this.#createSlot());
-      const impulses = run.epoch === 0 ? this.#impulses : [];
-      for (let turn = 0; ; turn++) {
-        const slot = this.#slots[turn % EPOCHS_IN_FLIGHT] as Slot;
-        await Promise.race([slot.settled, this.#failure]);
-        if (drain.aborted) break;
-        await this.#runBundle(slot, turn === 0 ? impulses : []);
-        if (this.#sources.every((source) => source.done)) break;
-        await this.#waitForInput();
-      }
-      await Promise.race([Promise.all(this.#slots.map((slot) => slot.settled)), this.#failure]);
+      cancel.throwIfAborted();
+      for (let n = 0; n < epochsInFlight; n++) await this.#createSlot();
+      await this.#runEpochs();
+      await this.#pause.orFail(Promise.all(this.#slots.map((slot) => slot.settled)));
     } finally {
-      drain.removeEventListener("abort", checkpoint);
+      drain.removeEventListener("abort", onDrain);
+      cancel.removeEventListener("abort", onCancel);
     }
   }
 
   /** Ends the DoFns; returns what their `teardown` threw. */
   async teardown(): Promise<unknown[]> {
     await Promise.allSettled(this.#slots.map((slot) => slot.settled));
-    const processors = this.#slots.flatMap((slot) => slot.processors);
+    const processors = this.#slots.flatMap((slot) => [...slot.processors.values()]);
     return (await Promise.all(processors.map((processor) => processor.teardown()))).flat();
   }
 
   /** How far the sources are, by the slot's last bundle. */
   progress(slot: Slot | undefined = this.#slots[0]): SourceProgress[] {
-    if (slot === undefined) return [];
-    return this.#sources.flatMap((source) => splittable(slot, source).progress() ?? []);
+    return slot === undefined ? [] : [...slot.processors.values()].flatMap((one) => one.progress());
   }
 
-  #addRoots(stage: ExecutableStage, index: number): void {
-    for (const root of stage.roots) {
-      const step = root.consumers[0]?.step;
-      if (step?.kind === "parDo" && step.isSplittable) {
-        const state = { restriction: undefined, started: false, done: false, resumeAtMs: 0, wake: undefined };
-        this.#sources.push({ stage: index, root, ...state });
-      } else {
-        this.#impulses.push({ stage: index, root });
+  async #createSlot(): Promise<void> {
+    const { stages, host, createProcessor } = this.#options;
+    const processors = new Map<string, LoopProcessor>();
+    this.#slots.push({ processors, settled: Promise.resolve() });
+    for (const { id } of stages) processors.set(id, await createProcessor(id, host));
+  }
+
+  async #runEpochs(): Promise<void> {
+    const { engine, drain, once, epochsInFlight } = this.#options;
+    for (let turn = 0; ; turn++) {
+      const slot = this.#slots[turn % epochsInFlight] as Slot;
+      await this.#pause.orFail(slot.settled);
+      if (drain.aborted && !this.#isDrained) {
+        this.#isDrained = true;
+        engine.drain();
       }
+      await this.#pause.orCancel(this.#runEpoch(slot));
+      if (this.#carried.length > 0) continue;
+      if (engine.isDone || (once && !drain.aborted && this.#isAtRest())) return;
+      await this.#waitForWork();
     }
   }
 
-  async #createSlot(): Promise<Slot> {
-    const { plan, host } = this.#options;
-    const processors: BundleProcessor[] = [];
-    for (const stage of plan.stages) processors.push(await BundleProcessor.create(stage, host));
-    return { processors, settled: Promise.resolve() };
+  /** Nothing is due, and no bounded source has more: what still waits, waits for what comes later. */
+  #isAtRest(): boolean {
+    const { engine, processingTimeMs } = this.#options;
+    const { nextWakeUpMs } = engine;
+    const isAnythingDue = nextWakeUpMs !== undefined && nextWakeUpMs <= processingTimeMs();
+    return !isAnythingDue && this.#resting.areBoundedAtEnd;
   }
 
-  /** Reads a bundle into the slot and lets it commit by itself, after the one before it. */
-  async #runBundle(slot: Slot, impulses: readonly { stage: number; root: StageRoot }[]): Promise<void> {
-    const { run, clock } = this.#options;
-    const startedAtMs = clock.now();
-    const startMs = clock.monotonicMs();
-    const epoch = new Epoch(run, this.#committed, () => clock.monotonicMs());
-    for (const processor of slot.processors) await processor.startBundle(epoch);
-    for (const { stage, root } of impulses) {
-      slot.processors[stage]?.processElement(root, new Uint8Array(), MIN_TIMESTAMP_MS);
-    }
-    for (const source of this.#sources) await this.#read(slot, source, epoch);
-    const readMs = clock.monotonicMs() - startMs;
-    const committed = finishAndCommit(slot, epoch);
-    slot.settled = this.#finalize(slot, epoch, committed, { startedAtMs, readMs });
+  /** Runs what is ready into an epoch and lets it commit: by itself, or before anything else goes on. */
+  async #runEpoch(slot: Slot): Promise<void> {
+    const { engine, clock, epochsInFlight } = this.#options;
+    engine.advanceProcessingTime(this.#options.processingTimeMs());
+    for (const { stage, root } of this.#woken.splice(0)) engine.resume(stage, root);
+    const open = await this.#takeBundles(slot);
+    if (open === undefined) return;
+    const readMs = clock.monotonicMs() - open.startMs;
+    const committed = finishAndCommit(slot, open);
+    slot.settled = this.#finalize(slot, open, committed, readMs);
     this.#committed = committed;
     this.#settled = slot.settled;
-    slot.settled.catch(this.#fail);
+    slot.settled.catch((error: unknown) => this.#pause.fail(error));
+    if (epochsInFlight === 1) await slot.settled;
   }
 
-  async #read(slot: Slot, source: Source, epoch: Epoch): Promise<void> {
-    const { clock, bundleRecordsMax, drain } = this.#options;
-    if (source.done || clock.monotonicMs() < source.resumeAtMs) return;
-    const step = splittable(slot, source);
-    const element = new Uint8Array();
-    if (!source.started) {
-      source.restriction = step.initialRestriction(element);
-      source.started = true;
+  /** Runs bundles until none is ready. Undefined: there was none. */
+  async #takeBundles(slot: Slot): Promise<OpenEpoch | undefined> {
+    const { engine, bundleElementsMax } = this.#options;
+    let open: OpenEpoch | undefined;
+    const carried = this.#carried.splice(0);
+    while (open === undefined || open.elements < EPOCH_ELEMENTS_MAX) {
+      const bundle = carried.shift() ?? engine.nextBundle({ elementsMax: bundleElementsMax });
+      if (bundle === undefined) break;
+      if (open?.closed.has(bundle.stage)) {
+        this.#carried.push(bundle);
+        continue;
+      }
+      open ??= this.#open();
+      await this.#runBundle(slot, open, bundle);
+      await this.#pause.breathe();
     }
-    const tracker = step.createTracker(source.restriction);
-    this.#tracker = tracker;
-    if (drain.aborted) tracker.trySplit(0);
-    const onOutput = (timestampMs: number) => {
-      epoch.records += 1;
-      if (timestampMs < epoch.minTimestampMs && timestampMs > MIN_TIMESTAMP_MS)
-        epoch.minTimestampMs = timestampMs;
-      if (timestampMs > epoch.maxTimestampMs && timestampMs > MIN_TIMESTAMP_MS)
-        epoch.maxTimestampMs = timestampMs;
-      if (epoch.records >= bundleRecordsMax) this.#restrict(source, tracker);
-    };
-    const next = await step.process(element, tracker, MIN_TIMESTAMP_MS, onOutput);
-    this.#tracker = undefined;
-    this.#restrict(source, tracker);
-    this.#schedule(source, next);
+    this.#carried.push(...carried);
+    if (this.#haveCountersMoved()) {
+      open ??= this.#open();
+      this.#tellCounters(open);
+    }
+    return open;
   }
 
-  /** Checkpoints: the rest of the restriction is for the next bundle. */
-  #restrict(source: Source, tracker: RestrictionTracker<unknown, unknown>): void {
-    const split = tracker.trySplit(0);
-    if (split !== undefined) source.restriction = split.residual;
+  #open(): OpenEpoch {
+    const { committer, metrics, clock } = this.#options;
+    const epoch = committer.begin(metrics.begin(), this.#committed);
+    const now = { startedAtMs: clock.now(), startMs: clock.monotonicMs() };
+    return { epoch, ...now, leaves: new Map(), closed: new Set(), elements: 0 };
   }
 
-  #schedule(source: Source, next: ProcessContinuation): void {
-    source.done = !next.resume;
-    source.resumeAtMs = next.resume ? this.#options.clock.monotonicMs() + next.delayMs : 0;
-    const resumeNow = () => {
-      source.resumeAtMs = 0;
-    };
-    source.wake = next.resume ? next.wake?.then(resumeNow) : undefined;
+  async #runBundle(slot: Slot, open: OpenEpoch, bundle: Bundle): Promise<void> {
+    const { engine, once, committer } = this.#options;
+    const stage = this.#stages.get(bundle.stage) as LoopStage;
+    const processor = slot.processors.get(bundle.stage) as LoopProcessor;
+    let scope = open.leaves.get(stage.id);
+    if (scope === undefined) {
+      scope = this.#createScope(open.epoch, stage);
+      await processor.startBundle(scope);
+      if (stage.isLeaf) open.leaves.set(stage.id, scope);
+    }
+    this.#scope = scope;
+    scope.isTruncated = isTruncated(bundle);
+    for (const input of this.#resting.admit(bundle)) {
+      if (!this.#isFirstRun && stage.impulseRoots.has(input.root)) continue;
+      const done = processor.process(input);
+      if (done !== undefined) await done;
+    }
+    if (!stage.isLeaf) await processor.finishBundle();
+    this.#scope = undefined;
+    const result = scope.takeResult();
+    const isEnding = once && !this.#isDrained;
+    engine.apply(bundle, this.#resting.after(bundle, result, isEnding));
+    open.elements += bundle.inputs.reduce((sum, input) => sum + sizeOf(input), 0);
+    // A source goes on in the next epoch, or this one would never end; and what is written in a
+    // transaction may carry the epoch's number, once.
+    if (hasRestrictions(bundle) || (committer.hasTransactions && !stage.isLeaf)) open.closed.add(stage.id);
+  }
+
+  #createScope(epoch: Epoch, { id }: LoopStage): DirectBundleScope {
+    const { bundleRecordsMax, drain, processingTimeMs } = this.#options;
+    return new DirectBundleScope(epoch, {
+      sourceRecordsMax: bundleRecordsMax,
+      drain,
+      processingTimeMs,
+      onWake: (root) => {
+        this.#woken.push({ stage: id, root });
+        this.#pause.end();
+      },
+    });
   }
 
   /** Lets the epoch after this one have the connection as soon as this one is committed. */
   async #finalize(
     slot: Slot,
-    epoch: Epoch,
+    { epoch, startedAtMs }: OpenEpoch,
     committing: Promise<CommittedEpoch | undefined>,
-    read: { readonly startedAtMs: number; readonly readMs: number },
+    readMs: number,
   ): Promise<void> {
     const earlier = this.#settled;
     const committed = await committing;
     await earlier;
+    this.#options.metrics.commit(epoch.metrics);
     await epoch.finalize();
     if (committed === undefined) return;
     const hasTime = epoch.minTimestampMs <= epoch.maxTimestampMs;
     this.#options.onCommit({
       ...committed,
-      ...read,
+      startedAtMs,
+      readMs,
       committedAtMs: this.#options.clock.now(),
       eventTime: hasTime ? { minMs: epoch.minTimestampMs, maxMs: epoch.maxTimestampMs } : null,
       sources: this.progress(slot),
     });
   }
 
-  /** Waits until some source wants to go on, the loop is told to drain, or an epoch in flight fails. */
-  async #waitForInput(): Promise<void> {
-    const { clock, drain } = this.#options;
-    const open = this.#sources.filter((source) => !source.done);
-    const waitMs = Math.min(...open.map((source) => source.resumeAtMs)) - clock.monotonicMs();
-    if (waitMs <= 0) return;
-    const stop = new AbortController();
-    const wakeUp = () => stop.abort();
-    for (const source of open) source.wake?.then(wakeUp);
-    drain.addEventListener("abort", wakeUp);
-    if (drain.aborted) wakeUp();
-    try {
-      await Promise.race([clock.sleep(waitMs, stop.signal), this.#failure]);
-    } finally {
-      stop.abort();
-      drain.removeEventListener("abort", wakeUp);
+  /** Waits until something is due, the loop is told to drain, or an epoch in flight fails. */
+  async #waitForWork(): Promise<void> {
+    const { engine, drain, processingTimeMs } = this.#options;
+    if (this.#woken.length > 0 || (drain.aborted && !this.#isDrained)) return;
+    const wakeUpMs = engine.nextWakeUpMs;
+    if (wakeUpMs === undefined) {
+      throw new Error("nothing of the graph is ready and nothing ever will be, but it is not done");
+    }
+    await this.#pause.orFail(this.#pause.wait(wakeUpMs - processingTimeMs()));
+  }
+
+  #haveCountersMoved(): boolean {
+    for (const [id, count] of this.#options.engine.counters) {
+      if (this.#countersTold.get(id) !== count) return true;
+    }
+    return false;
+  }
+
+  /** The engine counts from its start on; metrics belong to an epoch. */
+  #tellCounters({ epoch }: OpenEpoch): void {
+    for (const [id, count] of this.#options.engine.counters) {
+      const [step, name] = id.split("\t") as [string, string];
+      const told = this.#countersTold.get(id) ?? 0;
+      if (count !== told)
+        epoch.metrics
+          .of(step)
+          .counter(name)
+          .inc(count - told);
+      this.#countersTold.set(id, count);
     }
   }
 }
 
-function splittable(slot: Slot, source: Source): SplittableStep {
-  const step = slot.processors[source.stage]?.splittable(source.root);
-  if (step === undefined) throw new Error("a source of the plan is no splittable step of its stage");
-  return step;
+async function finishAndCommit(
+  slot: Slot,
+  { epoch, leaves }: OpenEpoch,
+): Promise<CommittedEpoch | undefined> {
+  for (const [id, processor] of slot.processors) {
+    if (leaves.has(id)) await processor.finishBundle();
+  }
+  return epoch.commit();
 }
 
-async function finishAndCommit(slot: Slot, epoch: Epoch): Promise<CommittedEpoch | undefined> {
-  for (const processor of slot.processors) await processor.finishBundle();
-  return epoch.commit();
+function hasRestrictions(bundle: Bundle): boolean {
+  return bundle.inputs.some((input) => input.kind === "restrictions");
+}
+
+function isTruncated(bundle: Bundle): boolean {
+  return bundle.inputs.some(
+    (input) => input.kind === "restrictions" && input.work.some((work) => work.isTruncated),
+  );
+}
+
+function sizeOf(input: BundleInput): number {
+  if (input.kind === "elements") return input.elements.length;
+  if (input.kind === "restrictions") return input.work.length;
+  return input.keys.reduce((sum, { items }) => sum + items.length, 0);
 }

@@ -1,38 +1,36 @@
-/** An epoch: what one bundle reads and writes, committed in one PostgreSQL transaction or not at all. */
-
-import { insertCommit, pruneCommits } from "../../sql/commits.js";
-import { addToLedger } from "../../sql/ledger.js";
-import { advanceEpoch, type Holder, holdEpoch, type PipelineKey } from "../../sql/pipelines.js";
-import type { SqlSession } from "../../sql/sql-session.js";
+/** An epoch: what its bundles did, committed together or not at all. */
 import type { EpochTransaction } from "../../transforms/primitives/do-fn.js";
 import { failpoint } from "../../transforms/primitives/failpoint.js";
-import type { BundleScope } from "../bundle/host.js";
+import { MIN_TIMESTAMP_MS } from "../../transforms/primitives/timestamp-bounds.js";
 import type { RecordCounts } from "../job/job.js";
-import { addCounts, BundleLedger } from "./bundle-ledger.js";
+import { BundleLedger } from "./bundle-ledger.js";
+import type { EpochMetrics } from "./metrics-store.js";
 
-/** How many rows `commits` keeps for a pipeline; older ones are removed now and then. */
-const COMMITS_KEPT = 10_000;
-const PRUNE_EVERY_EPOCHS = 1_000;
-
-/** Another run has taken the pipeline over: this one must stop, nothing of it will ever commit. */
-export class FencedError extends Error {
-  override readonly name = "FencedError";
-  readonly code = "MILLRACE_FENCED";
-}
-
-/** The state of a run that its commits move on, strictly in order. */
-export interface Run {
-  readonly key: PipelineKey;
+/** What commits move on, strictly in order. */
+export interface CommitState {
   readonly runId: string;
-  readonly holder: Holder;
-  readonly session: SqlSession;
   /** Last committed epoch. */
   epoch: number;
   totals: RecordCounts;
   watermarkMs: number | null;
 }
 
-/** What a commit did, or undefined when there was nothing to commit. */
+/** Where the epochs of a run are committed. */
+export interface Committer {
+  readonly state: CommitState;
+  /**
+   * Whether a sink may be given one bundle an epoch only: what it writes carries the epoch's number.
+   */
+  readonly hasTransactions: boolean;
+  /** A new epoch, to be committed after those whose commits `earlier` waits for. */
+  begin(metrics: EpochMetrics, earlier: Promise<unknown>): Epoch;
+  /** Calls back when nothing can be committed any more. */
+  whenBroken(callback: (error: unknown) => void): void;
+  /** The run has failed: what is still committing fails at once, so that it can be waited for. */
+  abandon(): Promise<void>;
+}
+
+/** What a commit did. */
 export interface CommittedEpoch {
   readonly epoch: number;
   readonly counts: RecordCounts;
@@ -40,47 +38,41 @@ export interface CommittedEpoch {
   readonly durationMs: { readonly wait: number; readonly sink: number; readonly commit: number };
 }
 
-/**
- * The scope of one bundle. Its transaction opens when a step first asks for it, and not before every
- * earlier epoch is committed; without anything to commit no epoch is used up.
- */
-export class Epoch implements BundleScope {
+/** What the bundles of an epoch share. */
+export abstract class Epoch {
   readonly ledger = new BundleLedger();
-  readonly #callbacks: (() => void | Promise<void>)[] = [];
-  #transaction: Promise<EpochTransaction> | undefined;
-  #askedAtMs = 0;
-  #openedAtMs = 0;
-  /** Event times of what the sources emitted, ms since 1970. */
+  readonly metrics: EpochMetrics;
+  /** Records that sources emitted, and their event times, ms since 1970. */
+  records = 0;
   minTimestampMs = Number.POSITIVE_INFINITY;
   maxTimestampMs = Number.NEGATIVE_INFINITY;
-  records = 0;
+  readonly #callbacks: (() => void | Promise<void>)[] = [];
 
-  constructor(
-    private readonly run: Run,
-    /** Resolves when all earlier epochs are committed; rejects when one failed. */
-    private readonly earlier: Promise<unknown>,
-    private readonly monotonicMs: () => number,
-  ) {}
+  constructor(metrics: EpochMetrics) {
+    this.metrics = metrics;
+  }
 
   afterCommit(callback: () => void | Promise<void>): void {
     this.#callbacks.push(callback);
   }
 
-  transaction(): Promise<EpochTransaction> {
-    this.#transaction ??= this.#open();
-    return this.#transaction;
+  sourceEmitted(timestampMs: number): void {
+    this.records += 1;
+    if (timestampMs < this.minTimestampMs && timestampMs > MIN_TIMESTAMP_MS)
+      this.minTimestampMs = timestampMs;
+    if (timestampMs > this.maxTimestampMs && timestampMs > MIN_TIMESTAMP_MS)
+      this.maxTimestampMs = timestampMs;
   }
 
+  /** The one transaction of this epoch, opened when it is first asked for. */
+  abstract transaction(): Promise<EpochTransaction>;
+
   /**
-   * Commits what the steps did. Call it after every step has finished its bundle, and `finalize` after it.
-   * @throws FencedError when another run has taken over.
-   * @throws the driver's error; whether the commit happened is then for the database to say.
+   * Commits what the steps did; undefined when there was nothing to commit. Call it after every step
+   * has finished its bundle, and `finalize` after it.
+   * @throws when it is not, or not known to be, committed
    */
-  async commit(): Promise<CommittedEpoch | undefined> {
-    await this.earlier;
-    if (!this.ledger.isEmpty) await this.transaction();
-    return this.#transaction === undefined ? undefined : this.#commit(await this.#transaction);
-  }
+  abstract commit(): Promise<CommittedEpoch | undefined>;
 
   /** Runs what waits for the commit; the next epoch may be committing meanwhile. */
   async finalize(): Promise<void> {
@@ -92,75 +84,9 @@ export class Epoch implements BundleScope {
     failpoint("after-finalize");
   }
 
-  async #open(): Promise<EpochTransaction> {
-    this.#askedAtMs = this.monotonicMs();
-    await this.earlier;
-    failpoint("before-transaction");
-    const { session, key, runId, epoch } = this.run;
-    this.#openedAtMs = this.monotonicMs();
-    await session.begin();
-    if (!(await holdEpoch(session, key, { runId, epoch }))) throw fenced(this.run);
-    failpoint("after-begin");
-    return {
-      epoch: epoch + 1,
-      runId,
-      query: (text, values) => session.query(text, values),
-      execute: (text, values) => session.execute(text, values),
-      copy: async (statement, chunks) => {
-        const rows = await session.copy(statement, chunks);
-        failpoint("after-stage");
-        return rows;
-      },
-    };
-  }
-
-  async #commit(transaction: EpochTransaction): Promise<CommittedEpoch> {
-    const { run } = this;
-    const { pipeline, shard } = run.key;
-    const counts = this.ledger.total();
-    const totals = addCounts(run.totals, counts);
-    const watermarkMs = this.#watermark();
-    if (!this.ledger.isEmpty) await addToLedger(transaction, pipeline, this.ledger.files);
-    failpoint("after-ledger");
-    await insertCommit(transaction, {
-      ...counts,
-      deadLetters: Object.values(counts.deadLetters).reduce((sum, count) => sum + count, 0),
-      pipeline,
-      shard,
-      epoch: transaction.epoch,
-      runId: run.runId,
-    });
-    if (transaction.epoch % PRUNE_EVERY_EPOCHS === 0)
-      await pruneCommits(transaction, pipeline, shard, COMMITS_KEPT);
-    const at = { runId: run.runId, epoch: run.epoch };
-    if (!(await advanceEpoch(transaction, run.key, at, { totals, watermarkMs }))) throw fenced(run);
-    const readyAtMs = this.monotonicMs();
-    failpoint("before-commit");
-    await run.session.commit();
-    failpoint("after-commit");
-    run.epoch = transaction.epoch;
-    run.totals = totals;
-    run.watermarkMs = watermarkMs;
-    return {
-      epoch: transaction.epoch,
-      counts,
-      durationMs: {
-        wait: this.#openedAtMs - this.#askedAtMs,
-        sink: readyAtMs - this.#openedAtMs,
-        commit: this.monotonicMs() - readyAtMs,
-      },
-    };
-  }
-
   /** The largest event time committed; it never goes back. */
-  #watermark(): number | null {
-    if (this.maxTimestampMs === Number.NEGATIVE_INFINITY) return this.run.watermarkMs;
-    return Math.max(this.maxTimestampMs, this.run.watermarkMs ?? Number.NEGATIVE_INFINITY);
+  protected watermarkAfter(state: CommitState): number | null {
+    if (this.maxTimestampMs === Number.NEGATIVE_INFINITY) return state.watermarkMs;
+    return Math.max(this.maxTimestampMs, state.watermarkMs ?? Number.NEGATIVE_INFINITY);
   }
-}
-
-function fenced(run: Run): FencedError {
-  return new FencedError(
-    `pipeline "${run.key.pipeline}" was taken over: its run is no longer ${run.runId} at epoch ${run.epoch}`,
-  );
 }

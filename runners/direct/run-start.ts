@@ -14,7 +14,7 @@ import {
 } from "../../sql/pipelines.js";
 import type { SqlSession } from "../../sql/sql-session.js";
 import type { Clock, Log } from "../../transforms/primitives/do-fn.js";
-import { FencedError, type Run } from "./epoch.js";
+import { FencedError, type Run } from "./postgres-epoch.js";
 
 /** How long a starting runner waits for the one before it to leave. */
 const LOCK_WAIT_MS = 15_000;

@@ -1,8 +1,9 @@
 /** What the engine asks of a GroupByKey: one object a node, told of elements and of time. */
 import type { Element } from "./element.js";
 
-/** How far time is for a node. */
+/** How far time is for a node. Watermarks do not go back. */
 export interface Times {
+  /** With `add`: as it was while the elements were still to come, so that they themselves hold it. */
   readonly inputWatermarkMs: number;
   readonly processingTimeMs: number;
 }
@@ -20,4 +21,6 @@ export interface GroupByKeyOperator {
   readonly nextProcessingTimeMs: number | undefined;
   /** Elements dropped because their window had expired, since the start: once for each window. */
   readonly droppedDueToLateness: number;
+  /** Elements dropped because the trigger of their key and window had finished, since the start. */
+  readonly droppedDueToClosedWindow?: number;
 }

@@ -8,9 +8,10 @@ import { leaves } from "./step.js";
  * (`ReadEvents/ReadFiles.main`). The same graph gives the same bytes in every process.
  * @throws when a PCollection does not say whether it is bounded, or two would get the same name.
  */
-export function graphProto(pipeline: Pipeline): runnerApi.Pipeline {
+export function graphProto(pipeline: Pipeline | runnerApi.Pipeline): runnerApi.Pipeline {
+  const given = "getProto" in pipeline ? pipeline.getProto() : pipeline;
   // Through the wire and back: the SDK leaves fields undefined that the messages declare.
-  const proto = runnerApi.Pipeline.fromBinary(runnerApi.Pipeline.toBinary(pipeline.getProto()));
+  const proto = runnerApi.Pipeline.fromBinary(runnerApi.Pipeline.toBinary(given));
   const components = proto.components!;
   const names = collectionNames(proto);
   return {

@@ -1,6 +1,8 @@
 /** What every running job shows and takes, whatever runner runs it. */
 
 import type { ReadProgress } from "../../transforms/primitives/do-fn.js";
+import type { JobMessage } from "./messages.js";
+import type { MetricResults } from "./metrics.js";
 
 /** How far a source is, by its own account. */
 export type SourceProgress = ReadProgress;
@@ -68,6 +70,10 @@ export interface Job {
   /** Totals as of the last commit. */
   readonly totals: RecordCounts;
   readonly sources: readonly SourceProgress[];
+  /** The steps' metrics as of now. */
+  readonly metrics: MetricResults;
+  /** What was logged and which states were entered: what is kept of it, then what follows, until the end. */
+  messages(): AsyncIterable<JobMessage>;
   /** Calls back for everything that happens from now on; returns the way to stop it. */
   subscribe(listener: (event: JobEvent) => void): () => void;
   /** Takes no new input, commits what was read, ends. Resolves with the job's end. */

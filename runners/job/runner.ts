@@ -1,13 +1,14 @@
 /** What every runner takes, and what it gives back. */
 import type { ConnectionConfig } from "../../sql/sql-session.js";
-import type { Pipeline } from "../../transforms/primitives/beam.js";
+import type { Pipeline, runnerApi } from "../../transforms/primitives/beam.js";
 import type { Clock, Log } from "../../transforms/primitives/do-fn.js";
 import type { Job } from "./job.js";
 
 export interface RunnerOptions {
   /** Name under which positions, epoch and counts are kept, e.g. `user-events`. */
   readonly pipeline: string;
-  readonly connection: ConnectionConfig;
+  /** Where it all is committed. Without one the job lives in memory alone, and ends with its first failure. */
+  readonly connection?: ConnectionConfig | undefined;
   /** Process what is there now, commit it, end. */
   readonly once: boolean;
   /** Terminate whoever holds the pipeline. */
@@ -16,6 +17,8 @@ export interface RunnerOptions {
   readonly retryTimeoutMs: number;
   /** Elements that the sources emit into one epoch, at the most. */
   readonly bundleRecordsMax?: number;
+  /** Elements that a stage is given in one bundle, at the most. */
+  readonly bundleElementsMax?: number;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -25,5 +28,5 @@ export interface Runner {
    * Starts the graph. @throws UnsupportedFeatureError, naming every feature the runner lacks, before
    * the first element is read.
    */
-  run(pipeline: Pipeline, options: RunnerOptions): Promise<Job>;
+  run(pipeline: Pipeline | runnerApi.Pipeline, options: RunnerOptions): Promise<Job>;
 }

@@ -11,6 +11,12 @@ import type {
   ProcessContext,
   SetupContext,
 } from "../../transforms/primitives/do-fn.js";
+import {
+  GLOBAL_WINDOW,
+  IN_GLOBAL_WINDOW,
+  NO_FIRING,
+  type WindowedValue,
+} from "../../transforms/primitives/window.js";
 import { createRecordFormat } from "../../transforms/record-format.js";
 import { ValidateFn } from "../../transforms/validate.js";
 import { WriteToPostgresFn } from "../../transforms/write-to-postgres-fn.js";
@@ -121,11 +127,31 @@ class Steps {
   }
 }
 
+/** What the steps of user-events ask for; whatever else they came to ask for would not be measured. */
 class CollectingContext implements ProcessContext {
   outputs: unknown[] = [];
   readonly callbacks: (() => void | Promise<void>)[] = [];
   readonly timestampMs = 0;
+  readonly window = GLOBAL_WINDOW;
+  readonly windows = IN_GLOBAL_WINDOW;
+  readonly pane = NO_FIRING;
   readonly ledger: Ledger = { add: () => undefined, addDeadLetter: () => undefined };
+
+  get metrics(): never {
+    throw notMeasured("metrics");
+  }
+  get key(): never {
+    throw notMeasured("the key");
+  }
+  state(): never {
+    throw notMeasured("state");
+  }
+  timer(): never {
+    throw notMeasured("timers");
+  }
+  sideInput(): never {
+    throw notMeasured("side inputs");
+  }
 
   output(value: unknown): void {
     this.outputs.push(value);
@@ -133,7 +159,14 @@ class CollectingContext implements ProcessContext {
   outputTo(_tag: string, value: unknown): void {
     this.outputs.push(value);
   }
+  outputWindowed(_tag: string, { value }: WindowedValue): void {
+    this.outputs.push(value);
+  }
   afterCommit(callback: () => void | Promise<void>): void {
     this.callbacks.push(callback);
   }
+}
+
+function notMeasured(what: string): Error {
+  return new Error(`a step asks for ${what}, which this measurement does not give it`);
 }

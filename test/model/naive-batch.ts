@@ -69,7 +69,7 @@ function evaluateStateful({ kind, windows, slotMs, endMs }: StatefulStep, main: 
   return [...cells.values()].flatMap(({ key, lastMs, elements }) => {
     const values = elements.map(({ value }) => value);
     if (kind === "distinct") {
-      return [...new Set(values)].map((value) => ({ key, value, timestampMs: Math.max(lastMs, 0) }));
+      return [...new Set(values)].map((value) => ({ key, value, timestampMs: lastMs }));
     }
     if (kind === "flush") return [{ key, value: total(values), timestampMs: lastMs }];
     const slots = [...new Set(elements.map(({ timestampMs }) => Math.floor(timestampMs / slotMs)))];
@@ -86,7 +86,7 @@ function evaluateStateful({ kind, windows, slotMs, endMs }: StatefulStep, main: 
 /** The sum over the side input's window in which the main window ends. */
 function sideSum({ kind, windows }: SideStep, side: readonly PlanElement[], main: Span, key: string): number {
   const isByKey = kind === "map" || kind === "multimap";
-  const span = windows.kind === "global" ? EVERYTHING : lastSpanOf(windows, main.endMs - 1);
+  const span = windows.kind === "global" ? EVERYTHING : firstSpanOf(windows, main.endMs - 1);
   if (span === undefined) return 0;
   return total(
     side
@@ -97,9 +97,9 @@ function sideSum({ kind, windows }: SideStep, side: readonly PlanElement[], main
 }
 
 /** Undefined behind the end of time, where no element is. */
-function lastSpanOf(windows: Windows, timestampMs: number): Span | undefined {
+function firstSpanOf(windows: Windows, timestampMs: number): Span | undefined {
   if (timestampMs === Number.POSITIVE_INFINITY) return undefined;
-  return spansOf(windows, timestampMs).reduce((a, b) => (b.startMs > a.startMs ? b : a));
+  return spansOf(windows, timestampMs).reduce((a, b) => (b.startMs < a.startMs ? b : a));
 }
 
 function spansOf(windows: Windows, timestampMs: number): Span[] {

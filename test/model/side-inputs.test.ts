@@ -1,6 +1,6 @@
 /** Scenarios of side inputs: what a DoFn reads beside its element, of which window, and when it is there. */
 import { type PCollection, type Root, withName } from "../../transforms/primitives/beam.js";
-import { combinePerKey } from "../../transforms/primitives/combine-per-key.js";
+import { combinePerKey } from "../../transforms/primitives/combine.js";
 import { create } from "../../transforms/primitives/create.js";
 import type { DoFn, ProcessContext } from "../../transforms/primitives/do-fn.js";
 import type { StepOf } from "../../transforms/primitives/par-do.js";
@@ -378,7 +378,7 @@ scenariosOf(CATEGORY, () => {
     ]);
   });
 
-  scenario(CATEGORY, "main windows read of the last sliding window that holds their end", ["iterable side input", "sliding windows"], async () => {
+  scenario(CATEGORY, "main windows read of the first sliding window that holds their end", ["iterable side input", "sliding windows"], async () => {
     const run = await runModel((root) => {
       const side = root
         .apply(timed("Side", [[1, 1], [6, 6], [11, 11], [16, 16]]))
@@ -389,7 +389,7 @@ scenariosOf(CATEGORY, () => {
         .apply(parDo("With", () => new WithAllFn<number>(), { sideInputs: { side } }))
         .apply(collect("out"));
     });
-    expectElements(run, "out", [{ value: ["a", [6, 11]], window: "0/10" }]);
+    expectElements(run, "out", [{ value: ["a", [1, 6]], window: "0/10" }]);
   });
 
   scenario(CATEGORY, "one step reads two side inputs", ["iterable side input", "singleton side input"], async () => {

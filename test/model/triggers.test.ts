@@ -16,7 +16,7 @@ import {
   repeatedly,
 } from "../../transforms/primitives/triggers.js";
 import { fixedWindows, globalWindows, sessions } from "../../transforms/primitives/window-fns.js";
-import { type WindowIntoOptions, windowInto } from "../../transforms/primitives/window-into.js";
+import { type WindowingOptions, windowInto } from "../../transforms/primitives/window-into.js";
 import { at, grouped, keyed, kv } from "./support/grouping.js";
 import type { ModelFeature } from "./support/model-features.js";
 import { collect, expectPanes, type ModelRun, runModel } from "./support/run-model.js";
@@ -33,7 +33,7 @@ type PaneText = string;
 /** Groups what the script emits under one key. */
 function runScript(
   script: Stream,
-  options: WindowIntoOptions,
+  options: WindowingOptions,
   windowFn: Parameters<typeof windowInto>[0] = fixedWindows(10),
 ): Promise<ModelRun> {
   return runModel((root) =>
@@ -62,7 +62,7 @@ function fires(
   features: Features,
   setting: {
     readonly script: Stream;
-    readonly options: WindowIntoOptions;
+    readonly options: WindowingOptions;
     readonly windowFn?: Parameters<typeof windowInto>[0];
     readonly panes: readonly PaneText[];
   },

@@ -1,6 +1,6 @@
 /** Scenarios of windows: which window an event time falls into, and what becomes one window. */
 import { type PCollection, withName } from "../../transforms/primitives/beam.js";
-import { combinePerKey } from "../../transforms/primitives/combine-per-key.js";
+import { combinePerKey } from "../../transforms/primitives/combine.js";
 import { create } from "../../transforms/primitives/create.js";
 import type { KV } from "../../transforms/primitives/window.js";
 import {
@@ -12,7 +12,7 @@ import {
   sessions,
   slidingWindows,
 } from "../../transforms/primitives/window-fns.js";
-import { type WindowIntoOptions, windowInto } from "../../transforms/primitives/window-into.js";
+import { type WindowingOptions, windowInto } from "../../transforms/primitives/window-into.js";
 import { COUNT, MEAN } from "./support/combine-fns.js";
 import { both, grouped, keyed, kv, sorted, timed } from "./support/grouping.js";
 import { mapping, parDo } from "./support/local-do-fn.js";
@@ -59,7 +59,7 @@ function groups(
   windowFn: WindowFnSpec,
   elements: readonly (readonly [timestampMs: number, value: string])[],
   expected: Readonly<Record<string, readonly string[]>>,
-  options: WindowIntoOptions = {},
+  options: WindowingOptions = {},
 ): void {
   scenario(CATEGORY, name, features, async () => {
     const run = await runModel((root) =>

@@ -7,6 +7,7 @@ import type {
   RecordCounts,
   SourceProgress,
 } from "../../runners/job/job.js";
+import { NO_METRICS } from "../../runners/job/metrics.js";
 import type { Clock, Log } from "../../transforms/primitives/do-fn.js";
 
 export const noCounts: RecordCounts = {
@@ -60,6 +61,7 @@ export class FakeJob implements Job {
   failure: Error | undefined;
   totals: RecordCounts = noCounts;
   sources: readonly SourceProgress[] = [];
+  readonly metrics = NO_METRICS;
   /** What was asked of it, in order. */
   readonly calls: string[] = [];
   /** Whether drain and cancel end it by themselves. */
@@ -103,6 +105,7 @@ export class FakeJob implements Job {
   waitUntilFinish(): Promise<JobState> {
     return this.#ended;
   }
+  async *messages(): AsyncGenerator<never> {}
   end(state: JobState, failure?: Error): void {
     this.state = state;
     this.failure = failure;

@@ -195,6 +195,11 @@ export interface SplittableDoFn<
   WatermarkState = unknown,
 > {
   readonly observesWindows?: boolean;
+  /**
+   * Its positions are written in the epochs' transactions, and `initialRestriction` begins where the last
+   * commit ended (`setup` has loaded it): so nothing is lost where a host forgets its residuals.
+   */
+  readonly restoresPosition?: boolean;
   setup?(context: SetupContext): void | Promise<void>;
   initialRestriction(element: In): Restriction;
   /** Parts to be worked on independently; by default the restriction as it is. */

@@ -1,0 +1,152 @@
+/** Epochs that are one PostgreSQL transaction each. */
+import { insertCommit, pruneCommits } from "../../sql/commits.js";
+import { addToLedger } from "../../sql/ledger.js";
+import { advanceEpoch, type Holder, holdEpoch, type PipelineKey } from "../../sql/pipelines.js";
+import type { SqlSession } from "../../sql/sql-session.js";
+import type { EpochTransaction } from "../../transforms/primitives/do-fn.js";
+import { failpoint } from "../../transforms/primitives/failpoint.js";
+import { addCounts } from "./bundle-ledger.js";
+import { type CommitState, type CommittedEpoch, type Committer, Epoch } from "./epoch.js";
+import type { EpochMetrics } from "./metrics-store.js";
+
+/** How many rows `commits` keeps for a pipeline; older ones are removed now and then. */
+const COMMITS_KEPT = 10_000;
+const PRUNE_EVERY_EPOCHS = 1_000;
+
+/** Another run has taken the pipeline over: this one must stop, nothing of it will ever commit. */
+export class FencedError extends Error {
+  override readonly name = "FencedError";
+  readonly code = "MILLRACE_FENCED";
+}
+
+/** The state of a run that its commits move on, strictly in order. */
+export interface Run extends CommitState {
+  readonly key: PipelineKey;
+  readonly holder: Holder;
+  readonly session: SqlSession;
+}
+
+/** Commits the epochs of one run. */
+export class PostgresCommitter implements Committer {
+  readonly hasTransactions = true;
+  readonly state: Run;
+  readonly #monotonicMs: () => number;
+
+  constructor(run: Run, monotonicMs: () => number) {
+    this.state = run;
+    this.#monotonicMs = monotonicMs;
+  }
+
+  begin(metrics: EpochMetrics, earlier: Promise<unknown>): Epoch {
+    return new PostgresEpoch(metrics, this.state, earlier, this.#monotonicMs);
+  }
+
+  whenBroken(callback: (error: unknown) => void): void {
+    this.state.session.whenBroken(callback);
+  }
+
+  async abandon(): Promise<void> {
+    await this.state.session.close();
+  }
+}
+
+/**
+ * Its transaction opens when a step first asks for it, and not before every earlier epoch is
+ * committed; without anything to commit no epoch is used up.
+ */
+class PostgresEpoch extends Epoch {
+  #transaction: Promise<EpochTransaction> | undefined;
+  #askedAtMs = 0;
+  #openedAtMs = 0;
+
+  constructor(
+    metrics: EpochMetrics,
+    private readonly run: Run,
+    /** Resolves when all earlier epochs are committed; rejects when one failed. */
+    private readonly earlier: Promise<unknown>,
+    private readonly monotonicMs: () => number,
+  ) {
+    super(metrics);
+  }
+
+  override transaction(): Promise<EpochTransaction> {
+    this.#transaction ??= this.#open();
+    return this.#transaction;
+  }
+
+  /**
+   * @throws FencedError when another run has taken over.
+   * @throws the driver's error; whether the commit happened is then for the database to say.
+   */
+  override async commit(): Promise<CommittedEpoch | undefined> {
+    await this.earlier;
+    if (!this.ledger.isEmpty) await this.transaction();
+    return this.#transaction === undefined ? undefined : this.#commit(await this.#transaction);
+  }
+
+  async #open(): Promise<EpochTransaction> {
+    this.#askedAtMs = this.monotonicMs();
+    await this.earlier;
+    failpoint("before-transaction");
+    const { session, key, runId, epoch } = this.run;
+    this.#openedAtMs = this.monotonicMs();
+    await session.begin();
+    if (!(await holdEpoch(session, key, { runId, epoch }))) throw fenced(this.run);
+    failpoint("after-begin");
+    return {
+      epoch: epoch + 1,
+      runId,
+      query: (text, values) => session.query(text, values),
+      execute: (text, values) => session.execute(text, values),
+      copy: async (statement, chunks) => {
+        const rows = await session.copy(statement, chunks);
+        failpoint("after-stage");
+        return rows;
+      },
+    };
+  }
+
+  async #commit(transaction: EpochTransaction): Promise<CommittedEpoch> {
+    const { run } = this;
+    const { pipeline, shard } = run.key;
+    const counts = this.ledger.total();
+    const totals = addCounts(run.totals, counts);
+    const watermarkMs = this.watermarkAfter(run);
+    if (!this.ledger.isEmpty) await addToLedger(transaction, pipeline, this.ledger.files);
+    failpoint("after-ledger");
+    await insertCommit(transaction, {
+      ...counts,
+      deadLetters: Object.values(counts.deadLetters).reduce((sum, count) => sum + count, 0),
+      pipeline,
+      shard,
+      epoch: transaction.epoch,
+      runId: run.runId,
+    });
+    if (transaction.epoch % PRUNE_EVERY_EPOCHS === 0)
+      await pruneCommits(transaction, pipeline, shard, COMMITS_KEPT);
+    const at = { runId: run.runId, epoch: run.epoch };
+    if (!(await advanceEpoch(transaction, run.key, at, { totals, watermarkMs }))) throw fenced(run);
+    const readyAtMs = this.monotonicMs();
+    failpoint("before-commit");
+    await run.session.commit();
+    failpoint("after-commit");
+    run.epoch = transaction.epoch;
+    run.totals = totals;
+    run.watermarkMs = watermarkMs;
+    return {
+      epoch: transaction.epoch,
+      counts,
+      durationMs: {
+        wait: this.#openedAtMs - this.#askedAtMs,
+        sink: readyAtMs - this.#openedAtMs,
+        commit: this.monotonicMs() - readyAtMs,
+      },
+    };
+  }
+}
+
+function fenced(run: Run): FencedError {
+  return new FencedError(
+    `pipeline "${run.key.pipeline}" was taken over: its run is no longer ${run.runId} at epoch ${run.epoch}`,
+  );
+}

@@ -1,0 +1,138 @@
+/** A pipeline's sessions with PostgreSQL, one after the other, until it ends. */
+import { hostname } from "node:os";
+import { migrate } from "../../sql/migrate.js";
+import { refusePooler } from "../../sql/pooler.js";
+import { type ConnectionConfig, SqlSession } from "../../sql/sql-session.js";
+import { backoffMs, classify, sqlStateOf } from "../../sql/sql-state.js";
+import type { Clock, Log } from "../../transforms/primitives/do-fn.js";
+import type { JobEvent } from "../job/job.js";
+import { StateNotDurableError } from "./not-durable.js";
+import type { Run } from "./postgres-epoch.js";
+import { startRun } from "./run-start.js";
+
+const APPLICATION_NAME = "millrace/pipeline";
+
+export interface SessionsOptions {
+  readonly pipeline: string;
+  readonly connection: ConnectionConfig;
+  readonly once: boolean;
+  readonly takeover: boolean;
+  readonly retryTimeoutMs: number;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly drain: AbortSignal;
+  readonly cancel: AbortSignal;
+  /** Steps that keep what no commit holds: with them, a pipeline that has committed does not start. */
+  readonly stepsNotDurable: readonly string[];
+  /** Runs the pipeline to its end; `side` is a second session, for statements outside of epochs. */
+  readonly runIn: (run: Run, side: SqlSession) => Promise<void>;
+  readonly onRetry: (event: JobEvent & { type: "retry" }) => void;
+}
+
+/**
+ * Each attempt opens a session, locks the pipeline, takes a new run and starts from what is
+ * committed: recovery from a lost connection is the same path as the start after a crash.
+ */
+export class PostgresSessions {
+  readonly #options: SessionsOptions;
+  /** The run that this job held last: only from it may a reconnect go on. */
+  #lastRunId: string | undefined;
+  /** Server processes of sessions that may still hold the pipeline's lock. */
+  readonly #backendPids = new Set<number>();
+  /** Failed attempts since the last commit. */
+  #attempts = 0;
+  #firstFailureMs = 0;
+
+  constructor(options: SessionsOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when the pipeline has come to its end. @throws what no retry can cure */
+  async run(): Promise<void> {
+    while (!(await this.#attempt())) {}
+  }
+
+  /** A commit: what failed before it does not count any more. */
+  committed(): void {
+    this.#attempts = 0;
+  }
+
+  /** One session. True: the job has come to its end; false: try again. @throws what no retry can cure. */
+  async #attempt(): Promise<boolean> {
+    let session: SqlSession | undefined;
+    const close = () => void session?.close();
+    const { cancel, drain } = this.#options;
+    try {
+      session = await this.#connect();
+      cancel.addEventListener("abort", close);
+      await this.#runSession(session);
+      return true;
+    } catch (error) {
+      if (cancel.aborted) return true;
+      await this.#waitAfter(error);
+      return drain.aborted;
+    } finally {
+      cancel.removeEventListener("abort", close);
+      await session?.close();
+    }
+  }
+
+  #connect(): Promise<SqlSession> {
+    return SqlSession.connect({ connection: this.#options.connection, applicationName: APPLICATION_NAME });
+  }
+
+  async #runSession(session: SqlSession): Promise<void> {
+    const { pipeline, clock, log, takeover, cancel, stepsNotDurable } = this.#options;
+    await refusePooler(session, () => this.#connect());
+    await migrate(session, log);
+    const first = this.#lastRunId === undefined;
+    const ownBackendPids = new Set(this.#backendPids);
+    this.#backendPids.add(session.backendPid);
+    const run = await startRun(session, {
+      key: { pipeline, shard: 0 },
+      takeover: takeover && first,
+      after: this.#lastRunId,
+      ownBackendPids,
+      clock,
+      log,
+      signal: cancel,
+    });
+    this.#lastRunId = run.runId;
+    for (const pid of ownBackendPids) this.#backendPids.delete(pid);
+    if (run.epoch > 0 && stepsNotDurable.length > 0) {
+      throw new StateNotDurableError(pipeline, run.epoch, stepsNotDurable);
+    }
+    log.debug("run started", { runId: run.runId, epoch: run.epoch, host: hostname() });
+    const side = await this.#connect();
+    try {
+      await this.#options.runIn(run, side);
+    } finally {
+      await side.close();
+    }
+  }
+
+  /** Waits before the next attempt. @throws the error itself when there shall be none. */
+  async #waitAfter(error: unknown): Promise<void> {
+    if (classify(error) !== "retry") throw error;
+    const { clock, once, retryTimeoutMs, log } = this.#options;
+    if (this.#attempts === 0) this.#firstFailureMs = clock.monotonicMs();
+    if (once && clock.monotonicMs() - this.#firstFailureMs >= retryTimeoutMs) throw error;
+    this.#attempts += 1;
+    const delayMs = backoffMs(this.#attempts, Math.random);
+    const reason = error instanceof Error ? error.message : String(error);
+    log.debug("starting a new session", { reason, attempt: this.#attempts, delayMs });
+    const code = sqlStateOf(error) ?? null;
+    this.#options.onRetry({ type: "retry", reason, code, attempt: this.#attempts, delayMs });
+    await this.#sleep(delayMs);
+  }
+
+  async #sleep(delayMs: number): Promise<void> {
+    const stop = new AbortController();
+    const wakeUp = () => stop.abort();
+    const signals = [this.#options.cancel, this.#options.drain];
+    for (const signal of signals) signal.addEventListener("abort", wakeUp);
+    if (signals.some((signal) => signal.aborted)) wakeUp();
+    await this.#options.clock.sleep(delayMs, stop.signal);
+    for (const signal of signals) signal.removeEventListener("abort", wakeUp);
+  }
+}

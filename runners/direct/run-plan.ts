@@ -1,0 +1,103 @@
+/** Runs a plan once: engine, host and loop put together, from what is committed to the end. */
+import type { SqlQueries } from "../../sql/sql-session.js";
+import { BundleProcessor } from "../bundle/bundle-processor.js";
+import { Engine } from "../engine/engine.js";
+import type { EngineGraph, StageRoot } from "../engine/engine-graph.js";
+import { toEngineGraph } from "../graph/engine-graph.js";
+import type { ExecutableStage, Plan } from "../graph/translate.js";
+import type { RunnerOptions } from "../job/runner.js";
+import { EngineHost } from "./engine-host.js";
+import type { Committer } from "./epoch.js";
+import { EpochLoop, type EpochReport, type LoopStage } from "./epoch-loop.js";
+import type { MetricsStore } from "./metrics-store.js";
+import { ProcessingClock } from "./processing-clock.js";
+
+/** Records that the sources emit into one epoch at the most: enough for COPY's speed, little to lose. */
+const BUNDLE_RECORDS_MAX = 20_000;
+/** Elements that the engine hands to a stage at once: enough to make a bundle's own cost small. */
+const BUNDLE_ELEMENTS_MAX = 10_000;
+
+export interface PlanOptions extends Omit<RunnerOptions, "connection" | "takeover" | "retryTimeoutMs"> {
+  readonly committer: Committer;
+  readonly metrics: MetricsStore;
+  readonly database: SqlQueries | undefined;
+  readonly drain: AbortSignal;
+  readonly cancel: AbortSignal;
+  readonly onStart: (loop: EpochLoop) => void;
+  readonly onCommit: (report: EpochReport) => void;
+}
+
+/** Resolves when all is committed and every DoFn torn down. @throws the first failure */
+export async function runPlan(plan: Plan, options: PlanOptions): Promise<void> {
+  const { log, committer } = options;
+  const loop = createLoop(plan, options);
+  options.onStart(loop);
+  try {
+    await loop.run();
+  } catch (error) {
+    await committer.abandon();
+    throw error;
+  } finally {
+    for (const error of await loop.teardown()) log.warn("a step's teardown failed", { error: String(error) });
+  }
+}
+
+function createLoop(plan: Plan, options: PlanOptions): EpochLoop {
+  const { log, database, pipeline, once, committer, metrics } = options;
+  const graph = toEngineGraph(plan);
+  const { clock } = options;
+  const processing = new ProcessingClock(clock);
+  const engine = new Engine(graph, { processingTimeMs: processing.now(), createGroupByKey });
+  const stages = loopStages(graph, plan);
+  const processors = new Map(plan.stages.map((stage) => [stage.id, stage]));
+  return new EpochLoop({
+    engine,
+    stages,
+    createProcessor: (id, host) => BundleProcessor.create(processors.get(id) as ExecutableStage, host),
+    host: new EngineHost({
+      ...{ engine, pipeline, clock, log, database },
+      mode: once ? "available-now" : "stream",
+      signal: options.cancel,
+      keyIdOf,
+    }),
+    ...{ committer, metrics, clock, once },
+    processingTimeMs: () => processing.now(),
+    epochsInFlight: isSingleLayer(graph, stages) ? 2 : 1,
+    bundleRecordsMax: options.bundleRecordsMax ?? BUNDLE_RECORDS_MAX,
+    bundleElementsMax: options.bundleElementsMax ?? BUNDLE_ELEMENTS_MAX,
+    drain: options.drain,
+    cancel: options.cancel,
+    onCommit: options.onCommit,
+  });
+}
+
+/** Only impulses and stages whose bundles may finish while the engine goes on. */
+function isSingleLayer({ nodes }: EngineGraph, stages: readonly LoopStage[]): boolean {
+  const inner = nodes.filter(({ kind }) => kind !== "impulse" && kind !== "stage");
+  return inner.length === 0 && stages.every(({ isLeaf }) => isLeaf);
+}
+
+function loopStages({ nodes }: EngineGraph, plan: Plan): LoopStage[] {
+  const impulses = new Set(nodes.flatMap((node) => (node.kind === "impulse" ? [node.output] : [])));
+  const unbounded = unboundedSteps(plan);
+  return nodes.flatMap((node) => {
+    if (node.kind !== "stage") return [];
+    const { id, roots, outputs } = node;
+    const idsOf = (wanted: (root: StageRoot) => boolean) =>
+      new Set(roots.filter(wanted).map((root) => root.id));
+    return [
+      {
+        id,
+        isLeaf: outputs.length === 0 && roots.every(({ kind }) => kind !== "keyed"),
+        impulseRoots: idsOf(({ kind, input }) => kind === "elements" && impulses.has(input)),
+        unboundedRoots: idsOf((root) => root.kind === "splittable" && unbounded.has(root.id)),
+      },
+    ];
+  });
+}
+
+/** Paths of the steps that make an unbounded PCollection. */
+function unboundedSteps({ collections }: Plan): ReadonlySet<string> {
+  const made = [...collections.values()].filter(({ isBounded }) => !isBounded);
+  return new Set(made.map(({ producer }) => producer.step));
+}

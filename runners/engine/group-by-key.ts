@@ -1,0 +1,377 @@
+/** GroupByKey: gathers values by key and window and emits them as panes when the trigger says so. */
+import { type Element, MIN_WATERMARK_MS, type Window } from "./element.js";
+import type { GroupByKeyNode } from "./engine-graph.js";
+import type { GroupByKeyOperator, Times } from "./group-by-key-operator.js";
+import {
+  combineHold,
+  createGroup,
+  createKeyWindow,
+  type KeyWindow,
+  mergeInto,
+  NO_VALUES,
+  releaseValues,
+  type WindowGroup,
+} from "./key-window.js";
+import { MergingWindows, type WindowMerge } from "./merging-windows.js";
+import { PaneSchedule } from "./pane-schedule.js";
+import { nextPane } from "./pane-tracker.js";
+import { createTrigger } from "./triggers/create-trigger.js";
+import type { TriggerMachine, TriggerMoment } from "./triggers/trigger-machine.js";
+import { endMs, expiryMs } from "./window-expiry.js";
+import { WindowGroups } from "./window-groups.js";
+import type { WindowingStrategy } from "./windowing-strategy.js";
+
+export function createGroupByKey(node: GroupByKeyNode): GroupByKey {
+  return new GroupByKey(node);
+}
+
+interface KeyValue {
+  readonly key: unknown;
+  readonly value: unknown;
+}
+
+/** The elements of one call that wait to be merged together, by key. */
+interface Deferred {
+  readonly key: unknown;
+  readonly elements: Element[];
+}
+
+/**
+ * After Beam's `ReduceFnRunner` (Java). A trigger is asked after each element, so what fires does not depend on how
+ * elements are cut into bundles. With the default trigger an element costs no more than finding its window and key:
+ * the window's own timer fires all keys.
+ *
+ * State: the windows with their `KeyWindow`s, the watermarks, the counts. Timers and holds follow from them.
+ */
+export class GroupByKey implements GroupByKeyOperator {
+  readonly #node: GroupByKeyNode;
+  readonly #strategy: WindowingStrategy;
+  readonly #trigger: TriggerMachine;
+  /** The default trigger has no state, and is only ever asked about a whole window or a late element. */
+  readonly #isDefaultTrigger: boolean;
+  readonly #isEndOfWindowTimestamp: boolean;
+  /** All keys of a window fire and hold together: nothing has to be kept in order for each of them. */
+  readonly #isScheduledByGroup: boolean;
+  readonly #merging: MergingWindows | undefined;
+
+  readonly #groups: WindowGroups;
+  readonly #schedule: PaneSchedule;
+  readonly #moment = { hasWindowEnded: false, processingTimeMs: 0 };
+
+  #output: Element[] = [];
+  #arrivals = 0;
+  #droppedDueToLateness = 0;
+  #droppedDueToClosedWindow = 0;
+  #inputWatermarkMs = MIN_WATERMARK_MS;
+  #outputWatermarkMs = MIN_WATERMARK_MS;
+  #processingTimeMs = Number.NEGATIVE_INFINITY;
+
+  constructor(node: GroupByKeyNode) {
+    const { windowFn, trigger, timestampCombiner } = node.strategy;
+    this.#node = node;
+    this.#strategy = node.strategy;
+    this.#trigger = createTrigger(trigger, windowFn.isMerging);
+    this.#isDefaultTrigger = trigger.kind === "default";
+    this.#isEndOfWindowTimestamp = timestampCombiner === "end-of-window";
+    this.#isScheduledByGroup = this.#isDefaultTrigger && this.#isEndOfWindowTimestamp;
+    this.#groups = new WindowGroups(node.strategy.allowedLatenessMs);
+    this.#schedule = new PaneSchedule(node.strategy);
+    this.#merging = windowFn.isMerging ? new MergingWindows(windowFn) : undefined;
+  }
+
+  get holdMs(): number {
+    return this.#schedule.holdMs;
+  }
+
+  get nextProcessingTimeMs(): number | undefined {
+    return this.#schedule.nextProcessingTimeMs;
+  }
+
+  get droppedDueToLateness(): number {
+    return this.#droppedDueToLateness;
+  }
+
+  get droppedDueToClosedWindow(): number {
+    return this.#droppedDueToClosedWindow;
+  }
+
+  takeOutput(): Element[] {
+    const output = this.#output;
+    this.#output = [];
+    return output;
+  }
+
+  add(elements: readonly Element[], times: Times): void {
+    this.advance(times);
+    if (this.#merging !== undefined) this.#addMerging(elements);
+    else this.#addToOwnWindows(elements);
+    this.#schedule.refresh(this.#inputWatermarkMs, this.#processingTimeMs);
+  }
+
+  advance(times: Times): void {
+    this.#setTimes(times);
+    for (;;) {
+      const due = this.#groups.takeDue(this.#inputWatermarkMs);
+      if (due === undefined) break;
+      if (due.isExpired) this.#expire(due.group);
+      else this.#end(due.group);
+    }
+    for (;;) {
+      const entry = this.#schedule.takeDue(this.#processingTimeMs);
+      if (entry === undefined) break;
+      this.#fireIfReady(entry);
+    }
+    this.#schedule.refresh(this.#inputWatermarkMs, this.#processingTimeMs);
+  }
+
+  #setTimes({ inputWatermarkMs, processingTimeMs }: Times): void {
+    if (inputWatermarkMs < this.#inputWatermarkMs) {
+      const change = `${this.#inputWatermarkMs} → ${inputWatermarkMs}`;
+      throw new Error(`input watermark of GroupByKey ${this.#node.id} went back: ${change}`);
+    }
+    // What others may have seen of this node until now.
+    const seen = Math.min(this.#inputWatermarkMs, this.holdMs);
+    if (seen > this.#outputWatermarkMs) this.#outputWatermarkMs = seen;
+    this.#inputWatermarkMs = inputWatermarkMs;
+    if (processingTimeMs > this.#processingTimeMs) this.#processingTimeMs = processingTimeMs;
+  }
+
+  #addToOwnWindows(elements: readonly Element[]): void {
+    for (const element of elements) {
+      const { key, value } = element.value as KeyValue;
+      const keyId = this.#node.keyId(key);
+      for (const window of element.windows) {
+        const group = this.#groups.get(window);
+        if (group !== undefined) this.#put(group, keyId, key, value, element.timestampMs);
+        else if (this.#isExpired(window)) this.#droppedDueToLateness++;
+        else this.#put(this.#openGroup(window), keyId, key, value, element.timestampMs);
+      }
+    }
+  }
+
+  #addMerging(elements: readonly Element[]): void {
+    const deferred = new Map<string, Deferred>();
+    for (const element of elements) {
+      const { key } = element.value as KeyValue;
+      const keyId = this.#node.keyId(key);
+      let waiting = deferred.get(keyId);
+      if (waiting === undefined) {
+        waiting = { key, elements: [] };
+        deferred.set(keyId, waiting);
+      }
+      waiting.elements.push(element);
+      // As long as nothing can fire, a key's windows are merged once for all its elements.
+      if (this.#isQuiet(element)) continue;
+      this.#merge(keyId, waiting);
+      deferred.delete(keyId);
+    }
+    for (const [keyId, waiting] of deferred) this.#merge(keyId, waiting);
+  }
+
+  #isQuiet(element: Element): boolean {
+    if (!this.#trigger.isQuietBeforeEnd) return false;
+    return element.windows.every((window) => endMs(window) >= this.#inputWatermarkMs);
+  }
+
+  /** Puts elements of one key into their windows, which are merged before. */
+  #merge(keyId: string, { key, elements }: Deferred): void {
+    const fresh = new Map<string, Window>();
+    for (const { windows } of elements) {
+      for (const window of windows) if (!this.#isExpired(window)) fresh.set(window.id, window);
+    }
+    const { merges, mergedOf } = this.#merging!.plan(keyId, fresh.values());
+    for (const merge of merges) this.#mergeWindows(keyId, key, merge);
+    for (const element of elements) {
+      const { value } = element.value as KeyValue;
+      const seen = new Set<string>();
+      for (const own of element.windows) {
+        if (!fresh.has(own.id)) {
+          this.#droppedDueToLateness++;
+          continue;
+        }
+        const window = mergedOf.get(own.id) ?? own;
+        // Two windows of one element that became one hold it once.
+        if (seen.has(window.id)) continue;
+        seen.add(window.id);
+        this.#put(this.#groupOf(window), keyId, key, value, element.timestampMs);
+      }
+    }
+  }
+
+  #mergeWindows(keyId: string, key: unknown, { merged, sources }: WindowMerge): void {
+    if (sources.length === 0) return;
+    const group = this.#groupOf(merged);
+    const own = sources.find((source) => source.group === group);
+    // Panes are numbered anew in a new window. One of the same name that has closed is forgotten.
+    const target = own ?? this.#create(group, keyId, key);
+    const hasEnded = this.#hasEnded(group);
+    mergeInto(target, sources, this.#strategy.timestampCombiner, hasEnded);
+    if (!this.#isDefaultTrigger) {
+      const states = sources.map((source) => source.trigger!);
+      target.trigger = this.#trigger.merge(states, this.#momentOf(group));
+    }
+    for (const source of sources) if (source !== target) this.#forget(source);
+    group.keys.set(keyId, target);
+    this.#merging!.add(target);
+    this.#touch(target);
+  }
+
+  #groupOf(window: Window): WindowGroup {
+    return this.#groups.get(window) ?? this.#openGroup(window);
+  }
+
+  #openGroup(window: Window): WindowGroup {
+    const group = this.#groups.open(window, this.#inputWatermarkMs);
+    this.#holdGroup(group, this.#hasEnded(group));
+    return group;
+  }
+
+  #put(group: WindowGroup, keyId: string, key: unknown, value: unknown, timestampMs: number): void {
+    const entry = group.keys.get(keyId) ?? this.#open(group, keyId, key);
+    if (entry.isClosed) {
+      this.#droppedDueToClosedWindow++;
+      return;
+    }
+    entry.unfired++;
+    if (entry.values === NO_VALUES) entry.values = [value];
+    else entry.values.push(value);
+    if (this.#merging !== undefined) {
+      if (entry.arrivals.length === 0) entry.arrivals = [this.#arrivals++];
+      else entry.arrivals.push(this.#arrivals++);
+    }
+    const hasEnded = this.#hasEnded(group);
+    if (!hasEnded) {
+      if (this.#isEndOfWindowTimestamp) {
+        entry.elementHoldMs = group.endMs;
+        if (this.#isDefaultTrigger) return;
+      } else if (timestampMs >= this.#outputWatermarkMs) {
+        const holdMs = Math.min(timestampMs, group.endMs);
+        entry.elementHoldMs = combineHold(this.#strategy.timestampCombiner, entry.elementHoldMs, holdMs);
+      }
+    }
+    this.#touch(entry);
+    if (!this.#isDefaultTrigger) this.#trigger.onElement(entry.trigger!, this.#momentOf(group));
+    this.#fireIfReady(entry);
+  }
+
+  #open(group: WindowGroup, keyId: string, key: unknown): KeyWindow {
+    const entry = this.#create(group, keyId, key);
+    entry.firstArrival = this.#arrivals;
+    if (!this.#isDefaultTrigger) entry.trigger = this.#trigger.start();
+    group.keys.set(keyId, entry);
+    this.#merging?.add(entry);
+    return entry;
+  }
+
+  /** The watermark has passed the window's end; it still takes late elements. */
+  #end(group: WindowGroup): void {
+    this.#holdGroup(group, true);
+    for (const entry of this.#inOrder(group)) {
+      this.#touch(entry);
+      this.#fireIfReady(entry);
+    }
+  }
+
+  #expire(group: WindowGroup): void {
+    for (const entry of this.#inOrder(group)) {
+      if (!entry.isClosed) this.#fire(entry, true);
+      if (!this.#isScheduledByGroup) this.#schedule.forget(entry);
+    }
+    this.#deleteGroup(group);
+  }
+
+  #fireIfReady(entry: KeyWindow): void {
+    if (entry.isClosed) return;
+    const moment = this.#momentOf(entry.group);
+    if (this.#isDefaultTrigger) {
+      if (moment.hasWindowEnded && entry.unfired > 0) this.#fire(entry, false);
+      return;
+    }
+    if (!this.#trigger.shouldFire(entry.trigger!, moment)) return;
+    this.#trigger.onFire(entry.trigger!, moment);
+    this.#fire(entry, entry.trigger!.isFinished);
+  }
+
+  /** The pane is over: emits it if it has to be, and takes the window as closed if it was the last. */
+  #fire(entry: KeyWindow, isLast: boolean): void {
+    const { group } = entry;
+    const hasEnded = this.#hasEnded(group);
+    const pane = nextPane(entry.lastPane, hasEnded, this.#outputWatermarkMs > group.endMs, isLast);
+    const isWanted =
+      entry.unfired > 0 ||
+      (pane.timing === "ON_TIME" && this.#strategy.onTimeBehavior === "fire-always") ||
+      (isLast && this.#strategy.closingBehavior === "emit-always");
+    const isReleased = isLast || this.#strategy.accumulation === "discarding";
+    if (isWanted) {
+      const values = isReleased ? releaseValues(entry) : entry.values.slice();
+      this.#output.push({
+        value: { key: entry.key, value: values },
+        timestampMs: entry.elementHoldMs ?? group.endMs,
+        windows: group.windows,
+        pane,
+      });
+      entry.lastPane = pane;
+    } else if (isReleased) {
+      releaseValues(entry);
+    }
+    entry.unfired = 0;
+    entry.elementHoldMs = undefined;
+    if (isLast) {
+      entry.isClosed = true;
+      entry.trigger = undefined;
+      this.#merging?.delete(entry);
+    }
+    this.#touch(entry);
+  }
+
+  /** Removes a key's window that went into another. */
+  #forget(entry: KeyWindow): void {
+    const { group } = entry;
+    group.keys.delete(entry.keyId);
+    this.#merging!.delete(entry);
+    if (!this.#isScheduledByGroup) this.#schedule.forget(entry);
+    if (group.keys.size === 0) this.#deleteGroup(group);
+  }
+
+  #deleteGroup(group: WindowGroup): void {
+    this.#groups.delete(group);
+    if (this.#isScheduledByGroup) this.#schedule.holdAt(group.window.id, undefined);
+  }
+
+  #touch(entry: KeyWindow): void {
+    if (!this.#isScheduledByGroup) this.#schedule.touch(entry);
+  }
+
+  #holdGroup(group: WindowGroup, hasEnded: boolean): void {
+    if (!this.#isScheduledByGroup) return;
+    // Late elements come out at once; only a last pane that is owed in any case holds the watermark still.
+    const isOwed = this.#strategy.closingBehavior === "emit-always";
+    this.#schedule.holdAt(group.window.id, !hasEnded ? group.endMs : isOwed ? group.expiryMs : undefined);
+  }
+
+  #create(group: WindowGroup, keyId: string, key: unknown): KeyWindow {
+    const { id } = group.window;
+    return createKeyWindow(group, keyId, key, this.#isScheduledByGroup ? "" : `${id.length}:${id}${keyId}`);
+  }
+
+  #hasEnded(group: WindowGroup): boolean {
+    return this.#inputWatermarkMs > group.endMs;
+  }
+
+  #isExpired(window: Window): boolean {
+    return this.#inputWatermarkMs > expiryMs(window, this.#strategy.allowedLatenessMs);
+  }
+
+  /** In the order in which the keys first came. */
+  #inOrder(group: WindowGroup): Iterable<KeyWindow> {
+    if (this.#merging === undefined) return group.keys.values();
+    return [...group.keys.values()].sort((a, b) => a.firstArrival - b.firstArrival);
+  }
+
+  /** One object for all: it is only valid until the next call. */
+  #momentOf(group: WindowGroup): TriggerMoment {
+    this.#moment.hasWindowEnded = this.#hasEnded(group);
+    this.#moment.processingTimeMs = this.#processingTimeMs;
+    return this.#moment;
+  }
+}

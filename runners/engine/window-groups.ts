@@ -1,0 +1,60 @@
+/** The windows that a GroupByKey knows, each with its keys and with the time at which it ends or expires. */
+import type { Window } from "./element.js";
+import { createGroup, type WindowGroup } from "./key-window.js";
+import { TimerIndex } from "./timer-index.js";
+
+interface WindowTimer {
+  readonly id: string;
+  readonly fireAtMs: number;
+  readonly group: WindowGroup;
+}
+
+export class WindowGroups {
+  readonly #allowedLatenessMs: number;
+  readonly #groups = new Map<string, WindowGroup>();
+  /** Of each window one: its end, then its expiry. */
+  readonly #timers = new TimerIndex<WindowTimer>();
+  #last: WindowGroup | undefined;
+
+  constructor(allowedLatenessMs: number) {
+    this.#allowedLatenessMs = allowedLatenessMs;
+  }
+
+  get(window: Window): WindowGroup | undefined {
+    // Elements come in runs of the same window.
+    if (this.#last?.window === window) return this.#last;
+    const group = this.#groups.get(window.id);
+    if (group !== undefined) this.#last = group;
+    return group;
+  }
+
+  open(window: Window, inputWatermarkMs: number): WindowGroup {
+    const group = createGroup(window, this.#allowedLatenessMs);
+    this.#groups.set(window.id, group);
+    this.#setTimer(group, inputWatermarkMs > group.endMs ? group.expiryMs : group.endMs);
+    return group;
+  }
+
+  delete(group: WindowGroup): void {
+    this.#groups.delete(group.window.id);
+    this.#timers.delete(group.window.id);
+    if (this.#last === group) this.#last = undefined;
+  }
+
+  /** The next window that ended or expired; one that ended comes again when it expires. */
+  takeDue(
+    inputWatermarkMs: number,
+  ): { readonly group: WindowGroup; readonly isExpired: boolean } | undefined {
+    const timer = this.#timers.peek();
+    if (timer === undefined || timer.fireAtMs >= inputWatermarkMs) return undefined;
+    const { group } = timer;
+    const isExpired = timer.fireAtMs >= group.expiryMs;
+    if (isExpired) this.#timers.delete(timer.id);
+    else this.#setTimer(group, group.expiryMs);
+    return { group, isExpired };
+  }
+
+  #setTimer(group: WindowGroup, fireAtMs: number): void {
+    this.#timers.set({ id: group.window.id, fireAtMs, group });
+  }
+}

@@ -1,0 +1,20 @@
+/** What the package exports as `millrace/runners`. */
+export { type CreateRunnerOptions, createRunner } from "./create-runner.js";
+export {
+  type DirectBeamRunner,
+  type DirectRunnerOptions,
+  directRunner,
+  type PipelineFn,
+} from "./direct/beam-runner.js";
+export type { DirectPipelineResult } from "./direct/pipeline-result.js";
+export { NoDatabaseError } from "./direct/volatile-epoch.js";
+export { UnsupportedFeatureError } from "./graph/features.js";
+export type { Job, JobEvent, JobState } from "./job/job.js";
+export type { JobMessage } from "./job/messages.js";
+export type {
+  DistributionValue,
+  GaugeValue,
+  MetricFilter,
+  MetricResult,
+  MetricResults,
+} from "./job/metrics.js";

@@ -1,0 +1,282 @@
+/** The epoch loop over a scripted engine: the order of bundles, commits, drains and ends. */
+import { expect } from "chai";
+import type { ActiveRestriction } from "../../../runners/bundle/host.js";
+import { elements, residual, restriction, ScriptedRun } from "./scripted-engine.js";
+
+const settle = async () => {
+  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+};
+
+/** A restriction that counts how often it was told to stop. */
+function active(root: string): ActiveRestriction & { stops: number } {
+  const one = {
+    root,
+    stops: 0,
+    checkpoint: () => {
+      one.stops += 1;
+    },
+    split: () => undefined,
+    progress: () => undefined,
+  };
+  return one as ActiveRestriction & { stops: number };
+}
+
+describe("EpochLoop", () => {
+  let run: ScriptedRun;
+  beforeEach(() => {
+    run = new ScriptedRun();
+  });
+
+  it("finishes a bundle before it is applied, and runs what that makes ready in the same epoch", async () => {
+    run.engine.ready = [elements("A", 1)];
+    run.engine.onApply = ({ stage }) => {
+      if (stage === "A") run.engine.ready.push(elements("B", 2));
+    };
+    await run.loop([{ id: "A" }, { id: "B" }]).run();
+    expect(run.events).to.deep.equal([
+      ...["start A", "process A", "finish A", "apply A 1"],
+      ...["start B", "process B", "finish B", "apply B 2"],
+      "committed 1",
+    ]);
+  });
+
+  it("gives the engine what a bundle emitted, also while it finished", async () => {
+    const first = elements("A", 1);
+    run.engine.ready = [first];
+    const made = elements("X", "a", "b").inputs[0] as { elements: never[] };
+    run.scripts.set("A", (_, scope) => scope.emit("out", made.elements[0] as never));
+    run.finishes.set("A", (scope) => scope.emit("out", made.elements[1] as never));
+    await run.loop([{ id: "A" }]).run();
+    expect(run.engine.results.get(first.id)?.outputs).to.deep.equal(new Map([["out", made.elements]]));
+  });
+
+  it("lets one bundle of a leaf stage take in all of an epoch, and finish last", async () => {
+    run.engine.ready = [elements("Sink", 1), elements("A", 2), elements("Sink", 3)];
+    await run.loop([{ id: "A" }, { id: "Sink", isLeaf: true }]).run();
+    expect(run.events).to.deep.equal([
+      ...["start Sink", "process Sink", "apply Sink 1"],
+      ...["start A", "process A", "finish A", "apply A 2"],
+      ...["process Sink", "apply Sink 3", "finish Sink", "committed 1"],
+    ]);
+  });
+
+  it("puts a source's next bundle into the next epoch, other stages' bundles before it", async () => {
+    run.engine.ready = [restriction("Read", 0), restriction("Read", 1), elements("B", 2)];
+    await run.loop([{ id: "Read" }, { id: "B" }]).run();
+    expect(run.events.filter((event) => /^(apply|committed)/.test(event))).to.deep.equal([
+      "apply Read 0",
+      "apply B 2",
+      "committed 1",
+      "apply Read 1",
+      "committed 2",
+    ]);
+  });
+
+  it("reads the next epoch while one commits, and commits in order", async () => {
+    const opens: (() => void)[] = [];
+    run.finishes.set("Read", () => new Promise<void>((resolve) => opens.push(resolve)));
+    run.engine.ready = [restriction("Read", 0)];
+    run.engine.onApply = (_, { residuals }) => {
+      for (const { restriction: value } of residuals) run.engine.ready.push(restriction("Read", value));
+    };
+    let next = 1;
+    run.scripts.set("Read", (_, scope) => {
+      if (next < 3) scope.addResidual(residual("Read", next++));
+    });
+    const running = run.loop([{ id: "Read", isLeaf: true }], { epochsInFlight: 2 }).run();
+    await settle();
+    expect(run.events).to.deep.equal([
+      ...["start Read", "process Read", "apply Read 0"],
+      ...["start Read", "process Read", "apply Read 1"],
+    ]);
+    opens[1]?.();
+    await settle();
+    expect(run.events).not.to.include("committed 1");
+    opens[0]?.();
+    await settle();
+    expect(run.events.slice(6)).to.deep.equal([
+      ...["finish Read", "finish Read", "committed 1"],
+      ...["start Read", "committed 2", "process Read", "apply Read 2"],
+    ]);
+    opens[2]?.();
+    await running;
+    expect(run.events.slice(-2)).to.deep.equal(["finish Read", "committed 3"]);
+  });
+
+  it("tells a source to stop once it has emitted bundleRecordsMax elements", async () => {
+    run.engine.ready = [restriction("Read", undefined)];
+    const source = active("Read");
+    const stopsAfter: number[] = [];
+    run.scripts.set("Read", (_, scope) => {
+      const end = scope.beginRestriction(source);
+      for (let n = 1; n <= 3; n++) {
+        scope.sourceEmitted(n);
+        stopsAfter.push(source.stops);
+      }
+      end();
+      scope.sourceEmitted(4);
+    });
+    await run.loop([{ id: "Read" }], { bundleRecordsMax: 2 }).run();
+    expect(stopsAfter).to.deep.equal([0, 1, 2]);
+    expect(source.stops).to.equal(2);
+  });
+
+  it("drains: stops what is read, drains the engine, and lets what is truncated come to its end", async () => {
+    const source = active("Read");
+    const stops: number[] = [];
+    run.engine.ready = [restriction("Read", 0)];
+    run.engine.onDrain = () => void run.engine.ready.push(restriction("Read", 1, true));
+    run.engine.onApply = () => {
+      run.engine.nextWakeUpMs = run.events.includes("drain") ? undefined : run.nowMs + 1_000_000;
+    };
+    run.scripts.set("Read", async (_, scope) => {
+      const end = scope.beginRestriction(source);
+      if (stops.length === 0) {
+        run.drain.abort();
+        await settle();
+      }
+      stops.push(source.stops);
+      end();
+    });
+    await run.loop([{ id: "Read" }]).run();
+    expect(stops).to.deep.equal([1, 1]);
+    expect(run.events.filter((event) => !/^(start|process|finish)/.test(event))).to.deep.equal([
+      ...["apply Read 0", "committed 1", "drain", "apply Read 1", "committed 2"],
+    ]);
+  });
+
+  it("sleeps until the engine wants to go on, and is woken by what a residual brings along", async () => {
+    let wake: () => void = () => undefined;
+    const wakeUp = new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+    run.scripts.set("Read", (_, scope) => {
+      if (run.events.includes("apply Read 0")) return;
+      scope.addResidual(residual("Read", 1, { resumeAtMs: run.nowMs + 500 }), wakeUp);
+    });
+    run.engine.ready = [restriction("Read", 0)];
+    run.engine.onApply = (_, { residuals }) => {
+      run.engine.nextWakeUpMs = residuals[0]?.resumeAtMs;
+    };
+    run.engine.onResume = () => void run.engine.ready.push(restriction("Read", 1));
+    const running = run.loop([{ id: "Read" }]).run();
+    await run.clock.asleep();
+    wake();
+    await running;
+    expect(run.events).to.include.members(["resume Read", "apply Read 1", "committed 2"]);
+    expect(run.clock.monotonicMs()).to.equal(0);
+  });
+
+  it("goes on when the time comes for which the engine waits", async () => {
+    const dueMs = run.nowMs + 500;
+    run.engine.nextWakeUpMs = dueMs;
+    run.engine.onAdvance = (nowMs) => {
+      if (nowMs < dueMs) return;
+      run.engine.nextWakeUpMs = undefined;
+      run.engine.ready = [elements("A", "timer")];
+    };
+    const running = run.loop([{ id: "A" }]).run();
+    await run.clock.asleep();
+    run.clock.advance(499);
+    expect(run.events).to.deep.equal([]);
+    run.clock.advance(1);
+    await running;
+    expect(run.events).to.include("apply A timer");
+  });
+
+  it("ends with the unbounded source's wait when it runs once, and holds the watermark of one that has ended", async () => {
+    const first = restriction("Read", undefined);
+    run.engine.ready = [first];
+    run.engine.onApply = (_, { residuals }) => {
+      run.engine.nextWakeUpMs = residuals[0]?.resumeAtMs;
+    };
+    await run.loop([{ id: "Read", unboundedRoots: new Set(["Read"]) }], { once: true }).run();
+    const [parked] = run.engine.results.get(first.id)?.residuals ?? [];
+    expect(parked).to.include({ root: "Read", watermarkMs: 0, resumeAtMs: Number.POSITIVE_INFINITY });
+  });
+
+  it("waits for a bounded source also when it runs once", async () => {
+    run.engine.ready = [restriction("Read", undefined)];
+    run.scripts.set("Read", (_, scope) => {
+      if (run.engine.results.size === 0)
+        scope.addResidual(residual("Read", 1, { resumeAtMs: run.nowMs + 5 }));
+    });
+    run.engine.onApply = (_, { residuals }) => {
+      run.engine.nextWakeUpMs = residuals[0]?.resumeAtMs;
+    };
+    run.engine.onAdvance = (nowMs) => {
+      if (nowMs < (run.engine.nextWakeUpMs ?? Number.POSITIVE_INFINITY)) return;
+      run.engine.nextWakeUpMs = undefined;
+      run.engine.ready = [restriction("Read", 1)];
+    };
+    const running = run.loop([{ id: "Read" }], { once: true }).run();
+    await run.clock.asleep();
+    run.clock.advance(5);
+    await running;
+    expect(run.events).to.include("apply Read 1");
+  });
+
+  it("applies nothing of a bundle that failed, and rejects with its error", async () => {
+    run.engine.ready = [elements("A", 1), elements("B", 2)];
+    run.finishes.set("A", () => {
+      throw new Error("no");
+    });
+    const loop = run.loop([{ id: "A" }, { id: "B" }]);
+    const error = await loop.run().catch((thrown: unknown) => thrown);
+    await loop.teardown();
+    expect((error as Error).message).to.equal("no");
+    expect(run.events).to.deep.equal(["start A", "process A", "teardown A", "teardown B"]);
+  });
+
+  it("calls back after the commit, in order, and counts metrics as committed before", async () => {
+    run.engine.ready = [elements("A", 1)];
+    run.scripts.set("A", (_, scope) => {
+      scope.metrics("A").counter("c").inc();
+      const { committed } = run.metrics.results().counters[0] as { committed: unknown };
+      scope.afterCommit(() => {
+        const [counter] = run.metrics.results().counters;
+        run.events.push(`after ${committed} ${counter?.committed}`);
+      });
+    });
+    await run.loop([{ id: "A" }]).run();
+    expect(run.events.slice(-2)).to.deep.equal(["after undefined 1", "committed 1"]);
+  });
+
+  it("tells what the engine counts as metrics, each count once", async () => {
+    run.engine.ready = [elements("A", 1)];
+    run.engine.onApply = () => {
+      run.engine.counters.set("GBK\tdroppedDueToLateness", 2);
+      if (run.engine.results.size === 1) run.engine.ready = [elements("A", 2)];
+      else run.engine.counters.set("GBK\tdroppedDueToLateness", 5);
+    };
+    await run.loop([{ id: "A" }]).run();
+    expect(run.metrics.results().counters).to.deep.equal([
+      { step: "GBK", name: "droppedDueToLateness", attempted: 5, committed: 5 },
+    ]);
+  });
+
+  it("does not feed impulses again to a pipeline that has committed", async () => {
+    run.committer.state.epoch = 3;
+    run.engine.ready = [elements("A", "impulse")];
+    await run.loop([{ id: "A", impulseRoots: new Set(["A"]) }]).run();
+    expect(run.events).to.deep.equal(["start A", "finish A", "apply A impulse", "committed 4"]);
+  });
+
+  it("is told when the job is cancelled while it sleeps", async () => {
+    run.engine.nextWakeUpMs = run.nowMs + 1_000;
+    const running = run.loop([]).run();
+    await run.clock.asleep();
+    run.cancel.abort(new Error("cancelled"));
+    const error = await running.catch((thrown: unknown) => thrown);
+    expect((error as Error).message).to.equal("cancelled");
+  });
+
+  it("says so when nothing is ready, nothing ever will be, and the graph is not done", async () => {
+    Object.defineProperty(run.engine, "isDone", { value: false });
+    const error = await run
+      .loop([])
+      .run()
+      .catch((thrown: unknown) => thrown);
+    expect((error as Error).message).to.match(/^nothing of the graph is ready/);
+  });
+});
