@@ -58,6 +58,9 @@ export interface SideInput {
   mapWindow(main: Window): Window;
   /** Not the default trigger: ready with its first pane, also before the watermark. */
   readonly isTriggered: boolean;
+  /** A later pane stands for the earlier ones of its window and key. As `isTriggered` unless given. */
+  readonly isAccumulating?: boolean;
+  /** Of the main input: contents are kept for elements that come so late. */
   readonly allowedLatenessMs: number;
 }
 

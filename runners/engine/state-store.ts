@@ -29,6 +29,7 @@ export interface KeyCells {
 
 class ArrayBag implements BagCell {
   #values: unknown[] = [];
+  /** Somebody holds the array: it is copied before the next change. */
   #shared = false;
 
   get size(): number {
@@ -70,6 +71,10 @@ class KeyedMultimap implements MultimapCell {
     this.#entries.set(keyId, [key, values]);
   }
 
+  get isEmpty(): boolean {
+    return this.#entries.size === 0;
+  }
+
   remove(keyId: string): void {
     this.#entries.delete(keyId);
   }
@@ -84,8 +89,14 @@ class KeyedMultimap implements MultimapCell {
 }
 
 class Cells implements KeyCells {
-  readonly #bags = new Map<string, BagCell>();
-  readonly #multimaps = new Map<string, MultimapCell>();
+  readonly #bags = new Map<string, ArrayBag>();
+  readonly #multimaps = new Map<string, KeyedMultimap>();
+
+  get isEmpty(): boolean {
+    for (const bag of this.#bags.values()) if (bag.size > 0) return false;
+    for (const multimap of this.#multimaps.values()) if (!multimap.isEmpty) return false;
+    return true;
+  }
 
   bag(stateId: string): BagCell {
     let cell = this.#bags.get(stateId);
@@ -118,9 +129,20 @@ export class StateStore {
     return getOrCreate(keys, keyId, () => new Cells());
   }
 
-  /** Whether the key ever asked for its cells in the window. */
+  /** Whether the key has asked for its cells in the window, and they were not removed since. */
   has(root: string, keyId: string, window: Window): boolean {
     return this.#roots.get(root)?.get(window.id)?.has(keyId) ?? false;
+  }
+
+  /**
+   * Removes the cells of a key and window if there is nothing in them; false if something is. Whoever still
+   * holds such cells must ask for them again.
+   */
+  removeIfEmpty(root: string, keyId: string, window: Window): boolean {
+    const cells = this.#roots.get(root)?.get(window.id)?.get(keyId);
+    if (cells !== undefined && !cells.isEmpty) return false;
+    if (cells !== undefined) this.remove(root, keyId, window);
+    return true;
   }
 
   remove(root: string, keyId: string, window: Window): void {
@@ -128,6 +150,16 @@ export class StateStore {
     const keys = windows?.get(window.id);
     keys?.delete(keyId);
     if (keys?.size === 0) windows?.delete(window.id);
+  }
+
+  /** Whether any key has cells in the window. */
+  hasWindow(root: string, window: Window): boolean {
+    return this.#roots.get(root)?.has(window.id) ?? false;
+  }
+
+  /** Removes the cells of all keys in the window. */
+  removeWindow(root: string, window: Window): void {
+    this.#roots.get(root)?.delete(window.id);
   }
 }
 

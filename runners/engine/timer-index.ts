@@ -56,6 +56,28 @@ export class TimerIndex<T extends IndexedTimer> {
     return first.timer;
   }
 
+  /**
+   * Goes through the timers in their order and gives those taken, which are forgotten here; those skipped
+   * stay as they are. `choose` must not change the index.
+   */
+  take(choose: (timer: T) => "take" | "skip" | "stop"): T[] {
+    const taken: T[] = [];
+    const skipped: { timer: T; order: number }[] = [];
+    for (;;) {
+      const first = this.#heap[0];
+      const choice = first === undefined ? "stop" : choose(first.timer);
+      if (first === undefined || choice === "stop") break;
+      this.delete(first.timer.id);
+      if (choice === "take") taken.push(first.timer);
+      else skipped.push(first);
+    }
+    for (const entry of skipped) {
+      this.#heap.push(entry);
+      this.#up(this.#heap.length - 1, entry);
+    }
+    return taken;
+  }
+
   /** All timers, in no particular order. */
   *all(): Generator<T> {
     for (const { timer } of this.#heap) yield timer;

@@ -1,0 +1,141 @@
+/** The timers of a stateful step, of both domains, and what they hold back. */
+import type { TimerFiring, TimerUpdate } from "./bundle.js";
+import { HoldSet } from "./hold-set.js";
+import type { Cell } from "./keyed-cells.js";
+import { type IndexedTimer, TimerIndex } from "./timer-index.js";
+
+export interface KeyedTimer extends IndexedTimer, TimerFiring {
+  readonly cell: Cell;
+  /** Where the output watermark waits for it. */
+  readonly holdMs: number;
+  /** Place in the cell's timers. */
+  slot: number;
+}
+
+type TimerSetting = NonNullable<TimerUpdate["set"]>;
+
+/** A bundle stops collecting timers when so many had to wait for an earlier one of their cell. */
+const SKIPPED_MAX = 64;
+
+/** The due timers of one bundle: at most one a cell, as each may set or clear the next. */
+export class TimerBatch {
+  readonly timers: KeyedTimer[] = [];
+  readonly #cells = new Set<Cell>();
+  readonly #max: number;
+  #skipped = 0;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** Takes due timers of a domain in their order. */
+  take(index: TimerIndex<KeyedTimer>, isDue: (timer: KeyedTimer) => boolean): void {
+    const taken = index.take((timer) => {
+      if (!isDue(timer) || this.#cells.size >= this.#max || this.#skipped >= SKIPPED_MAX) return "stop";
+      if (this.#cells.has(timer.cell)) {
+        this.#skipped++;
+        return "skip";
+      }
+      this.#cells.add(timer.cell);
+      return "take";
+    });
+    for (const timer of taken) {
+      detach(timer);
+      this.timers.push(timer);
+    }
+  }
+}
+
+export class KeyedTimers {
+  readonly #eventTime = new TimerIndex<KeyedTimer>();
+  readonly #processingTime = new TimerIndex<KeyedTimer>();
+  readonly #holds = new HoldSet();
+  #firing: KeyedTimer[] = [];
+
+  get isEmpty(): boolean {
+    return this.#eventTime.size === 0 && this.#processingTime.size === 0 && this.#firing.length === 0;
+  }
+
+  /** The earliest hold, of the timers that are firing too. */
+  get holdMs(): number {
+    return this.#holds.minMs;
+  }
+
+  get nextEventTimeMs(): number | undefined {
+    return this.#eventTime.peek()?.fireAtMs;
+  }
+
+  get nextProcessingTimeMs(): number | undefined {
+    return this.#processingTime.peek()?.fireAtMs;
+  }
+
+  /** Sets a timer of the cell, in place of what it was set to before. */
+  set(cell: Cell, family: string, tag: string, setting: TimerSetting, floorMs: number): void {
+    this.clear(cell, family, tag);
+    const holdMs = Math.max(setting.outputTimestampMs, floorMs);
+    const timer = {
+      ...setting,
+      id: idOf(cell, family, tag),
+      cell,
+      family,
+      tag,
+      holdMs,
+      slot: cell.timers.length,
+    };
+    cell.timers.push(timer);
+    this.#index(timer).set(timer);
+    this.#holds.add(holdMs);
+  }
+
+  clear(cell: Cell, family: string, tag: string): void {
+    const id = idOf(cell, family, tag);
+    const timer = this.#eventTime.get(id) ?? this.#processingTime.get(id);
+    if (timer !== undefined) this.#forget(timer);
+  }
+
+  clearAll(cell: Cell): void {
+    while (cell.timers.length > 0) this.#forget(cell.timers.at(-1)!);
+  }
+
+  /** Takes event-time timers behind the watermark into the batch. */
+  takeEventTime(batch: TimerBatch, watermarkMs: number): void {
+    batch.take(this.#eventTime, ({ fireAtMs }) => fireAtMs < watermarkMs);
+  }
+
+  /** Takes processing-time timers up to this time into the batch. */
+  takeProcessingTime(batch: TimerBatch, processingTimeMs: number): void {
+    batch.take(this.#processingTime, ({ fireAtMs }) => fireAtMs <= processingTimeMs);
+  }
+
+  /** These are being processed: they are not set any more, but hold until `complete`. */
+  fire(timers: KeyedTimer[]): void {
+    this.#firing = timers;
+  }
+
+  complete(): void {
+    for (const { holdMs } of this.#firing) this.#holds.remove(holdMs);
+    this.#firing = [];
+  }
+
+  #forget(timer: KeyedTimer): void {
+    this.#index(timer).delete(timer.id);
+    this.#holds.remove(timer.holdMs);
+    detach(timer);
+  }
+
+  #index({ domain }: KeyedTimer): TimerIndex<KeyedTimer> {
+    return domain === "event-time" ? this.#eventTime : this.#processingTime;
+  }
+}
+
+/** Takes a timer out of its cell's list: the last one moves into its place. */
+function detach({ cell, slot }: KeyedTimer): void {
+  const last = cell.timers.pop()!;
+  if (last.slot === slot) return;
+  cell.timers[slot] = last;
+  last.slot = slot;
+}
+
+function idOf(cell: Cell, family: string, tag: string): string {
+  return `${cell.number}/${family.length}/${family}/${tag}`;
+}

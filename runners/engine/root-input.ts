@@ -1,0 +1,108 @@
+/** The way of elements into a root of a stage: late ones out, blocked ones aside, the others in the queue. */
+import { type Collection, type Consumer, minTimestampOf } from "./collection.js";
+import { type Counters, DROPPED_DUE_TO_LATENESS } from "./counters.js";
+import type { Element, Window } from "./element.js";
+import { ElementQueue, type QueuedElements } from "./element-queue.js";
+import type { StageRoot } from "./engine-graph.js";
+import type { SideInputGate } from "./side-input-gate.js";
+import { Watermark } from "./watermark.js";
+import { expiryMs } from "./window-expiry.js";
+
+/** Holds of elements that come late are at the watermark at their coming: it waits for them, it does not go back. */
+export class RootInput implements Consumer {
+  /** What waits here is not behind it, late elements aside. */
+  readonly watermark: Watermark;
+  readonly #root: StageRoot;
+  readonly #collection: Collection;
+  readonly #gate: SideInputGate | undefined;
+  readonly #counters: Counters;
+  readonly #queue = new ElementQueue();
+  #taken: QueuedElements[] = [];
+
+  constructor(root: StageRoot, collection: Collection, gate: SideInputGate | undefined, counters: Counters) {
+    this.watermark = new Watermark(`the input of ${root.id}`);
+    this.#root = root;
+    this.#collection = collection;
+    this.#gate = gate;
+    this.#counters = counters;
+    collection.addConsumer(this);
+  }
+
+  get isReady(): boolean {
+    return !this.#queue.isEmpty;
+  }
+
+  /** Nothing waits and nothing is being worked on. */
+  get isIdle(): boolean {
+    return this.#queue.isEmpty && this.#taken.length === 0 && (this.#gate?.isEmpty ?? true);
+  }
+
+  receive(elements: readonly Element[], minTimestampMs: number): void {
+    const floorMs = this.watermark.ms;
+    const inTime = this.#withoutLate(elements);
+    const admitted = this.#gate?.admit(inTime, floorMs) ?? inTime;
+    if (admitted.length === 0) return;
+    const minMs = admitted === elements ? minTimestampMs : minTimestampOf(admitted);
+    this.#queue.push(admitted, Math.max(minMs, floorMs));
+  }
+
+  /** At most `max` elements for a bundle; the watermark waits for them until `complete`. */
+  take(max: number): (readonly Element[])[] {
+    this.#taken = this.#queue.take(max);
+    return this.#taken.map(({ elements }) => elements);
+  }
+
+  complete(): void {
+    this.#queue.release(this.#taken);
+    this.#taken = [];
+  }
+
+  /** Lets in what has become ready, and moves the watermark as far as it can. */
+  settle(): void {
+    if (this.#gate !== undefined && !this.#gate.isEmpty) {
+      for (const { elements, holdMs } of this.#gate.release()) this.#queue.push(elements, holdMs);
+    }
+    const heldMs = Math.min(this.#queue.holdMs, this.#gate?.holdMs ?? this.#queue.holdMs);
+    this.watermark.advanceTo(Math.min(this.#collection.watermark.ms, heldMs));
+  }
+
+  /** Without the windows that are over for this root; an element without any left is dropped. */
+  #withoutLate(elements: readonly Element[]): readonly Element[] {
+    if (this.#root.keyed === undefined && this.#gate === undefined) return elements;
+    let kept: Element[] | undefined;
+    let dropped = 0;
+    let windows: readonly Window[] | undefined;
+    let open: readonly Window[] = [];
+    for (let index = 0; index < elements.length; index++) {
+      const element = elements[index]!;
+      if (element.windows !== windows) {
+        windows = element.windows;
+        open = this.#open(windows);
+      }
+      if (open === windows) {
+        kept?.push(element);
+        continue;
+      }
+      kept ??= elements.slice(0, index);
+      dropped += windows.length - open.length;
+      const { value, timestampMs, pane } = element;
+      if (open.length > 0) kept.push({ value, timestampMs, windows: open, pane });
+    }
+    if (dropped > 0) this.#counters.add(this.#root.id, DROPPED_DUE_TO_LATENESS, dropped);
+    return kept ?? elements;
+  }
+
+  /** The windows that are not over: the same array if none is. */
+  #open(windows: readonly Window[]): readonly Window[] {
+    for (const window of windows) {
+      if (this.#isOver(window)) return windows.filter((other) => !this.#isOver(other));
+    }
+    return windows;
+  }
+
+  #isOver(window: Window): boolean {
+    const { keyed } = this.#root;
+    if (keyed !== undefined && this.watermark.ms > expiryMs(window, keyed.allowedLatenessMs)) return true;
+    return this.#gate?.isTooLate(window) ?? false;
+  }
+}

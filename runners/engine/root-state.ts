@@ -1,0 +1,23 @@
+/** What a stage asks of each of its roots. */
+import type { BundleInput, Residual, TimerUpdate } from "./bundle.js";
+import type { RootInput } from "./root-input.js";
+
+export interface RootState {
+  readonly id: string;
+  readonly kind: "elements" | "keyed" | "splittable";
+  readonly input: RootInput;
+  /** The stage's output watermark may not pass this, besides the input's watermark. */
+  readonly holdMs: number;
+  /** Nothing waits here, for whatever. */
+  readonly isIdle: boolean;
+  /** Processing time at which something will be ready. */
+  readonly nextWakeUpMs: number | undefined;
+  /** Work for a bundle, at most `max` items; undefined if nothing is ready. It is in flight until `complete`. */
+  next(max: number): readonly BundleInput[] | undefined;
+  /** The bundle was processed, and its timers and residuals are here. */
+  complete(): void;
+  /** Moves on with the watermark of its input; `isInFlight` while a bundle of this root is. */
+  settle(isInFlight: boolean): void;
+  setTimer?(update: TimerUpdate): void;
+  addResidual?(residual: Residual): void;
+}

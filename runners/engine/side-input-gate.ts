@@ -1,0 +1,79 @@
+/** Holds back the elements of a root until the side inputs of their windows are ready. */
+import { type Element, MAX_WATERMARK_MS, type Window } from "./element.js";
+import type { SideInputReader } from "./side-input-reader.js";
+
+/** Elements of the same windows wait together. */
+interface BlockedElements {
+  readonly windows: readonly Window[];
+  readonly elements: Element[];
+  holdMs: number;
+}
+
+export class SideInputGate {
+  readonly #blocked = new Map<string, BlockedElements>();
+
+  constructor(readonly readers: readonly SideInputReader[]) {}
+
+  get isEmpty(): boolean {
+    return this.#blocked.size === 0;
+  }
+
+  /** The earliest hold of what waits; the maximum if nothing does. */
+  get holdMs(): number {
+    let minMs = MAX_WATERMARK_MS;
+    for (const { holdMs } of this.#blocked.values()) if (holdMs < minMs) minMs = holdMs;
+    return minMs;
+  }
+
+  /** Whether some side input has forgotten what an element of this window would read. */
+  isTooLate(window: Window): boolean {
+    return this.readers.some((reader) => reader.isGoneFor(window));
+  }
+
+  /** Those that may run now (the same array if all may); the others stay here, holding at least `floorMs`. */
+  admit(elements: readonly Element[], floorMs: number): readonly Element[] {
+    let admitted: Element[] | undefined;
+    let windows: readonly Window[] | undefined;
+    let group: BlockedElements | undefined;
+    for (let index = 0; index < elements.length; index++) {
+      const element = elements[index]!;
+      if (element.windows !== windows) {
+        windows = element.windows;
+        group = this.#isReady(windows) ? undefined : this.#group(windows);
+      }
+      if (group === undefined) {
+        admitted?.push(element);
+      } else {
+        admitted ??= elements.slice(0, index);
+        group.elements.push(element);
+        group.holdMs = Math.min(group.holdMs, Math.max(element.timestampMs, floorMs));
+      }
+    }
+    return admitted ?? elements;
+  }
+
+  /** Those that have become ready, with their holds, in the order in which their windows came. */
+  release(): { readonly elements: readonly Element[]; readonly holdMs: number }[] {
+    const released: BlockedElements[] = [];
+    for (const [id, group] of this.#blocked) {
+      if (!this.#isReady(group.windows)) continue;
+      this.#blocked.delete(id);
+      released.push(group);
+    }
+    return released;
+  }
+
+  #isReady(windows: readonly Window[]): boolean {
+    return this.readers.every((reader) => windows.every((window) => reader.isReady(window)));
+  }
+
+  #group(windows: readonly Window[]): BlockedElements {
+    const id = windows.length === 1 ? windows[0]!.id : JSON.stringify(windows.map((window) => window.id));
+    let group = this.#blocked.get(id);
+    if (group === undefined) {
+      group = { windows, elements: [], holdMs: MAX_WATERMARK_MS };
+      this.#blocked.set(id, group);
+    }
+    return group;
+  }
+}

@@ -1,0 +1,55 @@
+/** One side input of a root: which of its windows are ready, and which will not be read any more. */
+import type { Collection } from "./collection.js";
+import { MAX_WATERMARK_MS, type Window } from "./element.js";
+import type { SideInput } from "./engine-graph.js";
+import type { SideContents } from "./side-contents.js";
+import type { Watermark } from "./watermark.js";
+import { expiryMs } from "./window-expiry.js";
+
+export class SideInputReader {
+  /** How far main windows end behind the side window they read: 0 unless they read earlier ones. */
+  #lagMs: number | undefined;
+  #lastMain: string | undefined;
+  #lastSide: Window | undefined;
+
+  /** @param readerWatermark of the reading stage's output: held by everything that may still read */
+  constructor(
+    readonly spec: SideInput,
+    readonly contents: SideContents,
+    readonly collection: Collection,
+    readonly readerWatermark: Watermark,
+  ) {}
+
+  /** Whether an element of this main window may run. Once true, it stays so. */
+  isReady(main: Window): boolean {
+    const side = this.#sideWindow(main);
+    const watermarkMs = this.collection.watermark.ms;
+    if (watermarkMs > side.maxTimestampMs || watermarkMs === MAX_WATERMARK_MS) return true;
+    return this.spec.isTriggered && this.contents.has(side);
+  }
+
+  /** Whether the contents for this main window have been forgotten. */
+  isGoneFor(main: Window): boolean {
+    return this.isGone(this.#sideWindow(main));
+  }
+
+  /**
+   * Whether no main window that can still come reads this side window. How the two lie to each other is
+   * learned from the main windows seen: before the first one nothing is gone.
+   */
+  isGone(side: Window): boolean {
+    const watermarkMs = this.readerWatermark.ms;
+    if (watermarkMs === MAX_WATERMARK_MS) return true;
+    if (this.#lagMs === undefined) return false;
+    return watermarkMs > expiryMs(side, this.#lagMs + this.spec.allowedLatenessMs);
+  }
+
+  #sideWindow(main: Window): Window {
+    if (this.#lastSide !== undefined && this.#lastMain === main.id) return this.#lastSide;
+    const side = this.spec.mapWindow(main);
+    this.#lagMs = Math.max(this.#lagMs ?? 0, main.maxTimestampMs - side.maxTimestampMs);
+    this.#lastMain = main.id;
+    this.#lastSide = side;
+    return side;
+  }
+}
