@@ -1,4 +1,4 @@
-/** The one place where apache-beam is imported: in the order that its modules need to load at all. */
+/** The one place from which apache-beam is taken (its coders: through `coders/sdk.ts`), in the order its modules need to load at all. */
 
 // The order counts: node-util repairs what the SDK needs to load, and the SDK's index comes before the
 // modules below it, one of which loaded first would meet an import cycle half built and die with "Class
@@ -10,7 +10,6 @@ export * as beam from "apache-beam";
 export { extractName, flatten, P, PCollection, Root, withName } from "apache-beam";
 export type { Coder } from "apache-beam/coders/coders";
 export { Context as CoderContext, globalRegistry as coderRegistry } from "apache-beam/coders/coders";
-export { GeneralObjectCoder } from "apache-beam/coders/js_coders";
 export { Pipeline } from "apache-beam/internal/pipeline";
 export { JobState_Enum } from "apache-beam/proto/beam_job_api";
 export * as runnerApi from "apache-beam/proto/beam_runner_api";
@@ -18,3 +17,7 @@ export { MonitoringInfo } from "apache-beam/proto/metrics";
 export * as standardWindowFns from "apache-beam/proto/standard_window_fns";
 export { PipelineResult, Runner } from "apache-beam/runners/runner";
 export { impulse } from "apache-beam/transforms/internal";
+export { GeneralObjectCoder } from "./coders/general-object-coder.js";
+
+// After the SDK: what it registered is replaced.
+import "./coders/install-coders.js";

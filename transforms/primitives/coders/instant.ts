@@ -1,0 +1,62 @@
+/** Event times on the wire: eight bytes, big-endian, the sign bit turned over so that bytes sort as times do. */
+import { GLOBAL_WINDOW_END_MS, MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS } from "../timestamp-bounds.js";
+import type { ByteReader } from "./byte-reader.js";
+import type { ByteWriter } from "./byte-writer.js";
+import { DecodeError, describe, EncodeError } from "./coder-error.js";
+
+const TWO_TO_32 = 0x1_0000_0000;
+const SIGN_BIT = 0x8000_0000;
+
+// A number cannot hold Beam's bounds exactly; ours are drawn in by one, and translated here.
+const BEAM_MIN = -9223372036854775n;
+const BEAM_MAX = 9223372036854775n;
+const BEAM_GLOBAL_WINDOW_END = 9223371950454775n;
+
+/** Milliseconds as Beam counts them. @throws EncodeError if it is no whole number within Beam's time */
+export function toBeamMillis(ms: number): bigint {
+  if (ms === MIN_TIMESTAMP_MS) return BEAM_MIN;
+  if (ms === MAX_TIMESTAMP_MS) return BEAM_MAX;
+  if (ms === GLOBAL_WINDOW_END_MS) return BEAM_GLOBAL_WINDOW_END;
+  assertMillis(ms);
+  return BigInt(ms);
+}
+
+/** Ours for Beam's. @throws DecodeError if a number does not hold it exactly */
+export function fromBeamMillis(millis: bigint): number {
+  if (millis === BEAM_MIN) return MIN_TIMESTAMP_MS;
+  if (millis === BEAM_MAX) return MAX_TIMESTAMP_MS;
+  if (millis === BEAM_GLOBAL_WINDOW_END) return GLOBAL_WINDOW_END_MS;
+  const ms = Number(millis);
+  if (BigInt(ms) !== millis || ms < MIN_TIMESTAMP_MS || ms > MAX_TIMESTAMP_MS) {
+    throw new DecodeError(`the time ${millis} ms is not one that a number holds exactly`);
+  }
+  return ms;
+}
+
+export function writeInstant(ms: number, out: ByteWriter): void {
+  if (!Number.isSafeInteger(ms)) {
+    writeBeamMillis(toBeamMillis(ms), out);
+    return;
+  }
+  out.uint64BigEndian((Math.floor(ms / TWO_TO_32) ^ SIGN_BIT) >>> 0, ms >>> 0);
+}
+
+export function writeBeamMillis(millis: bigint, out: ByteWriter): void {
+  const unsigned = BigInt.asUintN(64, millis);
+  out.uint64BigEndian((Number(unsigned >> 32n) ^ SIGN_BIT) >>> 0, Number(unsigned & 0xffff_ffffn));
+}
+
+export function readInstant(input: ByteReader): number {
+  const high = (input.uint32BigEndian() ^ SIGN_BIT) | 0;
+  const low = input.uint32BigEndian();
+  const ms = high * TWO_TO_32 + low;
+  return Number.isSafeInteger(ms) ? ms : fromBeamMillis((BigInt(high) << 32n) | BigInt(low));
+}
+
+function assertMillis(ms: number): void {
+  if (!Number.isInteger(ms) || ms < MIN_TIMESTAMP_MS || ms > MAX_TIMESTAMP_MS) {
+    throw new EncodeError(
+      `must be a whole number of milliseconds from ${MIN_TIMESTAMP_MS} to ${MAX_TIMESTAMP_MS}, got ${describe(ms)}`,
+    );
+  }
+}
