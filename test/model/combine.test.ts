@@ -6,12 +6,24 @@ import { create } from "../../transforms/primitives/create.js";
 import { testStream } from "../../transforms/primitives/test-stream.js";
 import { afterCount, afterWatermark, repeatedly } from "../../transforms/primitives/triggers.js";
 import type { KV } from "../../transforms/primitives/window.js";
-import { fixedWindows, globalWindows, sessions, slidingWindows } from "../../transforms/primitives/window-fns.js";
+import {
+  fixedWindows,
+  globalWindows,
+  sessions,
+  slidingWindows,
+} from "../../transforms/primitives/window-fns.js";
 import { windowInto } from "../../transforms/primitives/window-into.js";
 import { COUNT, MEAN, SUM } from "./support/combine-fns.js";
 import { at, keyed, kv, timed } from "./support/grouping.js";
 import { parDo } from "./support/local-do-fn.js";
-import { collect, expectElements, expectOutputs, expectPanes, runModel, runToFailure } from "./support/run-model.js";
+import {
+  collect,
+  expectElements,
+  expectOutputs,
+  expectPanes,
+  runModel,
+  runToFailure,
+} from "./support/run-model.js";
 import { scenario, scenariosOf } from "./support/scenarios.js";
 
 const CATEGORY = "Combine";
@@ -139,26 +151,36 @@ scenariosOf(CATEGORY, () => {
     ]);
   });
 
-  scenario(CATEGORY, "merges accumulators of sessions that join", ["Combine", "session windows"], async () => {
-    const script = testStream<KV<string, number>>()
-      .addElements(at(0, kv("a", 1)))
-      .addElements(at(16, kv("a", 5)))
-      .addElements(at(8, kv("a", 6)))
-      .advanceWatermarkToInfinity();
-    const run = await runModel((root) =>
-      root
-        .apply(withName("Stream", script))
-        .apply(withName("Window", windowInto(sessions(10))))
-        .apply(mean())
-        .apply(collect("means")),
-    );
-    expectElements(run, "means", [{ value: kv("a", 4), window: "0/26" }]);
-  });
+  scenario(
+    CATEGORY,
+    "merges accumulators of sessions that join",
+    ["Combine", "session windows"],
+    async () => {
+      const script = testStream<KV<string, number>>()
+        .addElements(at(0, kv("a", 1)))
+        .addElements(at(16, kv("a", 5)))
+        .addElements(at(8, kv("a", 6)))
+        .advanceWatermarkToInfinity();
+      const run = await runModel((root) =>
+        root
+          .apply(withName("Stream", script))
+          .apply(withName("Window", windowInto(sessions(10))))
+          .apply(mean())
+          .apply(collect("means")),
+      );
+      expectElements(run, "means", [{ value: kv("a", 4), window: "0/26" }]);
+    },
+  );
 
   scenario(CATEGORY, "in windows without elements gives nothing", ["Combine", "fixed windows"], async () => {
     const run = await runModel((root) =>
       root
-        .apply(timed("Pairs", [[0, kv("a", 1)], [95, kv("a", 2)]]))
+        .apply(
+          timed("Pairs", [
+            [0, kv("a", 1)],
+            [95, kv("a", 2)],
+          ]),
+        )
         .apply(withName("Window", windowInto(fixedWindows(10))))
         .apply(sum())
         .apply(collect("sums")),
@@ -170,9 +192,15 @@ scenariosOf(CATEGORY, () => {
   });
 
   scenario(CATEGORY, "combines 10,000 values of a hot key beside cold ones", ["Combine"], async () => {
-    const pairs = Array.from({ length: 10_000 }, (_, index) => [kv("hot", index), ...(index % 1000 === 0 ? [kv(`cold ${index}`, index)] : [])]).flat();
+    const pairs = Array.from({ length: 10_000 }, (_, index) => [
+      kv("hot", index),
+      ...(index % 1000 === 0 ? [kv(`cold ${index}`, index)] : []),
+    ]).flat();
     const run = await runModel((root) =>
-      root.apply(withName("Pairs", create(pairs))).apply(sum()).apply(collect("sums")),
+      root
+        .apply(withName("Pairs", create(pairs)))
+        .apply(sum())
+        .apply(collect("sums")),
     );
     expectOutputs(run, "sums", [
       kv("hot", 49_995_000),
@@ -180,54 +208,64 @@ scenariosOf(CATEGORY, () => {
     ]);
   });
 
-  scenario(CATEGORY, "gives sums of each pane alone when panes are discarded", ["Combine", "discarding panes"], async () => {
-    const run = await runModel((root) =>
-      root
-        .apply(withName("Stream", fourNumbers()))
-        .apply(
-          withName(
-            "Window",
-            windowInto(globalWindows(), {
-              trigger: repeatedly(afterCount(2)),
-              accumulation: "discarding",
-              onTimeBehavior: "fire-if-non-empty",
-              closingBehavior: "emit-if-non-empty",
-            }),
-          ),
-        )
-        .apply(keyed("k"))
-        .apply(sum())
-        .apply(collect("sums")),
-    );
-    expectPanes(run, "sums", [
-      { value: kv("k", 3), timing: "EARLY" },
-      { value: kv("k", 7), timing: "EARLY" },
-    ]);
-  });
+  scenario(
+    CATEGORY,
+    "gives sums of each pane alone when panes are discarded",
+    ["Combine", "discarding panes"],
+    async () => {
+      const run = await runModel((root) =>
+        root
+          .apply(withName("Stream", fourNumbers()))
+          .apply(
+            withName(
+              "Window",
+              windowInto(globalWindows(), {
+                trigger: repeatedly(afterCount(2)),
+                accumulation: "discarding",
+                onTimeBehavior: "fire-if-non-empty",
+                closingBehavior: "emit-if-non-empty",
+              }),
+            ),
+          )
+          .apply(keyed("k"))
+          .apply(sum())
+          .apply(collect("sums")),
+      );
+      expectPanes(run, "sums", [
+        { value: kv("k", 3), timing: "EARLY" },
+        { value: kv("k", 7), timing: "EARLY" },
+      ]);
+    },
+  );
 
-  scenario(CATEGORY, "gives sums so far when panes accumulate", ["Combine", "accumulating panes"], async () => {
-    const run = await runModel((root) =>
-      root
-        .apply(withName("Stream", fourNumbers()))
-        .apply(
-          withName(
-            "Window",
-            windowInto(globalWindows(), {
-              trigger: afterWatermark({ early: afterCount(2) }),
-              accumulation: "accumulating",
-            }),
-          ),
-        )
-        .apply(keyed("k"))
-        .apply(sum())
-        .apply(collect("sums")),
-    );
-    expectPanes(run, "sums", [
-      { value: kv("k", 3), timing: "EARLY" },
-      { value: kv("k", 10), timing: "EARLY" },
-      { value: kv("k", 10), timing: "ON_TIME" },
-    ]);
-  });
+  scenario(
+    CATEGORY,
+    "gives sums so far when panes accumulate",
+    ["Combine", "accumulating panes"],
+    async () => {
+      const run = await runModel((root) =>
+        root
+          .apply(withName("Stream", fourNumbers()))
+          .apply(
+            withName(
+              "Window",
+              windowInto(globalWindows(), {
+                trigger: afterWatermark({ early: afterCount(2) }),
+                accumulation: "accumulating",
+              }),
+            ),
+          )
+          .apply(keyed("k"))
+          .apply(sum())
+          .apply(collect("sums")),
+      );
+      expectPanes(run, "sums", [
+        { value: kv("k", 3), timing: "EARLY" },
+        { value: kv("k", 10), timing: "EARLY" },
+        { value: kv("k", 10), timing: "ON_TIME" },
+      ]);
+    },
+  );
 
   scenario(CATEGORY, "combines what was combined", ["Combine"], async () => {
     const run = await runModel((root) =>
@@ -236,7 +274,11 @@ scenariosOf(CATEGORY, () => {
         .apply(withName("Window", windowInto(fixedWindows(2))))
         .apply(sum("Sum by window"))
         .apply(withName("Unwindow", windowInto(globalWindows())))
-        .apply(parDo<KV<string, number>, KV<string, number>>("All", () => ({ process: ({ value }) => [kv("all", value)] })))
+        .apply(
+          parDo<KV<string, number>, KV<string, number>>("All", () => ({
+            process: ({ value }) => [kv("all", value)],
+          })),
+        )
         .apply(mean("Mean of sums"))
         .apply(collect("means")),
     );

@@ -18,7 +18,9 @@ scenariosOf(CATEGORY, () => {
   });
 
   scenario(CATEGORY, "of nothing emits nothing", ["ParDo"], async () => {
-    const run = await runModel((root) => root.apply(withName("Create", create([]))).apply(collect("elements")));
+    const run = await runModel((root) =>
+      root.apply(withName("Create", create([]))).apply(collect("elements")),
+    );
     expectOutputs(run, "elements", []);
   });
 
@@ -40,7 +42,13 @@ scenariosOf(CATEGORY, () => {
   scenario(CATEGORY, "gives elements the event times that it is told", ["timestamps"], async () => {
     const run = await runModel((root) =>
       root
-        .apply(timed("Create", [[5, "five"], [-5, "minus five"], [0, "zero"]]))
+        .apply(
+          timed("Create", [
+            [5, "five"],
+            [-5, "minus five"],
+            [0, "zero"],
+          ]),
+        )
         .apply(collect("elements")),
     );
     expectElements(run, "elements", [
@@ -76,9 +84,7 @@ scenariosOf(CATEGORY, () => {
     let failure: unknown;
     try {
       await runModel((root) =>
-        root
-          .apply(withName("Create", create<unknown>([1, { deep: [() => 1] }])))
-          .apply(collect("elements")),
+        root.apply(withName("Create", create<unknown>([1, { deep: [() => 1] }]))).apply(collect("elements")),
       );
     } catch (error) {
       failure = error;

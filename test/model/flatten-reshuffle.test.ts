@@ -7,11 +7,23 @@ import { reshuffle } from "../../transforms/primitives/reshuffle.js";
 import { testStream } from "../../transforms/primitives/test-stream.js";
 import { afterCount, repeatedly } from "../../transforms/primitives/triggers.js";
 import type { KV } from "../../transforms/primitives/window.js";
-import { fixedWindows, globalWindows, sessions, slidingWindows } from "../../transforms/primitives/window-fns.js";
+import {
+  fixedWindows,
+  globalWindows,
+  sessions,
+  slidingWindows,
+} from "../../transforms/primitives/window-fns.js";
 import { windowInto } from "../../transforms/primitives/window-into.js";
 import { at, both, grouped, keyed, kv, timed } from "./support/grouping.js";
 import { mapping, parDo } from "./support/local-do-fn.js";
-import { collect, expectElements, expectOutputs, expectPanes, runModel, runToFailure } from "./support/run-model.js";
+import {
+  collect,
+  expectElements,
+  expectOutputs,
+  expectPanes,
+  runModel,
+  runToFailure,
+} from "./support/run-model.js";
 import { scenario, scenariosOf } from "./support/scenarios.js";
 
 const FLATTEN = "Flatten";
@@ -49,7 +61,9 @@ scenariosOf(FLATTEN, () => {
       const empty = root.apply(withName("None", create<number>([])));
       const some = root.apply(withName("Some", create([1])));
       both("Mixed", [empty, some]).apply(collect("mixed"));
-      both("Nothing", [empty, root.apply(withName("None either", create<number>([])))]).apply(collect("nothing"));
+      both("Nothing", [empty, root.apply(withName("None either", create<number>([])))]).apply(
+        collect("nothing"),
+      );
     });
     expectOutputs(run, "mixed", [1]);
     expectOutputs(run, "nothing", []);
@@ -69,7 +83,9 @@ scenariosOf(FLATTEN, () => {
 
   scenario(FLATTEN, "keeps event times and windows", ["Flatten", "timestamps", "fixed windows"], async () => {
     const run = await runModel((root) => {
-      const left = root.apply(timed("Left", [[1, "a"]])).apply(withName("Left windows", windowInto(fixedWindows(10))));
+      const left = root
+        .apply(timed("Left", [[1, "a"]]))
+        .apply(withName("Left windows", windowInto(fixedWindows(10))));
       const right = root
         .apply(timed("Right", [[12, "b"]]))
         .apply(withName("Right windows", windowInto(fixedWindows(10))));
@@ -96,33 +112,44 @@ scenariosOf(FLATTEN, () => {
     const run = await runModel((root) => {
       const numbers = root.apply(withName("Create", create([1, 2, 3])));
       const odd = numbers.apply(
-        parDo<number, number>("Odd", () => ({ process: (number) => (number % 2 === 1 ? [number * 10] : []) })),
+        parDo<number, number>("Odd", () => ({
+          process: (number) => (number % 2 === 1 ? [number * 10] : []),
+        })),
       );
       both("Both", [numbers, odd]).apply(collect("all"));
     });
     expectOutputs(run, "all", [1, 2, 3, 10, 30]);
   });
 
-  scenario(FLATTEN, "waits with its groups for the slower of two streams of one script", ["Flatten", "TestStream"], async () => {
-    const run = await runModel((root) => {
-      const script = testStream<number>()
-        .addElements(at(1, 1))
-        .advanceWatermarkTo(10)
-        .addElements(at(11, 2))
-        .advanceWatermarkToInfinity();
-      const numbers = root
-        .apply(withName("Stream", script))
-        .apply(withName("Window", windowInto(fixedWindows(10))));
-      const sizes = grouped(numbers.apply(keyed("inner", "Inner key")), "Inner").apply(
-        parDo<KV<string, number[]>, number>("Values", () => ({ process: ({ value }) => value.map((n) => n * 100) })),
-      );
-      grouped(both("Both", [numbers, sizes]).apply(keyed("outer", "Outer key")), "Outer").apply(collect("groups"));
-    });
-    expectPanes(run, "groups", [
-      { value: kv("outer", [1, 100]), window: "0/10", timing: "ON_TIME" },
-      { value: kv("outer", [2, 200]), window: "10/20", timing: "ON_TIME" },
-    ]);
-  });
+  scenario(
+    FLATTEN,
+    "waits with its groups for the slower of two streams of one script",
+    ["Flatten", "TestStream"],
+    async () => {
+      const run = await runModel((root) => {
+        const script = testStream<number>()
+          .addElements(at(1, 1))
+          .advanceWatermarkTo(10)
+          .addElements(at(11, 2))
+          .advanceWatermarkToInfinity();
+        const numbers = root
+          .apply(withName("Stream", script))
+          .apply(withName("Window", windowInto(fixedWindows(10))));
+        const sizes = grouped(numbers.apply(keyed("inner", "Inner key")), "Inner").apply(
+          parDo<KV<string, number[]>, number>("Values", () => ({
+            process: ({ value }) => value.map((n) => n * 100),
+          })),
+        );
+        grouped(both("Both", [numbers, sizes]).apply(keyed("outer", "Outer key")), "Outer").apply(
+          collect("groups"),
+        );
+      });
+      expectPanes(run, "groups", [
+        { value: kv("outer", [1, 100]), window: "0/10", timing: "ON_TIME" },
+        { value: kv("outer", [2, 200]), window: "10/20", timing: "ON_TIME" },
+      ]);
+    },
+  );
 
   scenario(FLATTEN, "of nothing is refused when the graph is built", ["Flatten"], async () => {
     await runToFailure((root) => {
@@ -144,19 +171,29 @@ scenariosOf(RESHUFFLE, () => {
     expectOutputs(run, "all", values);
   });
 
-  scenario(RESHUFFLE, "keeps event times, windows and panes", ["Reshuffle", "timestamps", "panes"], async () => {
-    const run = await runModel((root) =>
-      root
-        .apply(timed("Create", [[1, "a"], [12, "b"]]))
-        .apply(withName("Window", windowInto(fixedWindows(10))))
-        .apply(withName("Reshuffle", reshuffle()))
-        .apply(collect("all")),
-    );
-    expectElements(run, "all", [
-      { value: "a", timestampMs: 1, window: "0/10", timing: "UNKNOWN", index: 0 },
-      { value: "b", timestampMs: 12, window: "10/20", timing: "UNKNOWN", index: 0 },
-    ]);
-  });
+  scenario(
+    RESHUFFLE,
+    "keeps event times, windows and panes",
+    ["Reshuffle", "timestamps", "panes"],
+    async () => {
+      const run = await runModel((root) =>
+        root
+          .apply(
+            timed("Create", [
+              [1, "a"],
+              [12, "b"],
+            ]),
+          )
+          .apply(withName("Window", windowInto(fixedWindows(10))))
+          .apply(withName("Reshuffle", reshuffle()))
+          .apply(collect("all")),
+      );
+      expectElements(run, "all", [
+        { value: "a", timestampMs: 1, window: "0/10", timing: "UNKNOWN", index: 0 },
+        { value: "b", timestampMs: 12, window: "10/20", timing: "UNKNOWN", index: 0 },
+      ]);
+    },
+  );
 
   scenario(RESHUFFLE, "keeps all windows of an element", ["Reshuffle", "sliding windows"], async () => {
     const run = await runModel((root) =>
@@ -172,21 +209,31 @@ scenariosOf(RESHUFFLE, () => {
     ]);
   });
 
-  scenario(RESHUFFLE, "merges no sessions: the grouping behind it does", ["Reshuffle", "session windows"], async () => {
-    const run = await runModel((root) => {
-      const shuffled = root
-        .apply(timed("Create", [[1, kv("k", 1)], [4, kv("k", 4)]]))
-        .apply(withName("Window", windowInto(sessions(5))))
-        .apply(withName("Reshuffle", reshuffle<KV<string, number>>()));
-      shuffled.apply(collect("shuffled"));
-      grouped(shuffled).apply(collect("groups"));
-    });
-    expectElements(run, "shuffled", [
-      { value: kv("k", 1), window: "1/6" },
-      { value: kv("k", 4), window: "4/9" },
-    ]);
-    expectElements(run, "groups", [{ value: kv("k", [1, 4]), window: "1/9" }]);
-  });
+  scenario(
+    RESHUFFLE,
+    "merges no sessions: the grouping behind it does",
+    ["Reshuffle", "session windows"],
+    async () => {
+      const run = await runModel((root) => {
+        const shuffled = root
+          .apply(
+            timed("Create", [
+              [1, kv("k", 1)],
+              [4, kv("k", 4)],
+            ]),
+          )
+          .apply(withName("Window", windowInto(sessions(5))))
+          .apply(withName("Reshuffle", reshuffle<KV<string, number>>()));
+        shuffled.apply(collect("shuffled"));
+        grouped(shuffled).apply(collect("groups"));
+      });
+      expectElements(run, "shuffled", [
+        { value: kv("k", 1), window: "1/6" },
+        { value: kv("k", 4), window: "4/9" },
+      ]);
+      expectElements(run, "groups", [{ value: kv("k", [1, 4]), window: "1/9" }]);
+    },
+  );
 
   scenario(RESHUFFLE, "keeps the panes of a grouping before it", ["Reshuffle", "panes"], async () => {
     const run = await runModel((root) =>
@@ -195,7 +242,10 @@ scenariosOf(RESHUFFLE, () => {
           .apply(
             withName(
               "Stream",
-              testStream<string>().addElements(at(1, "a")).addElements(at(2, "b")).advanceWatermarkToInfinity(),
+              testStream<string>()
+                .addElements(at(1, "a"))
+                .addElements(at(2, "b"))
+                .advanceWatermarkToInfinity(),
             ),
           )
           .apply(
@@ -220,33 +270,41 @@ scenariosOf(RESHUFFLE, () => {
     ]);
   });
 
-  scenario(RESHUFFLE, "lets elements go on before the watermark moves", ["Reshuffle", "TestStream"], async () => {
-    const seen: string[] = [];
-    await runModel((root) =>
-      root
-        .apply(
-          withName(
-            "Stream",
-            testStream<string>().addElements(at(1, "a")).addElements(at(2, "b")).advanceWatermarkToInfinity(),
-          ),
-        )
-        .apply(
-          mapping("Before", (text: string) => {
-            seen.push(`before ${text}`);
-            return text;
-          }),
-        )
-        .apply(withName("Reshuffle", reshuffle<string>()))
-        .apply(
-          mapping("After", (text: string) => {
-            seen.push(`after ${text}`);
-            return text;
-          }),
-        )
-        .apply(collect("all")),
-    );
-    expect(seen).to.deep.equal(["before a", "after a", "before b", "after b"]);
-  });
+  scenario(
+    RESHUFFLE,
+    "lets elements go on before the watermark moves",
+    ["Reshuffle", "TestStream"],
+    async () => {
+      const seen: string[] = [];
+      await runModel((root) =>
+        root
+          .apply(
+            withName(
+              "Stream",
+              testStream<string>()
+                .addElements(at(1, "a"))
+                .addElements(at(2, "b"))
+                .advanceWatermarkToInfinity(),
+            ),
+          )
+          .apply(
+            mapping("Before", (text: string) => {
+              seen.push(`before ${text}`);
+              return text;
+            }),
+          )
+          .apply(withName("Reshuffle", reshuffle<string>()))
+          .apply(
+            mapping("After", (text: string) => {
+              seen.push(`after ${text}`);
+              return text;
+            }),
+          )
+          .apply(collect("all")),
+      );
+      expect(seen).to.deep.equal(["before a", "after a", "before b", "after b"]);
+    },
+  );
 
   scenario(RESHUFFLE, "of nothing gives nothing", ["Reshuffle"], async () => {
     const run = await runModel((root) =>

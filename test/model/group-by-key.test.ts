@@ -7,7 +7,12 @@ import { testStream } from "../../transforms/primitives/test-stream.js";
 import { GLOBAL_WINDOW_END_MS } from "../../transforms/primitives/timestamp-bounds.js";
 import { afterProcessingTime, repeatedly } from "../../transforms/primitives/triggers.js";
 import type { KV } from "../../transforms/primitives/window.js";
-import { fixedWindows, globalWindows, sessions, slidingWindows } from "../../transforms/primitives/window-fns.js";
+import {
+  fixedWindows,
+  globalWindows,
+  sessions,
+  slidingWindows,
+} from "../../transforms/primitives/window-fns.js";
 import { windowInto } from "../../transforms/primitives/window-into.js";
 import { SUM } from "./support/combine-fns.js";
 import { at, grouped, keyed, kv, timed } from "./support/grouping.js";
@@ -28,7 +33,14 @@ const FOO_BAR: readonly (readonly [number, KV<string, number>])[] = [
 
 scenariosOf(CATEGORY, () => {
   scenario(CATEGORY, "gathers all values of a key, and keys apart", ["GroupByKey"], async () => {
-    const pairs = [kv("k1", 3), kv("k5", INT_MAX), kv("k5", INT_MIN), kv("k2", 66), kv("k1", 4), kv("k2", -33)];
+    const pairs = [
+      kv("k1", 3),
+      kv("k5", INT_MAX),
+      kv("k5", INT_MIN),
+      kv("k2", 66),
+      kv("k1", 4),
+      kv("k2", -33),
+    ];
     const run = await runModel((root) =>
       grouped(root.apply(withName("Pairs", create(pairs)))).apply(collect("groups")),
     );
@@ -55,22 +67,27 @@ scenariosOf(CATEGORY, () => {
     expectOutputs(run, "groups", [kv("a", [1, 1, 1])]);
   });
 
-  scenario(CATEGORY, "gives an on-time, only pane at the end of the window", ["GroupByKey", "panes"], async () => {
-    const run = await runModel((root) =>
-      grouped(root.apply(withName("Pairs", create([kv("a", 1)])))).apply(collect("groups")),
-    );
-    expectElements(run, "groups", [
-      {
-        value: kv("a", [1]),
-        timestampMs: GLOBAL_WINDOW_END_MS,
-        timing: "ON_TIME",
-        isFirst: true,
-        isLast: true,
-        index: 0,
-        nonSpeculativeIndex: 0,
-      },
-    ]);
-  });
+  scenario(
+    CATEGORY,
+    "gives an on-time, only pane at the end of the window",
+    ["GroupByKey", "panes"],
+    async () => {
+      const run = await runModel((root) =>
+        grouped(root.apply(withName("Pairs", create([kv("a", 1)])))).apply(collect("groups")),
+      );
+      expectElements(run, "groups", [
+        {
+          value: kv("a", [1]),
+          timestampMs: GLOBAL_WINDOW_END_MS,
+          timing: "ON_TIME",
+          isFirst: true,
+          isLast: true,
+          index: 0,
+          nonSpeculativeIndex: 0,
+        },
+      ]);
+    },
+  );
 
   scenario(CATEGORY, "groups within each fixed window", ["GroupByKey", "fixed windows"], async () => {
     const run = await runModel((root) =>
@@ -100,22 +117,27 @@ scenariosOf(CATEGORY, () => {
     ]);
   });
 
-  scenario(CATEGORY, "groups an element in each of its windows", ["GroupByKey", "sliding windows"], async () => {
-    const run = await runModel((root) =>
-      grouped(
-        root
-          .apply(timed("Pairs", FOO_BAR))
-          .apply(withName("Window", windowInto(slidingWindows({ sizeMs: 5, periodMs: 3 })))),
-      ).apply(collect("groups")),
-    );
-    expectElements(run, "groups", [
-      { value: kv("foo", [1]), window: "-3/2" },
-      { value: kv("foo", [1, 4]), window: "0/5" },
-      { value: kv("bar", [3]), window: "0/5" },
-      { value: kv("foo", [4]), window: "3/8" },
-      { value: kv("bar", [3]), window: "3/8" },
-    ]);
-  });
+  scenario(
+    CATEGORY,
+    "groups an element in each of its windows",
+    ["GroupByKey", "sliding windows"],
+    async () => {
+      const run = await runModel((root) =>
+        grouped(
+          root
+            .apply(timed("Pairs", FOO_BAR))
+            .apply(withName("Window", windowInto(slidingWindows({ sizeMs: 5, periodMs: 3 })))),
+        ).apply(collect("groups")),
+      );
+      expectElements(run, "groups", [
+        { value: kv("foo", [1]), window: "-3/2" },
+        { value: kv("foo", [1, 4]), window: "0/5" },
+        { value: kv("bar", [3]), window: "0/5" },
+        { value: kv("foo", [4]), window: "3/8" },
+        { value: kv("bar", [3]), window: "3/8" },
+      ]);
+    },
+  );
 
   scenario(CATEGORY, "merges windows for each key by itself", ["GroupByKey", "session windows"], async () => {
     const run = await runModel((root) =>
@@ -170,7 +192,13 @@ scenariosOf(CATEGORY, () => {
         const run = await runModel((root) =>
           grouped(
             root
-              .apply(timed("Pairs", [[3, kv("a", "x")], [7, kv("a", "y")], [1, kv("a", "z")]]))
+              .apply(
+                timed("Pairs", [
+                  [3, kv("a", "x")],
+                  [7, kv("a", "y")],
+                  [1, kv("a", "z")],
+                ]),
+              )
               .apply(withName("Window", windowInto(fixedWindows(10), { timestampCombiner }))),
           ).apply(collect("groups")),
         );
@@ -251,31 +279,41 @@ scenariosOf(CATEGORY, () => {
     });
   }
 
-  scenario(CATEGORY, "gathers a key with 20,000 values beside one with a single one", ["GroupByKey"], async () => {
-    const pairs = Array.from({ length: 20_001 }, (_, index) => kv(index === 7 ? "cold" : "hot", index));
-    const run = await runModel((root) =>
-      grouped(root.apply(withName("Pairs", create(pairs))))
-        .apply(
-          mapping("Measure", ({ key, value }: KV<string, number[]>) => [
-            key,
-            value.length,
-            value.reduce((a, b) => a + b, 0),
-          ]),
-        )
-        .apply(collect("groups")),
-    );
-    expectOutputs(run, "groups", [
-      ["hot", 20_000, 200_010_000 - 7],
-      ["cold", 1, 7],
-    ]);
-  });
+  scenario(
+    CATEGORY,
+    "gathers a key with 20,000 values beside one with a single one",
+    ["GroupByKey"],
+    async () => {
+      const pairs = Array.from({ length: 20_001 }, (_, index) => kv(index === 7 ? "cold" : "hot", index));
+      const run = await runModel((root) =>
+        grouped(root.apply(withName("Pairs", create(pairs))))
+          .apply(
+            mapping("Measure", ({ key, value }: KV<string, number[]>) => [
+              key,
+              value.length,
+              value.reduce((a, b) => a + b, 0),
+            ]),
+          )
+          .apply(collect("groups")),
+      );
+      expectOutputs(run, "groups", [
+        ["hot", 20_000, 200_010_000 - 7],
+        ["cold", 1, 7],
+      ]);
+    },
+  );
 
   scenario(CATEGORY, "lets a group's values be read again", ["GroupByKey"], async () => {
     const run = await runModel((root) =>
       root
         .apply(withName("Pairs", create([kv("a", 1), kv("a", 2)])))
         .apply(withName("Group", groupByKey<string, number>()))
-        .apply(mapping("Twice", ({ value }: KV<string, Iterable<number>>) => [[...value].length, [...value].length]))
+        .apply(
+          mapping("Twice", ({ value }: KV<string, Iterable<number>>) => [
+            [...value].length,
+            [...value].length,
+          ]),
+        )
         .apply(collect("counts")),
     );
     expectOutputs(run, "counts", [[2, 2]]);

@@ -36,7 +36,8 @@ export function evaluateNaively(plan: RandomPlan): NaiveGroup[] {
     spansOf(plan.grouping.windows, element.timestampMs).map((span) => ({
       ...element,
       span,
-      value: element.value + (plan.side === undefined ? 0 : 1000 * sideSum(plan.side, side, span, element.key)),
+      value:
+        element.value + (plan.side === undefined ? 0 : 1000 * sideSum(plan.side, side, span, element.key)),
     })),
   );
   const keys = [...new Set(windowed.map(({ key }) => key))];
@@ -56,12 +57,19 @@ export function evaluateNaively(plan: RandomPlan): NaiveGroup[] {
   });
 }
 
-function evaluateStateful({ kind, windows, slotMs, endMs }: StatefulStep, main: readonly PlanElement[]): Timed[] {
+function evaluateStateful(
+  { kind, windows, slotMs, endMs }: StatefulStep,
+  main: readonly PlanElement[],
+): Timed[] {
   const cells = new Map<string, { key: string; lastMs: number; elements: PlanElement[] }>();
   for (const element of main) {
     for (const span of spansOf(windows, element.timestampMs)) {
       const id = `${element.key} ${span.startMs} ${span.endMs}`;
-      const cell = cells.get(id) ?? { key: element.key, lastMs: Math.min(span.endMs - 1, endMs), elements: [] };
+      const cell = cells.get(id) ?? {
+        key: element.key,
+        lastMs: Math.min(span.endMs - 1, endMs),
+        elements: [],
+      };
       cell.elements.push(element);
       cells.set(id, cell);
     }

@@ -104,8 +104,12 @@ scenariosOf(CATEGORY, () => {
           )
           .apply(keyed("all"));
         grouped(windowed).apply(collect("groups"));
-        windowed.apply(withName("Count", combinePerKey<string, number, number>(COUNT, null))).apply(collect("counts"));
-        windowed.apply(withName("Sum", combinePerKey<string, number, number>(SUM, null))).apply(collect("sums"));
+        windowed
+          .apply(withName("Count", combinePerKey<string, number, number>(COUNT, null)))
+          .apply(collect("counts"));
+        windowed
+          .apply(withName("Sum", combinePerKey<string, number, number>(SUM, null)))
+          .apply(collect("sums"));
       });
       const window = `0/${5 * MINUTE_MS}`;
       const panes = run.collected("groups");
@@ -116,8 +120,16 @@ scenariosOf(CATEGORY, () => {
       expect(new Set(panes.map((pane) => pane.window.id))).to.deep.equal(new Set([window]));
       const late = ["LATE", "LATE", "LATE"];
       expect(run.collected("counts").map(({ pane }) => pane.timing)).to.deep.equal(["ON_TIME", ...late]);
-      expectInOrder(run, "counts", [3, 4, 5, 5].map((count) => kv("all", count)));
-      expectInOrder(run, "sums", [6, 10, 15, 15].map((sum) => kv("all", sum)));
+      expectInOrder(
+        run,
+        "counts",
+        [3, 4, 5, 5].map((count) => kv("all", count)),
+      );
+      expectInOrder(
+        run,
+        "sums",
+        [6, 10, 15, 15].map((sum) => kv("all", sum)),
+      );
     },
   );
 
@@ -224,22 +236,27 @@ scenariosOf(CATEGORY, () => {
     },
   );
 
-  scenario(CATEGORY, "windows hold elements at the end of time", ["TestStream", "fixed windows"], async () => {
-    const script = testStream<string>()
-      .addElements(at(GLOBAL_WINDOW_END_MS, "foo"), at(GLOBAL_WINDOW_END_MS, "bar"))
-      .advanceWatermarkToInfinity();
-    const run = await runModel((root) =>
-      grouped(
-        root
-          .apply(withName("Stream", script))
-          .apply(withName("Window", windowInto(fixedWindows(6 * HOUR_MS))))
-          .apply(keyed("all")),
-      ).apply(collect("groups")),
-    );
-    expectOutputs(run, "groups", [kv("all", ["bar", "foo"])]);
-    const startMs = Math.floor(GLOBAL_WINDOW_END_MS / (6 * HOUR_MS)) * 6 * HOUR_MS;
-    expect(run.collected("groups")[0]!.window.id.split("/")[0]).to.equal(String(startMs));
-  });
+  scenario(
+    CATEGORY,
+    "windows hold elements at the end of time",
+    ["TestStream", "fixed windows"],
+    async () => {
+      const script = testStream<string>()
+        .addElements(at(GLOBAL_WINDOW_END_MS, "foo"), at(GLOBAL_WINDOW_END_MS, "bar"))
+        .advanceWatermarkToInfinity();
+      const run = await runModel((root) =>
+        grouped(
+          root
+            .apply(withName("Stream", script))
+            .apply(withName("Window", windowInto(fixedWindows(6 * HOUR_MS))))
+            .apply(keyed("all")),
+        ).apply(collect("groups")),
+      );
+      expectOutputs(run, "groups", [kv("all", ["bar", "foo"])]);
+      const startMs = Math.floor(GLOBAL_WINDOW_END_MS / (6 * HOUR_MS)) * 6 * HOUR_MS;
+      expect(run.collected("groups")[0]!.window.id.split("/")[0]).to.equal(String(startMs));
+    },
+  );
 
   scenario(
     CATEGORY,
@@ -308,38 +325,48 @@ scenariosOf(CATEGORY, () => {
     },
   );
 
-  scenario(CATEGORY, "gives elements without a time that of its watermark", ["TestStream", "timestamps"], async () => {
-    const script = testStream<string>()
-      .addElements("start")
-      .advanceWatermarkTo(70)
-      .addElements("behind", at(75, "timed"))
-      .advanceWatermarkToInfinity();
-    const run = await runModel((root) => root.apply(withName("Stream", script)).apply(collect("elements")));
-    expectPanes(run, "elements", [
-      { value: "start", timestampMs: MIN_TIMESTAMP_MS },
-      { value: "behind", timestampMs: 70 },
-      { value: "timed", timestampMs: 75 },
-    ]);
-  });
+  scenario(
+    CATEGORY,
+    "gives elements without a time that of its watermark",
+    ["TestStream", "timestamps"],
+    async () => {
+      const script = testStream<string>()
+        .addElements("start")
+        .advanceWatermarkTo(70)
+        .addElements("behind", at(75, "timed"))
+        .advanceWatermarkToInfinity();
+      const run = await runModel((root) => root.apply(withName("Stream", script)).apply(collect("elements")));
+      expectPanes(run, "elements", [
+        { value: "start", timestampMs: MIN_TIMESTAMP_MS },
+        { value: "behind", timestampMs: 70 },
+        { value: "timed", timestampMs: 75 },
+      ]);
+    },
+  );
 
-  scenario(CATEGORY, "holds processing-time timers until its clock moves", ["TestStream", "processing-time timers"], async () => {
-    const script = testStream<string>()
-      .addElements(at(1, "a"))
-      .advanceWatermarkTo(10)
-      .addElements(at(11, "b"))
-      .advanceProcessingTime(51)
-      .addElements(at(12, "c"))
-      .advanceProcessingTime(51)
-      .advanceWatermarkToInfinity();
-    const run = await runModel((root) =>
-      root
-        .apply(withName("Stream", script))
-        .apply(keyed("key"))
-        .apply(parDo<KV<string, string>, string>("Wait", () => new WaitFn()))
-        .apply(collect("seen")),
-    );
-    expectInOrder(run, "seen", ["a", "b", "timer", "c", "timer"]);
-  });
+  scenario(
+    CATEGORY,
+    "holds processing-time timers until its clock moves",
+    ["TestStream", "processing-time timers"],
+    async () => {
+      const script = testStream<string>()
+        .addElements(at(1, "a"))
+        .advanceWatermarkTo(10)
+        .addElements(at(11, "b"))
+        .advanceProcessingTime(51)
+        .addElements(at(12, "c"))
+        .advanceProcessingTime(51)
+        .advanceWatermarkToInfinity();
+      const run = await runModel((root) =>
+        root
+          .apply(withName("Stream", script))
+          .apply(keyed("key"))
+          .apply(parDo<KV<string, string>, string>("Wait", () => new WaitFn()))
+          .apply(collect("seen")),
+      );
+      expectInOrder(run, "seen", ["a", "b", "timer", "c", "timer"]);
+    },
+  );
 
   scenario(CATEGORY, "ends though it never says so", ["TestStream"], async () => {
     const script = testStream<string>().addElements(at(1, "a"), at(2, "b"));

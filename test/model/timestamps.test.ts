@@ -34,33 +34,43 @@ scenariosOf(CATEGORY, () => {
     ]);
   });
 
-  scenario(CATEGORY, "withTimestamps decides the windows behind it", ["timestamps", "fixed windows"], async () => {
-    const run = await runModel((root) =>
-      grouped(
-        root
-          .apply(withName("Create", create([{ at: 3 }, { at: 4 }, { at: 12 }])))
-          .apply(withName("Times", withTimestamps(TIME_OF_FIELD, { field: "at", unitMs: 1 })))
-          .apply(withName("Window", windowInto(fixedWindows(10))))
-          .apply(mapping("At", ({ at }: { at: number }) => at))
-          .apply(keyed("all")),
-      ).apply(collect("groups")),
-    );
-    expectElements(run, "groups", [
-      { value: kv("all", [3, 4]), window: "0/10" },
-      { value: kv("all", [12]), window: "10/20" },
-    ]);
-  });
+  scenario(
+    CATEGORY,
+    "withTimestamps decides the windows behind it",
+    ["timestamps", "fixed windows"],
+    async () => {
+      const run = await runModel((root) =>
+        grouped(
+          root
+            .apply(withName("Create", create([{ at: 3 }, { at: 4 }, { at: 12 }])))
+            .apply(withName("Times", withTimestamps(TIME_OF_FIELD, { field: "at", unitMs: 1 })))
+            .apply(withName("Window", windowInto(fixedWindows(10))))
+            .apply(mapping("At", ({ at }: { at: number }) => at))
+            .apply(keyed("all")),
+        ).apply(collect("groups")),
+      );
+      expectElements(run, "groups", [
+        { value: kv("all", [3, 4]), window: "0/10" },
+        { value: kv("all", [12]), window: "10/20" },
+      ]);
+    },
+  );
 
-  scenario(CATEGORY, "withTimestamps leaves an element in the window that it has", ["timestamps"], async () => {
-    const run = await runModel((root) =>
-      root
-        .apply(timed("Create", [[1, { at: 5 }]]))
-        .apply(withName("Window", windowInto(fixedWindows(10))))
-        .apply(withName("Times", withTimestamps(TIME_OF_FIELD, { field: "at", unitMs: 1 })))
-        .apply(collect("elements")),
-    );
-    expectElements(run, "elements", [{ value: { at: 5 }, timestampMs: 5, window: "0/10" }]);
-  });
+  scenario(
+    CATEGORY,
+    "withTimestamps leaves an element in the window that it has",
+    ["timestamps"],
+    async () => {
+      const run = await runModel((root) =>
+        root
+          .apply(timed("Create", [[1, { at: 5 }]]))
+          .apply(withName("Window", windowInto(fixedWindows(10))))
+          .apply(withName("Times", withTimestamps(TIME_OF_FIELD, { field: "at", unitMs: 1 })))
+          .apply(collect("elements")),
+      );
+      expectElements(run, "elements", [{ value: { at: 5 }, timestampMs: 5, window: "0/10" }]);
+    },
+  );
 
   scenario(CATEGORY, "a timestamp that is no number is an error that tells it", ["timestamps"], async () => {
     await runToFailure(
@@ -113,36 +123,54 @@ scenariosOf(CATEGORY, () => {
     ]);
   });
 
-  scenario(CATEGORY, "each tagged output keeps the event time it is given", ["timestamps", "ParDo"], async () => {
-    const run = await runModel((root) => {
-      const { odd, even } = root.apply(timed("Create", [[1, 1], [2, 2], [3, 3]])).apply(
-        withName(
-          "Split",
-          localParDo<number, { odd: number; even: number }>(
-            () => ({
-              process(number, context) {
-                if (number % 2 === 1) context.outputTo("odd", number);
-                else context.outputTo("even", number, context.timestampMs + 1000);
-              },
-            }),
-            { outputs: ["odd", "even"] },
-          ),
-        ),
-      );
-      odd.apply(collect("odd"));
-      even.apply(collect("even"));
-    });
-    expectElements(run, "odd", [
-      { value: 1, timestampMs: 1 },
-      { value: 3, timestampMs: 3 },
-    ]);
-    expectElements(run, "even", [{ value: 2, timestampMs: 1002 }]);
-  });
+  scenario(
+    CATEGORY,
+    "each tagged output keeps the event time it is given",
+    ["timestamps", "ParDo"],
+    async () => {
+      const run = await runModel((root) => {
+        const { odd, even } = root
+          .apply(
+            timed("Create", [
+              [1, 1],
+              [2, 2],
+              [3, 3],
+            ]),
+          )
+          .apply(
+            withName(
+              "Split",
+              localParDo<number, { odd: number; even: number }>(
+                () => ({
+                  process(number, context) {
+                    if (number % 2 === 1) context.outputTo("odd", number);
+                    else context.outputTo("even", number, context.timestampMs + 1000);
+                  },
+                }),
+                { outputs: ["odd", "even"] },
+              ),
+            ),
+          );
+        odd.apply(collect("odd"));
+        even.apply(collect("even"));
+      });
+      expectElements(run, "odd", [
+        { value: 1, timestampMs: 1 },
+        { value: 3, timestampMs: 3 },
+      ]);
+      expectElements(run, "even", [{ value: 2, timestampMs: 1002 }]);
+    },
+  );
 
   scenario(CATEGORY, "a DoFn sees the event time of its element", ["timestamps", "ParDo"], async () => {
     const run = await runModel((root) =>
       root
-        .apply(timed("Create", [[7, "a"], [-7, "b"]]))
+        .apply(
+          timed("Create", [
+            [7, "a"],
+            [-7, "b"],
+          ]),
+        )
         .apply(
           parDo<string, unknown>("See", () => ({
             process: (text, { timestampMs }) => [[text, timestampMs]],
@@ -153,13 +181,18 @@ scenariosOf(CATEGORY, () => {
     expectElements(run, "seen", [{ value: ["a", 7] }, { value: ["b", -7] }]);
   });
 
-  scenario(CATEGORY, "an element without a time of its own is at the beginning of time", ["timestamps"], async () => {
-    const run = await runModel((root) =>
-      root
-        .apply(withName("Create", create(["a"])))
-        .apply(parDo<string, number>("See", () => ({ process: (_, { timestampMs }) => [timestampMs] })))
-        .apply(collect("seen")),
-    );
-    expectElements(run, "seen", [{ value: MIN_TIMESTAMP_MS, timestampMs: MIN_TIMESTAMP_MS }]);
-  });
+  scenario(
+    CATEGORY,
+    "an element without a time of its own is at the beginning of time",
+    ["timestamps"],
+    async () => {
+      const run = await runModel((root) =>
+        root
+          .apply(withName("Create", create(["a"])))
+          .apply(parDo<string, number>("See", () => ({ process: (_, { timestampMs }) => [timestampMs] })))
+          .apply(collect("seen")),
+      );
+      expectElements(run, "seen", [{ value: MIN_TIMESTAMP_MS, timestampMs: MIN_TIMESTAMP_MS }]);
+    },
+  );
 });

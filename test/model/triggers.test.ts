@@ -74,7 +74,10 @@ function fires(
 }
 
 /** Elements one by one, so that each arrives in a bundle of its own. */
-function elements(script: Stream, ...values: readonly (readonly [timestampMs: number, value: string])[]): Stream {
+function elements(
+  script: Stream,
+  ...values: readonly (readonly [timestampMs: number, value: string])[]
+): Stream {
   return values.reduce((stream, [timestampMs, value]) => stream.addElements(at(timestampMs, value)), script);
 }
 
@@ -192,11 +195,7 @@ scenariosOf(CATEGORY, () => {
         allowedLatenessMs: 100,
         closingBehavior: "emit-if-non-empty",
       },
-      panes: [
-        "0/10 EARLY 0/-1 [a b] first",
-        "0/10 ON_TIME 1/0 [a b c]",
-        "0/10 LATE 2/1 [a b c d]",
-      ],
+      panes: ["0/10 EARLY 0/-1 [a b] first", "0/10 ON_TIME 1/0 [a b c]", "0/10 LATE 2/1 [a b c d]"],
     },
   );
 
@@ -242,11 +241,7 @@ scenariosOf(CATEGORY, () => {
       closingBehavior: "emit-always",
       onTimeBehavior: "fire-always",
     },
-    panes: [
-      "0/10 ON_TIME 0/0 [a] first",
-      "0/10 LATE 1/1 [] last",
-      "20/30 ON_TIME 0/0 [b] first last",
-    ],
+    panes: ["0/10 ON_TIME 0/0 [a] first", "0/10 LATE 1/1 [] last", "20/30 ON_TIME 0/0 [b] first last"],
   });
 
   fires(
@@ -316,12 +311,16 @@ scenariosOf(CATEGORY, () => {
     panes: [" EARLY 0/-1 [a b c] first", " EARLY 1/-1 [d e]", " ON_TIME 2/0 [] last"],
   });
 
-  fires("without time passing, a processing-time trigger leaves all to the end", ["processing-time trigger"], {
-    script: elements(testStream<string>(), [1, "a"], [2, "b"]).advanceWatermarkToInfinity(),
-    windowFn: globalWindows(),
-    options: { trigger: repeatedly(afterProcessingTime({ delayMs: 100 })), accumulation: "discarding" },
-    panes: [" ON_TIME 0/0 [a b] first last"],
-  });
+  fires(
+    "without time passing, a processing-time trigger leaves all to the end",
+    ["processing-time trigger"],
+    {
+      script: elements(testStream<string>(), [1, "a"], [2, "b"]).advanceWatermarkToInfinity(),
+      windowFn: globalWindows(),
+      options: { trigger: repeatedly(afterProcessingTime({ delayMs: 100 })), accumulation: "discarding" },
+      panes: [" ON_TIME 0/0 [a b] first last"],
+    },
+  );
 
   fires(
     "afterFirst fires with whichever comes first, the count or the clock",
@@ -365,20 +364,19 @@ scenariosOf(CATEGORY, () => {
       trigger: afterEach(afterCount(1), afterCount(3), repeatedly(afterCount(2))),
       accumulation: "discarding",
     },
-    panes: [
-      " EARLY 0/-1 [1] first",
-      " EARLY 1/-1 [2 3 4]",
-      " EARLY 2/-1 [5 6]",
-      " ON_TIME 3/0 [7] last",
-    ],
+    panes: [" EARLY 0/-1 [1] first", " EARLY 1/-1 [2 3 4]", " EARLY 2/-1 [5 6]", " ON_TIME 3/0 [7] last"],
   });
 
-  fires("orFinally ends what was repeated, and drops what comes behind", ["composite triggers", "count trigger"], {
-    script: numbered(5).advanceWatermarkToInfinity(),
-    windowFn: globalWindows(),
-    options: { trigger: orFinally(repeatedly(afterCount(1)), afterCount(3)), accumulation: "discarding" },
-    panes: [" EARLY 0/-1 [1] first", " EARLY 1/-1 [2]", " EARLY 2/-1 [3] last"],
-  });
+  fires(
+    "orFinally ends what was repeated, and drops what comes behind",
+    ["composite triggers", "count trigger"],
+    {
+      script: numbered(5).advanceWatermarkToInfinity(),
+      windowFn: globalWindows(),
+      options: { trigger: orFinally(repeatedly(afterCount(1)), afterCount(3)), accumulation: "discarding" },
+      panes: [" EARLY 0/-1 [1] first", " EARLY 1/-1 [2]", " EARLY 2/-1 [3] last"],
+    },
+  );
 
   fires("orFinally lets go at the end of the window", ["composite triggers", "watermark trigger"], {
     script: elements(testStream<string>(), [1, "a"], [2, "b"], [3, "c"])
@@ -408,27 +406,27 @@ scenariosOf(CATEGORY, () => {
         allowedLatenessMs: 100,
         closingBehavior: "emit-if-non-empty",
       },
-      panes: [
-        "0/10 ON_TIME 0/0 [a] first",
-        "16/26 ON_TIME 0/0 [c] first",
-        "0/26 LATE 1/1 [a b c]",
-      ],
+      panes: ["0/10 ON_TIME 0/0 [a] first", "16/26 ON_TIME 0/0 [c] first", "0/26 LATE 1/1 [a b c]"],
     },
   );
 
-  fires("a session grows while the watermark has not passed its end", ["session windows", "watermark trigger"], {
-    script: testStream<string>()
-      .advanceWatermarkTo(0)
-      .addElements(at(0, "a"))
-      .advanceWatermarkTo(8)
-      .addElements(at(9, "b"))
-      .advanceWatermarkTo(17)
-      .addElements(at(18, "c"))
-      .advanceWatermarkToInfinity(),
-    windowFn: sessions(10),
-    options: {},
-    panes: ["0/28 ON_TIME 0/0 [a b c] first last"],
-  });
+  fires(
+    "a session grows while the watermark has not passed its end",
+    ["session windows", "watermark trigger"],
+    {
+      script: testStream<string>()
+        .advanceWatermarkTo(0)
+        .addElements(at(0, "a"))
+        .advanceWatermarkTo(8)
+        .addElements(at(9, "b"))
+        .advanceWatermarkTo(17)
+        .addElements(at(18, "c"))
+        .advanceWatermarkToInfinity(),
+      windowFn: sessions(10),
+      options: {},
+      panes: ["0/28 ON_TIME 0/0 [a b c] first last"],
+    },
+  );
 
   fires("a count in sessions goes on counting when they merge", ["session windows", "count trigger"], {
     script: elements(testStream<string>(), [0, "a"], [16, "c"], [8, "b"]).advanceWatermarkToInfinity(),
@@ -445,12 +443,14 @@ scenariosOf(CATEGORY, () => {
       .advanceWatermarkToInfinity();
     const run = await runModel((root) =>
       grouped(
-        root.apply(withName("Stream", script)).apply(
-          withName(
-            "Window",
-            windowInto(globalWindows(), { trigger: repeatedly(afterCount(2)), accumulation: "discarding" }),
+        root
+          .apply(withName("Stream", script))
+          .apply(
+            withName(
+              "Window",
+              windowInto(globalWindows(), { trigger: repeatedly(afterCount(2)), accumulation: "discarding" }),
+            ),
           ),
-        ),
       ).apply(collect("panes")),
     );
     const panes = run.collected("panes").map(({ value, pane }) => ({ value, timing: pane.timing }));
@@ -461,56 +461,73 @@ scenariosOf(CATEGORY, () => {
     ]);
   });
 
-  scenario(CATEGORY, "early, on-time and late panes have the time of their combiner", ["timestamp combiner"], async () => {
-    const script = elements(testStream<string>(), [3, "a"], [1, "b"])
-      .advanceWatermarkTo(4)
-      .addElements(at(6, "c"))
-      .advanceWatermarkTo(10)
-      .addElements(at(5, "late"))
-      .advanceWatermarkToInfinity();
-    const run = await runScript(script, {
-      trigger: afterWatermark({ early: afterCount(2), late: afterCount(1) }),
-      accumulation: "discarding",
-      allowedLatenessMs: 100,
-      closingBehavior: "emit-if-non-empty",
-      timestampCombiner: "earliest",
-    });
-    expectPanes(run, "panes", [
-      { value: kv("k", ["a", "b"]), timing: "EARLY", timestampMs: 1 },
-      { value: kv("k", ["c"]), timing: "ON_TIME", timestampMs: 6 },
-      { value: kv("k", ["late"]), timing: "LATE", timestampMs: 9 },
-    ]);
-  });
+  scenario(
+    CATEGORY,
+    "early, on-time and late panes have the time of their combiner",
+    ["timestamp combiner"],
+    async () => {
+      const script = elements(testStream<string>(), [3, "a"], [1, "b"])
+        .advanceWatermarkTo(4)
+        .addElements(at(6, "c"))
+        .advanceWatermarkTo(10)
+        .addElements(at(5, "late"))
+        .advanceWatermarkToInfinity();
+      const run = await runScript(script, {
+        trigger: afterWatermark({ early: afterCount(2), late: afterCount(1) }),
+        accumulation: "discarding",
+        allowedLatenessMs: 100,
+        closingBehavior: "emit-if-non-empty",
+        timestampCombiner: "earliest",
+      });
+      expectPanes(run, "panes", [
+        { value: kv("k", ["a", "b"]), timing: "EARLY", timestampMs: 1 },
+        { value: kv("k", ["c"]), timing: "ON_TIME", timestampMs: 6 },
+        { value: kv("k", ["late"]), timing: "LATE", timestampMs: 9 },
+      ]);
+    },
+  );
 
-  scenario(CATEGORY, "panes pass through a second grouping one by one", ["count trigger", "GroupByKey"], async () => {
-    const run = await runModel((root) => {
-      const first = grouped(
-        root
-          .apply(withName("Stream", numbered(3).advanceWatermarkToInfinity()))
-          .apply(
-            withName(
-              "Window",
-              windowInto(globalWindows(), {
-                trigger: repeatedly(afterCount(1)),
-                accumulation: "discarding",
-                onTimeBehavior: "fire-if-non-empty",
-                closingBehavior: "emit-if-non-empty",
-              }),
-            ),
-          )
-          .apply(keyed("k")),
-        "First",
+  scenario(
+    CATEGORY,
+    "panes pass through a second grouping one by one",
+    ["count trigger", "GroupByKey"],
+    async () => {
+      const run = await runModel((root) => {
+        const first = grouped(
+          root
+            .apply(withName("Stream", numbered(3).advanceWatermarkToInfinity()))
+            .apply(
+              withName(
+                "Window",
+                windowInto(globalWindows(), {
+                  trigger: repeatedly(afterCount(1)),
+                  accumulation: "discarding",
+                  onTimeBehavior: "fire-if-non-empty",
+                  closingBehavior: "emit-if-non-empty",
+                }),
+              ),
+            )
+            .apply(keyed("k")),
+          "First",
+        );
+        grouped(first, "Second").apply(collect("panes"));
+      });
+      expectPanes(run, "panes", [
+        { value: kv("k", [["1"]]), timing: "EARLY", index: 0, timestampMs: GLOBAL_WINDOW_END_MS },
+        { value: kv("k", [["2"]]), timing: "EARLY", index: 1, timestampMs: GLOBAL_WINDOW_END_MS },
+        { value: kv("k", [["3"]]), timing: "EARLY", index: 2, timestampMs: GLOBAL_WINDOW_END_MS },
+      ]);
+    },
+  );
+
+  scenario(
+    CATEGORY,
+    "a trigger that fires more than once must be told what panes hold",
+    ["composite triggers"],
+    () => {
+      expect(() => windowInto(fixedWindows(10), { trigger: repeatedly(afterCount(1)) })).to.throw(
+        /accumulation/,
       );
-      grouped(first, "Second").apply(collect("panes"));
-    });
-    expectPanes(run, "panes", [
-      { value: kv("k", [["1"]]), timing: "EARLY", index: 0, timestampMs: GLOBAL_WINDOW_END_MS },
-      { value: kv("k", [["2"]]), timing: "EARLY", index: 1, timestampMs: GLOBAL_WINDOW_END_MS },
-      { value: kv("k", [["3"]]), timing: "EARLY", index: 2, timestampMs: GLOBAL_WINDOW_END_MS },
-    ]);
-  });
-
-  scenario(CATEGORY, "a trigger that fires more than once must be told what panes hold", ["composite triggers"], () => {
-    expect(() => windowInto(fixedWindows(10), { trigger: repeatedly(afterCount(1)) })).to.throw(/accumulation/);
-  });
+    },
+  );
 });

@@ -100,16 +100,11 @@ scenariosOf(CATEGORY, () => {
     next: { at: 10, windows: ["10/20"] },
   });
 
-  assigns(
-    "fixed windows start at their offset",
-    ["fixed windows"],
-    fixedWindows(10, { offsetMs: 3 }),
-    {
-      before: { at: 2, windows: ["-7/3"] },
-      at: { at: 3, windows: ["3/13"] },
-      behind: { at: 13, windows: ["13/23"] },
-    },
-  );
+  assigns("fixed windows start at their offset", ["fixed windows"], fixedWindows(10, { offsetMs: 3 }), {
+    before: { at: 2, windows: ["-7/3"] },
+    at: { at: 3, windows: ["3/13"] },
+    behind: { at: 13, windows: ["13/23"] },
+  });
 
   assigns(
     "fixed windows before 1970 hold the event time they are given for",
@@ -266,22 +261,17 @@ scenariosOf(CATEGORY, () => {
     },
   );
 
-  assigns(
-    "calendar months are as long as they are",
-    ["calendar windows"],
-    calendarMonths(),
-    {
-      "leap day": {
-        at: midnightUtc("2024-02-29"),
-        windows: [`${midnightUtc("2024-02-01")}/${midnightUtc("2024-03-01")}`],
-      },
-      december: {
-        at: midnightUtc("2023-12-31") + DAY_MS - 1,
-        windows: [`${midnightUtc("2023-12-01")}/${midnightUtc("2024-01-01")}`],
-      },
-      "before 1970": { at: -1, windows: [`${midnightUtc("1969-12-01")}/0`] },
+  assigns("calendar months are as long as they are", ["calendar windows"], calendarMonths(), {
+    "leap day": {
+      at: midnightUtc("2024-02-29"),
+      windows: [`${midnightUtc("2024-02-01")}/${midnightUtc("2024-03-01")}`],
     },
-  );
+    december: {
+      at: midnightUtc("2023-12-31") + DAY_MS - 1,
+      windows: [`${midnightUtc("2023-12-01")}/${midnightUtc("2024-01-01")}`],
+    },
+    "before 1970": { at: -1, windows: [`${midnightUtc("1969-12-01")}/0`] },
+  });
 
   assigns(
     "calendar quarters in New York start at its midnight, on the day they are told",
@@ -340,35 +330,55 @@ scenariosOf(CATEGORY, () => {
     },
   );
 
-  scenario(CATEGORY, "the global window takes elements back", ["global window", "fixed windows"], async () => {
-    const run = await runModel((root) =>
-      grouped(
-        root
-          .apply(timed("Elements", [[1, "a"], [11, "b"]]))
-          .apply(withName("Fix", windowInto(fixedWindows(10))))
-          .apply(withName("Unfix", windowInto(globalWindows())))
-          .apply(keyed("all")),
-      ).apply(collect("groups")),
-    );
-    expectElements(run, "groups", [{ value: kv("all", ["a", "b"]), window: "" }]);
-  });
+  scenario(
+    CATEGORY,
+    "the global window takes elements back",
+    ["global window", "fixed windows"],
+    async () => {
+      const run = await runModel((root) =>
+        grouped(
+          root
+            .apply(
+              timed("Elements", [
+                [1, "a"],
+                [11, "b"],
+              ]),
+            )
+            .apply(withName("Fix", windowInto(fixedWindows(10))))
+            .apply(withName("Unfix", windowInto(globalWindows())))
+            .apply(keyed("all")),
+        ).apply(collect("groups")),
+      );
+      expectElements(run, "groups", [{ value: kv("all", ["a", "b"]), window: "" }]);
+    },
+  );
 
-  scenario(CATEGORY, "steps behind a window function keep its windows and times", ["fixed windows"], async () => {
-    const run = await runModel((root) =>
-      root
-        .apply(timed("Elements", [[1, "a"], [11, "b"]]))
-        .apply(withName("Fix", windowInto(fixedWindows(10))))
-        .apply(mapping("Upper", (text: string) => text.toUpperCase()))
-        .apply(parDo<string, string>("Twice", () => ({ process: (text) => [text, text] })))
-        .apply(collect("out")),
-    );
-    expectElements(run, "out", [
-      { value: "A", window: "0/10", timestampMs: 1 },
-      { value: "A", window: "0/10", timestampMs: 1 },
-      { value: "B", window: "10/20", timestampMs: 11 },
-      { value: "B", window: "10/20", timestampMs: 11 },
-    ]);
-  });
+  scenario(
+    CATEGORY,
+    "steps behind a window function keep its windows and times",
+    ["fixed windows"],
+    async () => {
+      const run = await runModel((root) =>
+        root
+          .apply(
+            timed("Elements", [
+              [1, "a"],
+              [11, "b"],
+            ]),
+          )
+          .apply(withName("Fix", windowInto(fixedWindows(10))))
+          .apply(mapping("Upper", (text: string) => text.toUpperCase()))
+          .apply(parDo<string, string>("Twice", () => ({ process: (text) => [text, text] })))
+          .apply(collect("out")),
+      );
+      expectElements(run, "out", [
+        { value: "A", window: "0/10", timestampMs: 1 },
+        { value: "A", window: "0/10", timestampMs: 1 },
+        { value: "B", window: "10/20", timestampMs: 11 },
+        { value: "B", window: "10/20", timestampMs: 11 },
+      ]);
+    },
+  );
 
   scenario(
     CATEGORY,
@@ -391,7 +401,9 @@ scenariosOf(CATEGORY, () => {
         windowed
           .apply(
             parDo<string, string>("Once", () => ({
-              process: (value, { windows }) => [`${value} in ${sorted(windows.map(({ id }) => id)).join(" ")}`],
+              process: (value, { windows }) => [
+                `${value} in ${sorted(windows.map(({ id }) => id)).join(" ")}`,
+              ],
             })),
           )
           .apply(withName("Once globally", windowInto(globalWindows())))
@@ -405,7 +417,16 @@ scenariosOf(CATEGORY, () => {
   scenario(CATEGORY, "words are counted in fixed windows", ["fixed windows", "Combine"], async () => {
     const run = await runModel((root) =>
       root
-        .apply(timed("Words", [[1, "b"], [2, "a"], [3, "a"], [11, "c"], [12, "b"], [13, "b"]]))
+        .apply(
+          timed("Words", [
+            [1, "b"],
+            [2, "a"],
+            [3, "a"],
+            [11, "c"],
+            [12, "b"],
+            [13, "b"],
+          ]),
+        )
         .apply(withName("Fix", windowInto(fixedWindows(10))))
         .apply(mapping("Pair", (word: string) => kv(word, word)))
         .apply(withName("Count", combinePerKey<string, string, number>(COUNT, null)))
@@ -422,7 +443,13 @@ scenariosOf(CATEGORY, () => {
   scenario(CATEGORY, "means are taken in sliding windows", ["sliding windows", "Combine"], async () => {
     const run = await runModel((root) =>
       root
-        .apply(timed("Numbers", [[1, kv("k", 10)], [7, kv("k", 20)], [12, kv("k", 60)]]))
+        .apply(
+          timed("Numbers", [
+            [1, kv("k", 10)],
+            [7, kv("k", 20)],
+            [12, kv("k", 60)],
+          ]),
+        )
         .apply(withName("Slide", windowInto(slidingWindows({ sizeMs: 10, periodMs: 5 }))))
         .apply(withName("Mean", combinePerKey<string, number, number>(MEAN, null)))
         .apply(collect("means")),
@@ -435,20 +462,41 @@ scenariosOf(CATEGORY, () => {
     ]);
   });
 
-  scenario(CATEGORY, "windows survive Flatten on the way to a grouping", ["fixed windows", "Flatten"], async () => {
-    const run = await runModel((root) => {
-      const window = (name: string, input: PCollection<string>) =>
-        input.apply(withName(name, windowInto(fixedWindows(10))));
-      const left = window("Left windows", root.apply(timed("Left", [[1, "a"], [11, "b"]])));
-      const right = window("Right windows", root.apply(timed("Right", [[2, "c"], [21, "d"]])));
-      grouped(both("Both", [left, right]).apply(keyed("all"))).apply(collect("groups"));
-    });
-    expectElements(run, "groups", [
-      { value: kv("all", ["a", "c"]), window: "0/10" },
-      { value: kv("all", ["b"]), window: "10/20" },
-      { value: kv("all", ["d"]), window: "20/30" },
-    ]);
-  });
+  scenario(
+    CATEGORY,
+    "windows survive Flatten on the way to a grouping",
+    ["fixed windows", "Flatten"],
+    async () => {
+      const run = await runModel((root) => {
+        const window = (name: string, input: PCollection<string>) =>
+          input.apply(withName(name, windowInto(fixedWindows(10))));
+        const left = window(
+          "Left windows",
+          root.apply(
+            timed("Left", [
+              [1, "a"],
+              [11, "b"],
+            ]),
+          ),
+        );
+        const right = window(
+          "Right windows",
+          root.apply(
+            timed("Right", [
+              [2, "c"],
+              [21, "d"],
+            ]),
+          ),
+        );
+        grouped(both("Both", [left, right]).apply(keyed("all"))).apply(collect("groups"));
+      });
+      expectElements(run, "groups", [
+        { value: kv("all", ["a", "c"]), window: "0/10" },
+        { value: kv("all", ["b"]), window: "10/20" },
+        { value: kv("all", ["d"]), window: "20/30" },
+      ]);
+    },
+  );
 
   scenario(CATEGORY, "an empty input has no windows", ["fixed windows", "GroupByKey"], async () => {
     const run = await runModel((root) =>

@@ -50,7 +50,11 @@ export const triggerKinds = [
 export interface Grouping {
   readonly kind: "group" | "sum";
   readonly windows: Windows;
-  readonly trigger: { readonly kind: (typeof triggerKinds)[number]; readonly count: number; readonly delayMs: number };
+  readonly trigger: {
+    readonly kind: (typeof triggerKinds)[number];
+    readonly count: number;
+    readonly delayMs: number;
+  };
   readonly accumulation: "discarding" | "accumulating";
   readonly timestampCombiner: "end-of-window" | "earliest" | "latest";
   readonly allowedLatenessMs: number;
