@@ -1,17 +1,13 @@
 /** Runs the pipeline of a scenario on the direct runner and keeps what it collects, for exact assertions. */
 import { expect } from "chai";
-import { directRunner } from "../../../runners/direct/beam-runner.js";
-import { type PCollection, type Root, withName } from "../../../transforms/primitives/beam.js";
+import { type DirectRunnerOptions, directRunner } from "../../../runners/direct/beam-runner.js";
+import type { DirectPipelineResult } from "../../../runners/direct/pipeline-result.js";
+import { JobState_Enum, type PCollection, type Root, withName } from "../../../transforms/primitives/beam.js";
 import type { DoFn, ProcessContext } from "../../../transforms/primitives/do-fn.js";
 import { registerDoFn } from "../../../transforms/primitives/fn-registry.js";
 import { registeredParDo, type StepOf } from "../../../transforms/primitives/par-do.js";
 import type { PaneInfo, Window } from "../../../transforms/primitives/window.js";
 import { canonicalText, plain } from "./canonical-text.js";
-
-/** Options of `directRunner`. */
-export type RunnerOptions = NonNullable<Parameters<typeof directRunner>[0]>;
-/** What running gives: the SDK's PipelineResult, and what the direct runner adds. */
-export type RunnerResult = Awaited<ReturnType<ReturnType<typeof directRunner>["runAsync"]>>;
 
 /** An element as `collect` saw it, once for each of its windows. */
 export interface Collected {
@@ -71,9 +67,14 @@ export function collect<T>(name: string): StepOf<PCollection<T>, PCollection<nev
 /** A run and what it collected. */
 export class ModelRun {
   constructor(
-    readonly result: RunnerResult,
+    readonly result: DirectPipelineResult,
     private readonly run: number,
   ) {}
+
+  /** Name of the job's state, e.g. `DONE`. */
+  get state(): string {
+    return JobState_Enum[this.result.state];
+  }
 
   /** Elements in the order in which they came. */
   collected(name: string): readonly Collected[] {
@@ -92,15 +93,15 @@ export class ModelRun {
 export type Build = (root: Root) => unknown;
 
 /** Builds the pipeline and starts it. Whoever starts it ends it. */
-export async function startModel(build: Build, options: RunnerOptions = {}): Promise<ModelRun> {
+export async function startModel(build: Build, options: DirectRunnerOptions = {}): Promise<ModelRun> {
   const run = beginRun();
-  return new ModelRun(await directRunner(options).runAsync(pipelineOf(build)), run);
+  return new ModelRun(await directRunner(options).runAsync(build), run);
 }
 
 /** Runs the pipeline to its end. @throws what made it fail. */
-export async function runModel(build: Build, options: RunnerOptions = {}): Promise<ModelRun> {
+export async function runModel(build: Build, options: DirectRunnerOptions = {}): Promise<ModelRun> {
   const run = beginRun();
-  return new ModelRun(await directRunner(options).run(pipelineOf(build)), run);
+  return new ModelRun(await directRunner(options).run(build), run);
 }
 
 function beginRun(): number {
@@ -109,16 +110,11 @@ function beginRun(): number {
   return runs;
 }
 
-/** The SDK wants a PValue from whoever builds a pipeline, and looks at it no further. */
-function pipelineOf(build: Build): (root: Root) => Promise<PCollection<unknown>> {
-  return async (root) => (await build(root)) as PCollection<unknown>;
-}
-
 /** Runs a pipeline that must fail with a message like this, and gives the error. */
 export async function runToFailure(
   build: Build,
   message: RegExp,
-  options: RunnerOptions = {},
+  options: DirectRunnerOptions = {},
 ): Promise<Error> {
   let failure: unknown;
   try {

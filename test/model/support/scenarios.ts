@@ -17,10 +17,18 @@ export function registeredScenarios(): readonly Scenario[] {
   return registered;
 }
 
-/** Groups the scenarios of a category; also where no mocha runs, so that a program can read the list. */
-export function scenariosOf(category: string, body: () => void): void {
-  if (typeof globalThis.describe === "function") describe(`the Beam model: ${category}`, body);
-  else body();
+/** Adds a scenario to the category at hand. */
+export type AddScenario = (
+  name: string,
+  features: readonly [ModelFeature, ...ModelFeature[]],
+  body: () => void | Promise<void>,
+) => void;
+
+/** The scenarios of a category, as one mocha suite. Without mocha they are listed only, for a program to read. */
+export function scenariosOf(category: string, body: (add: AddScenario) => void): void {
+  const add: AddScenario = (name, features, test) => scenario(category, name, features, test);
+  if (typeof globalThis.describe === "function") describe(`the Beam model: ${category}`, () => body(add));
+  else body(add);
 }
 
 /**
@@ -37,5 +45,5 @@ export function scenario(
     throw new Error(`category "${category}" has two scenarios named "${name}"`);
   }
   registered.push({ category, name, features });
-  if (typeof globalThis.it === "function") it(name, body);
+  if (typeof globalThis.it === "function") globalThis.it(name, body);
 }

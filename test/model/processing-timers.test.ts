@@ -1,0 +1,155 @@
+/** Scenarios of processing-time timers: the clock decides, and at the end nobody waits for it. */
+import type { ElementContext, ProcessContext } from "../../transforms/primitives/do-fn.js";
+import { testStream } from "../../transforms/primitives/test-stream.js";
+import { type FiredTimer, processingTimeTimer } from "../../transforms/primitives/timer-spec.js";
+import type { KV } from "../../transforms/primitives/window.js";
+import { parDo } from "./support/local-do-fn.js";
+import { collect, expectInOrder, expectOutputs, expectPanes, runModel } from "./support/run-model.js";
+import { scenariosOf } from "./support/scenarios.js";
+import { at, elements, kv, streamed } from "./support/sources.js";
+import { clear, say, setProcessing, type TimerOrder, TimerScriptFn } from "./support/timer-script.js";
+
+type Orders = KV<string, readonly TimerOrder[]>;
+
+const timers = () => parDo<Orders, KV<string, string>>("Timers", () => new TimerScriptFn());
+
+/** One element of the key "a". */
+const order = (timestampMs: number, ...orders: TimerOrder[]) => at(timestampMs, kv("a", orders));
+
+const script = () => testStream<Orders>();
+
+scenariosOf("timers", (it) => {
+  it(
+    "processing-time timers of a family fire by tag",
+    ["timer families", "processing-time timers", "TestStream"],
+    async () => {
+      const run = await runModel((root) =>
+        streamed(
+          root,
+          script()
+            .addElements(order(3, setProcessing(50, { tag: "x" }), setProcessing(20, { tag: "y" })))
+            .advanceProcessingTime(30)
+            .addElements(order(4, say("between")))
+            .advanceProcessingTime(30)
+            .advanceWatermarkToInfinity(),
+        )
+          .apply(timers())
+          .apply(collect("out")),
+      );
+      expectPanes(run, "out", [
+        { value: kv("a", "processing y"), timestampMs: 3 },
+        { value: kv("a", "between"), timestampMs: 4 },
+        { value: kv("a", "processing x"), timestampMs: 3 },
+      ]);
+    },
+  );
+
+  it(
+    "a processing-time timer fires by the clock, and the watermark does not matter",
+    ["processing-time timers", "TestStream"],
+    async () => {
+      const run = await runModel((root) =>
+        streamed(
+          root,
+          script()
+            .addElements(order(3, setProcessing(100)))
+            .advanceWatermarkTo(1_000_000)
+            .advanceProcessingTime(99)
+            .addElements(order(1_000_000, say("before")))
+            .advanceProcessingTime(1)
+            .addElements(order(1_000_001, say("after")))
+            .advanceWatermarkToInfinity(),
+        )
+          .apply(timers())
+          .apply(collect("out")),
+      );
+      expectInOrder(
+        run,
+        "out",
+        ["before", "processing", "after"].map((value) => kv("a", value)),
+      );
+    },
+  );
+
+  it(
+    "of a processing-time timer that is set again only the last setting fires",
+    ["processing-time timers", "TestStream"],
+    async () => {
+      const run = await runModel((root) =>
+        streamed(
+          root,
+          script()
+            .addElements(order(1, setProcessing(10)))
+            .advanceProcessingTime(5)
+            .addElements(order(2, setProcessing(10)))
+            .advanceProcessingTime(6)
+            .addElements(order(3, say("11 ms after the first")))
+            .advanceProcessingTime(10)
+            .addElements(order(4, say("16 ms after the second")))
+            .advanceWatermarkToInfinity(),
+        )
+          .apply(timers())
+          .apply(collect("out")),
+      );
+      expectInOrder(
+        run,
+        "out",
+        ["11 ms after the first", "processing", "16 ms after the second"].map((value) => kv("a", value)),
+      );
+    },
+  );
+
+  it("a cleared processing-time timer does not fire", ["processing-time timers", "TestStream"], async () => {
+    const run = await runModel((root) =>
+      streamed(
+        root,
+        script()
+          .addElements(order(1, setProcessing(10), setProcessing(10, { tag: "kept" })))
+          .advanceProcessingTime(5)
+          .addElements(order(2, clear("processing")))
+          .advanceProcessingTime(100)
+          .advanceWatermarkToInfinity(),
+      )
+        .apply(timers())
+        .apply(collect("out")),
+    );
+    expectOutputs(run, "out", [kv("a", "processing kept")]);
+  });
+
+  it(
+    "processing-time timers that are pending at the end fire in order, without waiting for the clock",
+    ["processing-time timers", "drain"],
+    async () => {
+      const hour = 3_600_000;
+      const run = await runModel((root) =>
+        elements(root, [
+          kv("a", [setProcessing(2 * hour, { tag: "later" }), setProcessing(hour, { tag: "sooner" })]),
+        ])
+          .apply(timers())
+          .apply(collect("out")),
+      );
+      expectInOrder(run, "out", [kv("a", "processing sooner"), kv("a", "processing later")]);
+    },
+  );
+
+  it(
+    "a timer of a bounded input may wait for the clock and for the end",
+    ["processing-time timers"],
+    async () => {
+      const run = await runModel((root) => {
+        const wait = processingTimeTimer();
+        elements(root, [kv("a", 1)])
+          .apply(
+            parDo("Wait", () => ({
+              wait,
+              process: (_element: KV<string, number>, context: ProcessContext) =>
+                context.timer(wait).setRelative(0),
+              onTimer: (_timer: FiredTimer, context: ElementContext) => context.output(context.key),
+            })),
+          )
+          .apply(collect("out"));
+      });
+      expectOutputs(run, "out", ["a"]);
+    },
+  );
+});
