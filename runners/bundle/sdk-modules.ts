@@ -5,4 +5,4 @@ import "../../transforms/primitives/beam.js";
 
 export { deserializeFn } from "apache-beam/internal/serialize";
 export { GlobalWindow as SdkGlobalWindow, IntervalWindow as SdkIntervalWindow } from "apache-beam/values";
-export { encodeToBase64 } from "apache-beam/worker/operators";
+export { decodeFromBase64, encodeToBase64 } from "apache-beam/worker/operators";

@@ -1,9 +1,10 @@
 /** The in-process host of bundle processors: state and side inputs straight from the engine. */
 import type { SqlQueries } from "../../sql/sql-session.js";
 import type { Clock, Log, SetupContext } from "../../transforms/primitives/do-fn.js";
-import type { BundleHost, SideInputHost, StateHost } from "../bundle/host.js";
+import type { BundleHost, SideInputHost, StateHost, StepFacts } from "../bundle/host.js";
 import type { Window } from "../engine/element.js";
 import type { StateStore } from "../engine/state-store.js";
+import type { HostedGraph } from "./hosted-graph.js";
 import { NoDatabaseError } from "./volatile-epoch.js";
 
 /** What a host takes from the engine. */
@@ -21,8 +22,7 @@ export interface EngineHostOptions {
   readonly log: Log;
   /** Undefined: a step that asks for it fails. */
   readonly database: SqlQueries | undefined;
-  /** The canonical form of the key of a side input's element `{ key, value }`. */
-  readonly keyIdOf: (step: string, sideInput: string, key: unknown) => string;
+  readonly graph: HostedGraph;
 }
 
 export class EngineHost implements BundleHost {
@@ -40,6 +40,10 @@ export class EngineHost implements BundleHost {
       flush: () => undefined,
     };
     this.sideInputs = new EngineSideInputs(options);
+  }
+
+  stepFacts(step: string): StepFacts {
+    return this.#options.graph.stepFacts(step);
   }
 
   setupContext(step: string): SetupContext {
@@ -67,13 +71,21 @@ interface ByKey {
 
 class EngineSideInputs implements SideInputHost {
   readonly #engine: HostedEngine;
-  readonly #keyIdOf: EngineHostOptions["keyIdOf"];
+  readonly #graph: HostedGraph;
   /** By the array that the engine gave: it gives another one when the contents have changed. */
   readonly #byKey = new WeakMap<readonly unknown[], ByKey>();
 
-  constructor({ engine, keyIdOf }: EngineHostOptions) {
+  constructor({ engine, graph }: EngineHostOptions) {
     this.#engine = engine;
-    this.#keyIdOf = keyIdOf;
+    this.#graph = graph;
+  }
+
+  mapWindow(step: string, sideInput: string, main: Window): Window {
+    return this.#graph.sideInput(step, sideInput).mapWindow(main);
+  }
+
+  keyId(step: string, sideInput: string, key: unknown): string {
+    return this.#graph.sideInput(step, sideInput).keyId(key);
   }
 
   load(): void {
@@ -96,7 +108,7 @@ class EngineSideInputs implements SideInputHost {
     const elements = this.elements(step, sideInput, window);
     let index = this.#byKey.get(elements);
     if (index === undefined) {
-      index = indexByKey(elements, (key) => this.#keyIdOf(step, sideInput, key));
+      index = indexByKey(elements, (key) => this.keyId(step, sideInput, key));
       this.#byKey.set(elements, index);
     }
     return index;

@@ -12,7 +12,10 @@ import { RestingSources } from "./resting-sources.js";
 /** What the loop needs of the engine. */
 export interface LoopEngine {
   advanceProcessingTime(nowMs: number): void;
-  nextBundle(limits?: { readonly elementsMax?: number }): Bundle | undefined;
+  nextBundle(limits?: {
+    readonly elementsMax?: number;
+    readonly restrictionsMax?: number;
+  }): Bundle | undefined;
   apply(bundle: Bundle, result: BundleResult): void;
   /** Lets the residuals of the root go on at once. */
   resume(stage: string, root: string): void;
@@ -58,6 +61,8 @@ export interface LoopOptions {
   readonly clock: Clock;
   /** Processing time as the engine and the DoFns see it. */
   readonly processingTimeMs: () => number;
+  /** A test stream's script moves the processing time: there is no clock to wait for. */
+  readonly isTimeScripted: boolean;
   /** Epochs in flight: with two, one is read and processed while the other commits. All stages must be leaves then. */
   readonly epochsInFlight: 1 | 2;
   /** Elements that the sources emit into one bundle, at the most. */
@@ -103,6 +108,8 @@ interface OpenEpoch {
 
 /** An epoch takes no more bundles once this many elements went through it; what is left is the next one's. */
 const EPOCH_ELEMENTS_MAX = 500_000;
+/** Restrictions that are worked on in one bundle; together they emit `bundleRecordsMax` elements, and each one at least. */
+const RESTRICTIONS_MAX = 32;
 
 /**
  * Runs until the graph is done, or until told to drain and drained. Resolves when the last epoch is
@@ -220,10 +227,11 @@ export class EpochLoop {
   /** Runs bundles until none is ready. Undefined: there was none. */
   async #takeBundles(slot: Slot): Promise<OpenEpoch | undefined> {
     const { engine, bundleElementsMax } = this.#options;
+    const limits = { elementsMax: bundleElementsMax, restrictionsMax: RESTRICTIONS_MAX };
     let open: OpenEpoch | undefined;
     const carried = this.#carried.splice(0);
     while (open === undefined || open.elements < EPOCH_ELEMENTS_MAX) {
-      const bundle = carried.shift() ?? engine.nextBundle({ elementsMax: bundleElementsMax });
+      const bundle = carried.shift() ?? engine.nextBundle(limits);
       if (bundle === undefined) break;
       if (open?.closed.has(bundle.stage)) {
         this.#carried.push(bundle);
@@ -315,11 +323,15 @@ export class EpochLoop {
 
   /** Waits until something is due, the loop is told to drain, or an epoch in flight fails. */
   async #waitForWork(): Promise<void> {
-    const { engine, drain, processingTimeMs } = this.#options;
+    const { engine, drain, processingTimeMs, isTimeScripted } = this.#options;
     if (this.#woken.length > 0 || (drain.aborted && !this.#isDrained)) return;
     const wakeUpMs = engine.nextWakeUpMs;
     if (wakeUpMs === undefined) {
       throw new Error("nothing of the graph is ready and nothing ever will be, but it is not done");
+    }
+    if (isTimeScripted) {
+      engine.advanceProcessingTime(wakeUpMs);
+      return;
     }
     await this.#pause.orFail(this.#pause.wait(wakeUpMs - processingTimeMs()));
   }

@@ -1,14 +1,17 @@
 /** Runs a plan once: engine, host and loop put together, from what is committed to the end. */
 import type { SqlQueries } from "../../sql/sql-session.js";
+import type { Clock } from "../../transforms/primitives/do-fn.js";
 import { BundleProcessor } from "../bundle/bundle-processor.js";
 import { Engine } from "../engine/engine.js";
 import type { EngineGraph, StageRoot } from "../engine/engine-graph.js";
+import { createGroupByKey } from "../engine/group-by-key.js";
 import { toEngineGraph } from "../graph/engine-graph.js";
 import type { ExecutableStage, Plan } from "../graph/translate.js";
 import type { RunnerOptions } from "../job/runner.js";
 import { EngineHost } from "./engine-host.js";
 import type { Committer } from "./epoch.js";
 import { EpochLoop, type EpochReport, type LoopStage } from "./epoch-loop.js";
+import { hostedGraph, unboundedSteps } from "./hosted-graph.js";
 import type { MetricsStore } from "./metrics-store.js";
 import { ProcessingClock } from "./processing-clock.js";
 
@@ -45,9 +48,11 @@ export async function runPlan(plan: Plan, options: PlanOptions): Promise<void> {
 function createLoop(plan: Plan, options: PlanOptions): EpochLoop {
   const { log, database, pipeline, once, committer, metrics } = options;
   const graph = toEngineGraph(plan);
-  const { clock } = options;
-  const processing = new ProcessingClock(clock);
+  const processing = new ProcessingClock(options.clock);
   const engine = new Engine(graph, { processingTimeMs: processing.now(), createGroupByKey });
+  const isTimeScripted = graph.nodes.some(({ kind }) => kind === "testStream");
+  const processingTimeMs = () => (isTimeScripted ? engine.processingTimeMs : processing.now());
+  const clock = isTimeScripted ? scriptedClock(options.clock, processingTimeMs) : options.clock;
   const stages = loopStages(graph, plan);
   const processors = new Map(plan.stages.map((stage) => [stage.id, stage]));
   return new EpochLoop({
@@ -58,10 +63,10 @@ function createLoop(plan: Plan, options: PlanOptions): EpochLoop {
       ...{ engine, pipeline, clock, log, database },
       mode: once ? "available-now" : "stream",
       signal: options.cancel,
-      keyIdOf,
+      graph: hostedGraph(graph, plan),
     }),
     ...{ committer, metrics, clock, once },
-    processingTimeMs: () => processing.now(),
+    ...{ processingTimeMs, isTimeScripted },
     epochsInFlight: isSingleLayer(graph, stages) ? 2 : 1,
     bundleRecordsMax: options.bundleRecordsMax ?? BUNDLE_RECORDS_MAX,
     bundleElementsMax: options.bundleElementsMax ?? BUNDLE_ELEMENTS_MAX,
@@ -69,6 +74,11 @@ function createLoop(plan: Plan, options: PlanOptions): EpochLoop {
     cancel: options.cancel,
     onCommit: options.onCommit,
   });
+}
+
+/** The clock that DoFns see while a script moves the processing time. */
+function scriptedClock(clock: Clock, nowMs: () => number): Clock {
+  return { now: nowMs, monotonicMs: nowMs, sleep: (ms, signal) => clock.sleep(ms, signal) };
 }
 
 /** Only impulses and stages whose bundles may finish while the engine goes on. */
@@ -94,10 +104,4 @@ function loopStages({ nodes }: EngineGraph, plan: Plan): LoopStage[] {
       },
     ];
   });
-}
-
-/** Paths of the steps that make an unbounded PCollection. */
-function unboundedSteps({ collections }: Plan): ReadonlySet<string> {
-  const made = [...collections.values()].filter(({ isBounded }) => !isBounded);
-  return new Set(made.map(({ producer }) => producer.step));
 }

@@ -1,22 +1,19 @@
 /** GroupByKey: gathers values by key and window and emits them as panes when the trigger says so. */
-import { type Element, MIN_WATERMARK_MS, type Window } from "./element.js";
+import type { Element, Window } from "./element.js";
 import type { GroupByKeyNode } from "./engine-graph.js";
 import type { GroupByKeyOperator, Times } from "./group-by-key-operator.js";
 import {
   combineHold,
-  createGroup,
   createKeyWindow,
   type KeyWindow,
   mergeInto,
   NO_VALUES,
-  releaseValues,
   type WindowGroup,
 } from "./key-window.js";
 import { MergingWindows, type WindowMerge } from "./merging-windows.js";
+import { OperatorTimes } from "./operator-times.js";
+import { PaneFirings } from "./pane-firings.js";
 import { PaneSchedule } from "./pane-schedule.js";
-import { nextPane } from "./pane-tracker.js";
-import { createTrigger } from "./triggers/create-trigger.js";
-import type { TriggerMachine, TriggerMoment } from "./triggers/trigger-machine.js";
 import { endMs, expiryMs } from "./window-expiry.js";
 import { WindowGroups } from "./window-groups.js";
 import type { WindowingStrategy } from "./windowing-strategy.js";
@@ -46,8 +43,6 @@ interface Deferred {
 export class GroupByKey implements GroupByKeyOperator {
   readonly #node: GroupByKeyNode;
   readonly #strategy: WindowingStrategy;
-  readonly #trigger: TriggerMachine;
-  /** The default trigger has no state, and is only ever asked about a whole window or a late element. */
   readonly #isDefaultTrigger: boolean;
   readonly #isEndOfWindowTimestamp: boolean;
   /** All keys of a window fire and hold together: nothing has to be kept in order for each of them. */
@@ -56,26 +51,23 @@ export class GroupByKey implements GroupByKeyOperator {
 
   readonly #groups: WindowGroups;
   readonly #schedule: PaneSchedule;
-  readonly #moment = { hasWindowEnded: false, processingTimeMs: 0 };
-
-  #output: Element[] = [];
+  readonly #firings: PaneFirings;
+  readonly #times: OperatorTimes;
   #arrivals = 0;
   #droppedDueToLateness = 0;
   #droppedDueToClosedWindow = 0;
-  #inputWatermarkMs = MIN_WATERMARK_MS;
-  #outputWatermarkMs = MIN_WATERMARK_MS;
-  #processingTimeMs = Number.NEGATIVE_INFINITY;
 
   constructor(node: GroupByKeyNode) {
     const { windowFn, trigger, timestampCombiner } = node.strategy;
     this.#node = node;
     this.#strategy = node.strategy;
-    this.#trigger = createTrigger(trigger, windowFn.isMerging);
     this.#isDefaultTrigger = trigger.kind === "default";
     this.#isEndOfWindowTimestamp = timestampCombiner === "end-of-window";
     this.#isScheduledByGroup = this.#isDefaultTrigger && this.#isEndOfWindowTimestamp;
     this.#groups = new WindowGroups(node.strategy.allowedLatenessMs);
     this.#schedule = new PaneSchedule(node.strategy);
+    this.#times = new OperatorTimes(node.id);
+    this.#firings = new PaneFirings(node.strategy, this.#times);
     this.#merging = windowFn.isMerging ? new MergingWindows(windowFn) : undefined;
   }
 
@@ -96,44 +88,30 @@ export class GroupByKey implements GroupByKeyOperator {
   }
 
   takeOutput(): Element[] {
-    const output = this.#output;
-    this.#output = [];
-    return output;
+    return this.#firings.takeOutput();
   }
 
   add(elements: readonly Element[], times: Times): void {
     this.advance(times);
     if (this.#merging !== undefined) this.#addMerging(elements);
     else this.#addToOwnWindows(elements);
-    this.#schedule.refresh(this.#inputWatermarkMs, this.#processingTimeMs);
+    this.#schedule.refresh(this.#times.inputWatermarkMs, this.#times.processingTimeMs);
   }
 
   advance(times: Times): void {
-    this.#setTimes(times);
+    this.#times.advance(times, this.#schedule.holdMs);
     for (;;) {
-      const due = this.#groups.takeDue(this.#inputWatermarkMs);
+      const due = this.#groups.takeDue(this.#times.inputWatermarkMs);
       if (due === undefined) break;
       if (due.isExpired) this.#expire(due.group);
       else this.#end(due.group);
     }
     for (;;) {
-      const entry = this.#schedule.takeDue(this.#processingTimeMs);
+      const entry = this.#schedule.takeDue(this.#times.processingTimeMs);
       if (entry === undefined) break;
       this.#fireIfReady(entry);
     }
-    this.#schedule.refresh(this.#inputWatermarkMs, this.#processingTimeMs);
-  }
-
-  #setTimes({ inputWatermarkMs, processingTimeMs }: Times): void {
-    if (inputWatermarkMs < this.#inputWatermarkMs) {
-      const change = `${this.#inputWatermarkMs} → ${inputWatermarkMs}`;
-      throw new Error(`input watermark of GroupByKey ${this.#node.id} went back: ${change}`);
-    }
-    // What others may have seen of this node until now.
-    const seen = Math.min(this.#inputWatermarkMs, this.holdMs);
-    if (seen > this.#outputWatermarkMs) this.#outputWatermarkMs = seen;
-    this.#inputWatermarkMs = inputWatermarkMs;
-    if (processingTimeMs > this.#processingTimeMs) this.#processingTimeMs = processingTimeMs;
+    this.#schedule.refresh(this.#times.inputWatermarkMs, this.#times.processingTimeMs);
   }
 
   #addToOwnWindows(elements: readonly Element[]): void {
@@ -169,8 +147,8 @@ export class GroupByKey implements GroupByKeyOperator {
   }
 
   #isQuiet(element: Element): boolean {
-    if (!this.#trigger.isQuietBeforeEnd) return false;
-    return element.windows.every((window) => endMs(window) >= this.#inputWatermarkMs);
+    if (!this.#firings.isQuietBeforeEnd) return false;
+    return element.windows.every((window) => endMs(window) >= this.#times.inputWatermarkMs);
   }
 
   /** Puts elements of one key into their windows, which are merged before. */
@@ -179,20 +157,20 @@ export class GroupByKey implements GroupByKeyOperator {
     for (const { windows } of elements) {
       for (const window of windows) if (!this.#isExpired(window)) fresh.set(window.id, window);
     }
-    const { merges, mergedOf } = this.#merging!.plan(keyId, fresh.values());
+    const { merges, mergedOf } = this.#merging!.plan(keyId, fresh);
     for (const merge of merges) this.#mergeWindows(keyId, key, merge);
     for (const element of elements) {
       const { value } = element.value as KeyValue;
-      const seen = new Set<string>();
+      // Two windows of one element that became one hold it once.
+      const seen: string[] = [];
       for (const own of element.windows) {
         if (!fresh.has(own.id)) {
           this.#droppedDueToLateness++;
           continue;
         }
         const window = mergedOf.get(own.id) ?? own;
-        // Two windows of one element that became one hold it once.
-        if (seen.has(window.id)) continue;
-        seen.add(window.id);
+        if (seen.includes(window.id)) continue;
+        seen.push(window.id);
         this.#put(this.#groupOf(window), keyId, key, value, element.timestampMs);
       }
     }
@@ -204,12 +182,8 @@ export class GroupByKey implements GroupByKeyOperator {
     const own = sources.find((source) => source.group === group);
     // Panes are numbered anew in a new window. One of the same name that has closed is forgotten.
     const target = own ?? this.#create(group, keyId, key);
-    const hasEnded = this.#hasEnded(group);
-    mergeInto(target, sources, this.#strategy.timestampCombiner, hasEnded);
-    if (!this.#isDefaultTrigger) {
-      const states = sources.map((source) => source.trigger!);
-      target.trigger = this.#trigger.merge(states, this.#momentOf(group));
-    }
+    mergeInto(target, sources, this.#strategy.timestampCombiner, this.#hasEnded(group));
+    target.trigger = this.#firings.mergeTriggers(sources, group);
     for (const source of sources) if (source !== target) this.#forget(source);
     group.keys.set(keyId, target);
     this.#merging!.add(target);
@@ -221,7 +195,7 @@ export class GroupByKey implements GroupByKeyOperator {
   }
 
   #openGroup(window: Window): WindowGroup {
-    const group = this.#groups.open(window, this.#inputWatermarkMs);
+    const group = this.#groups.open(window, this.#times.inputWatermarkMs);
     this.#holdGroup(group, this.#hasEnded(group));
     return group;
   }
@@ -239,25 +213,23 @@ export class GroupByKey implements GroupByKeyOperator {
       if (entry.arrivals.length === 0) entry.arrivals = [this.#arrivals++];
       else entry.arrivals.push(this.#arrivals++);
     }
-    const hasEnded = this.#hasEnded(group);
-    if (!hasEnded) {
+    if (!this.#hasEnded(group)) {
       if (this.#isEndOfWindowTimestamp) {
         entry.elementHoldMs = group.endMs;
         if (this.#isDefaultTrigger) return;
-      } else if (timestampMs >= this.#outputWatermarkMs) {
+      } else if (timestampMs >= this.#times.outputWatermarkMs) {
         const holdMs = Math.min(timestampMs, group.endMs);
         entry.elementHoldMs = combineHold(this.#strategy.timestampCombiner, entry.elementHoldMs, holdMs);
       }
     }
-    this.#touch(entry);
-    if (!this.#isDefaultTrigger) this.#trigger.onElement(entry.trigger!, this.#momentOf(group));
+    this.#firings.onElement(entry);
     this.#fireIfReady(entry);
   }
 
   #open(group: WindowGroup, keyId: string, key: unknown): KeyWindow {
     const entry = this.#create(group, keyId, key);
     entry.firstArrival = this.#arrivals;
-    if (!this.#isDefaultTrigger) entry.trigger = this.#trigger.start();
+    entry.trigger = this.#firings.startTrigger();
     group.keys.set(keyId, entry);
     this.#merging?.add(entry);
     return entry;
@@ -267,60 +239,23 @@ export class GroupByKey implements GroupByKeyOperator {
   #end(group: WindowGroup): void {
     this.#holdGroup(group, true);
     for (const entry of this.#inOrder(group)) {
-      this.#touch(entry);
       this.#fireIfReady(entry);
     }
   }
 
   #expire(group: WindowGroup): void {
     for (const entry of this.#inOrder(group)) {
-      if (!entry.isClosed) this.#fire(entry, true);
+      if (!entry.isClosed) this.#firings.fire(entry, true);
+      this.#merging?.delete(entry);
       if (!this.#isScheduledByGroup) this.#schedule.forget(entry);
     }
     this.#deleteGroup(group);
   }
 
   #fireIfReady(entry: KeyWindow): void {
-    if (entry.isClosed) return;
-    const moment = this.#momentOf(entry.group);
-    if (this.#isDefaultTrigger) {
-      if (moment.hasWindowEnded && entry.unfired > 0) this.#fire(entry, false);
-      return;
-    }
-    if (!this.#trigger.shouldFire(entry.trigger!, moment)) return;
-    this.#trigger.onFire(entry.trigger!, moment);
-    this.#fire(entry, entry.trigger!.isFinished);
-  }
-
-  /** The pane is over: emits it if it has to be, and takes the window as closed if it was the last. */
-  #fire(entry: KeyWindow, isLast: boolean): void {
-    const { group } = entry;
-    const hasEnded = this.#hasEnded(group);
-    const pane = nextPane(entry.lastPane, hasEnded, this.#outputWatermarkMs > group.endMs, isLast);
-    const isWanted =
-      entry.unfired > 0 ||
-      (pane.timing === "ON_TIME" && this.#strategy.onTimeBehavior === "fire-always") ||
-      (isLast && this.#strategy.closingBehavior === "emit-always");
-    const isReleased = isLast || this.#strategy.accumulation === "discarding";
-    if (isWanted) {
-      const values = isReleased ? releaseValues(entry) : entry.values.slice();
-      this.#output.push({
-        value: { key: entry.key, value: values },
-        timestampMs: entry.elementHoldMs ?? group.endMs,
-        windows: group.windows,
-        pane,
-      });
-      entry.lastPane = pane;
-    } else if (isReleased) {
-      releaseValues(entry);
-    }
-    entry.unfired = 0;
-    entry.elementHoldMs = undefined;
-    if (isLast) {
-      entry.isClosed = true;
-      entry.trigger = undefined;
-      this.#merging?.delete(entry);
-    }
+    this.#firings.fireIfReady(entry);
+    // A closed window takes part in no merge any more.
+    if (entry.isClosed) this.#merging?.delete(entry);
     this.#touch(entry);
   }
 
@@ -355,23 +290,16 @@ export class GroupByKey implements GroupByKeyOperator {
   }
 
   #hasEnded(group: WindowGroup): boolean {
-    return this.#inputWatermarkMs > group.endMs;
+    return this.#times.inputWatermarkMs > group.endMs;
   }
 
   #isExpired(window: Window): boolean {
-    return this.#inputWatermarkMs > expiryMs(window, this.#strategy.allowedLatenessMs);
+    return this.#times.inputWatermarkMs > expiryMs(window, this.#strategy.allowedLatenessMs);
   }
 
   /** In the order in which the keys first came. */
   #inOrder(group: WindowGroup): Iterable<KeyWindow> {
     if (this.#merging === undefined) return group.keys.values();
     return [...group.keys.values()].sort((a, b) => a.firstArrival - b.firstArrival);
-  }
-
-  /** One object for all: it is only valid until the next call. */
-  #momentOf(group: WindowGroup): TriggerMoment {
-    this.#moment.hasWindowEnded = this.#hasEnded(group);
-    this.#moment.processingTimeMs = this.#processingTimeMs;
-    return this.#moment;
   }
 }

@@ -42,12 +42,13 @@ export class MergingWindows {
   }
 
   /** What becomes of a key's windows when elements come into `fresh` ones. */
-  plan(keyId: string, fresh: Iterable<Window>): MergePlan {
+  plan(keyId: string, fresh: ReadonlyMap<string, Window>): MergePlan {
     const active = this.#active.get(keyId);
+    if (active === undefined && fresh.size <= 1) return NOTHING_MERGES;
     const windows = new Map<string, Window>();
     for (const entry of active?.values() ?? []) windows.set(entry.group.window.id, entry.group.window);
     const activeCount = windows.size;
-    for (const window of fresh) if (!windows.has(window.id)) windows.set(window.id, window);
+    for (const window of fresh.values()) if (!windows.has(window.id)) windows.set(window.id, window);
     // What is open has been merged already.
     if (windows.size === activeCount || windows.size === 1) return NOTHING_MERGES;
 

@@ -25,11 +25,16 @@ export interface ExecutableStage {
 
 /** A PCollection made outside of the stage, and the steps that its elements are given to. */
 export interface StageRoot {
-  /** Id of the PCollection: made by an impulse, a GroupByKey, or another stage. */
+  /** Unique in the stage: the step's path where the step is alone here, else the PCollection's id. */
+  readonly id: string;
+  /** Whether elements come as they are, by key with their state, or with restrictions. */
+  readonly kind: "elements" | "keyed" | "splittable";
+  /** Id of the PCollection: made by a runner step or another stage. */
   readonly collection: string;
   /**
-   * The steps to call with each element. A splittable or stateful step is alone here, since the host
-   * must treat its elements differently: with a restriction, or in the order and scope of their key.
+   * The steps to call with each element. A splittable or stateful step and one with side inputs is alone
+   * here, since the host must treat its elements differently: with a restriction, in the order and scope of
+   * their key, or not before the side inputs are there.
    */
   readonly consumers: readonly Consumer[];
 }
@@ -43,7 +48,8 @@ export interface Consumer {
 
 /**
  * Fuses steps, given producers first, into stages, producers first. A stage is cut before a step that
- * needs its input materialised (state, side inputs, a splittable DoFn) and at a GroupByKey.
+ * needs its input materialised (state, side inputs, a splittable DoFn) and at every runner step: a
+ * GroupByKey, a redistribution.
  *
  * Each step gets a depth, the largest number of cuts on the way to it, and only neighbours of equal
  * depth are fused: so a stage never waits for its own output by way of another stage. The price is an
@@ -80,12 +86,12 @@ function group(fused: readonly FusedStep[], producers: Producers, depths: Depths
 type Producers = ReadonlyMap<string, FusedStep | RunnerStep>;
 type Depths = ReadonlyMap<FusedStep | RunnerStep, number>;
 
-/** Whether a stage must begin at the step: its input comes from a runner step or is materialised. */
+/** Whether a stage must begin at the step, with a root of its own. */
 function needsInputMaterialised(step: FusedStep): boolean {
   return step.kind === "parDo" && (step.isSplittable || step.isStateful || step.sideInputs.size > 0);
 }
 
-function isFused(step: FusedStep | RunnerStep): step is FusedStep {
+export function isFused(step: FusedStep | RunnerStep): step is FusedStep {
   return step.kind === "parDo" || step.kind === "flatten";
 }
 
@@ -106,7 +112,7 @@ function depthsOf(steps: readonly (FusedStep | RunnerStep)[], producers: Produce
     return depth;
   };
   for (const step of steps) {
-    const cuts = step.kind === "groupByKey" || (isFused(step) && needsInputMaterialised(step));
+    const cuts = !isFused(step) || needsInputMaterialised(step);
     const main = mainInputs(step).map((id) => {
       const depth = depthOfProducer(id, step.path);
       return cuts && isFused(producers.get(id)!) ? depth + 1 : depth;
@@ -131,10 +137,10 @@ function buildStage(
         append(consumers, id, { step, input });
         continue;
       }
-      const rootKey = needsInputMaterialised(step) ? `step ${step.path}` : `collection ${id}`;
-      const root = roots.get(rootKey) ?? { collection: id, consumers: [] };
+      const rootId = needsInputMaterialised(step) ? step.path : id;
+      const root = roots.get(rootId) ?? { id: rootId, kind: rootKind(step), collection: id, consumers: [] };
       root.consumers.push({ step, input });
-      roots.set(rootKey, root);
+      roots.set(rootId, root);
     }
   }
   const readOutside = new Set(all.filter((step) => !inside.has(step)).flatMap(inputsOf));
@@ -146,6 +152,12 @@ function buildStage(
     outputs: [...made].filter((id) => readOutside.has(id)),
     sideInputs: [...new Set(members.flatMap((s) => (s.kind === "parDo" ? [...s.sideInputs.values()] : [])))],
   };
+}
+
+function rootKind(step: FusedStep): StageRoot["kind"] {
+  if (step.kind !== "parDo") return "elements";
+  if (step.isSplittable) return "splittable";
+  return step.isStateful ? "keyed" : "elements";
 }
 
 function mainInputsByName(step: FusedStep): { id: string; input: string }[] {

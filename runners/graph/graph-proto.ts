@@ -1,6 +1,6 @@
 /** The final proto of a pipeline: ids that are stable paths, everything said that runners rely on. */
 import { type Pipeline, runnerApi } from "../../transforms/primitives/beam.js";
-import { leaves } from "./step.js";
+import { inputsOf, leaves, outputsOf, readSteps } from "./step.js";
 
 /**
  * The pipeline as other programs get it. Transform ids are step paths (`ReadEvents/ReadFiles`),
@@ -21,7 +21,7 @@ export function graphProto(pipeline: Pipeline | runnerApi.Pipeline): runnerApi.P
     components: {
       ...components,
       transforms: renameTransforms(proto, names),
-      pcollections: renameCollections(components, names),
+      pcollections: renameCollections(components, names, unboundedIds(proto)),
     },
   };
 }
@@ -64,17 +64,38 @@ function renameTransforms(
   return renamed;
 }
 
+/**
+ * PCollections that are unbounded, said so or not: what is made of an unbounded one is unbounded too, unless
+ * a step of ours says otherwise, which then knows why.
+ */
+function unboundedIds(proto: runnerApi.Pipeline): Set<string> {
+  const { pcollections } = proto.components!;
+  const unbounded = new Set<string>();
+  for (const [id, { isBounded }] of Object.entries(pcollections)) {
+    if (isBounded === runnerApi.IsBounded_Enum.UNBOUNDED) unbounded.add(id);
+  }
+  for (const step of readSteps(proto)) {
+    if (step.kind === "unknown" || (step.kind === "parDo" && step.doFn.kind === "registered")) continue;
+    const mains = step.kind === "parDo" ? [step.input] : inputsOf(step);
+    if (mains.some((id) => unbounded.has(id))) for (const id of outputsOf(step)) unbounded.add(id);
+  }
+  return unbounded;
+}
+
 function renameCollections(
   components: runnerApi.Components,
   names: ReadonlyMap<string, string>,
+  unbounded: ReadonlySet<string>,
 ): Record<string, runnerApi.PCollection> {
+  const { UNBOUNDED } = runnerApi.IsBounded_Enum;
   const renamed: Record<string, runnerApi.PCollection> = {};
   for (const [id, name] of names) {
     const collection = components.pcollections[id]!;
     if (collection.isBounded === runnerApi.IsBounded_Enum.UNSPECIFIED) {
       throw new Error(`PCollection "${name}" does not say whether it is bounded`);
     }
-    renamed[name] = { ...collection, uniqueName: name };
+    const isBounded = unbounded.has(id) ? UNBOUNDED : collection.isBounded;
+    renamed[name] = { ...collection, isBounded, uniqueName: name };
   }
   return renamed;
 }

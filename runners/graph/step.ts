@@ -1,13 +1,16 @@
 /** The leaves of a pipeline proto as typed steps, in topological order. */
 import { runnerApi } from "../../transforms/primitives/beam.js";
+import { GROUP_BY_KEY_URN } from "../../transforms/primitives/group-by-key.js";
 import { PAR_DO_URN, REGISTERED_DO_FN_URN, type RegisteredDoFn } from "../../transforms/primitives/par-do.js";
+import { RESHUFFLE_URN } from "../../transforms/primitives/reshuffle.js";
+import { TEST_STREAM_URN } from "../../transforms/primitives/test-stream.js";
 
 /** A leaf transform: what a runner has to execute. */
-export type Step = ParDoStep | FlattenStep | ImpulseStep | GroupByKeyStep | UnknownStep;
+export type Step = FusedStep | RunnerStep | UnknownStep;
 /** Steps that run inside a stage, one calling the next. */
 export type FusedStep = ParDoStep | FlattenStep;
 /** Steps that the runner itself executes, between stages. */
-export type RunnerStep = ImpulseStep | GroupByKeyStep;
+export type RunnerStep = ImpulseStep | GroupByKeyStep | RedistributeStep | TestStreamStep;
 
 interface NamedStep {
   /**
@@ -56,6 +59,21 @@ export interface GroupByKeyStep extends NamedStep {
   readonly output: string;
 }
 
+/** Hands its input on, but nothing is fused across it. */
+export interface RedistributeStep extends NamedStep {
+  readonly kind: "redistribute";
+  readonly input: string;
+  readonly output: string;
+}
+
+/** A source that a test has written down. */
+export interface TestStreamStep extends NamedStep {
+  readonly kind: "testStream";
+  readonly payload: runnerApi.TestStreamPayload;
+  /** Ids of the outputs by tag. */
+  readonly outputs: ReadonlyMap<string, string>;
+}
+
 /** A leaf under a URN that is not known here: named, so that it can be refused. */
 export interface UnknownStep extends NamedStep {
   readonly kind: "unknown";
@@ -86,7 +104,8 @@ export function outputsOf(step: Step): string[] {
 
 /**
  * Ids of the leaf transforms in application order, which is topological, as a PCollection is there
- * before it is used. A transform without parts that only hands its inputs on is no leaf.
+ * before it is used. A composite, whatever its URN, runs by its parts. A transform without parts that only
+ * hands its inputs on, or that says nothing and makes nothing, is no leaf.
  */
 export function leaves(proto: runnerApi.Pipeline): string[] {
   const { transforms } = proto.components!;
@@ -103,7 +122,9 @@ export function leaves(proto: runnerApi.Pipeline): string[] {
 
 function handsOnOnly(transform: runnerApi.PTransform): boolean {
   const inputs = new Set(Object.values(transform.inputs));
-  return !transform.spec?.urn && Object.values(transform.outputs).every((id) => inputs.has(id));
+  const outputs = Object.values(transform.outputs);
+  if (outputs.length === 0) return !transform.spec?.urn;
+  return outputs.every((id) => inputs.has(id));
 }
 
 function readStep(transform: runnerApi.PTransform): Step {
@@ -121,12 +142,18 @@ function readStep(transform: runnerApi.PTransform): Step {
       };
     case "beam:transform:impulse:v1":
       return { ...named, kind: "impulse", output: only(transform, "outputs") };
-    case "beam:transform:group_by_key:v1":
+    case GROUP_BY_KEY_URN:
+      return { ...named, kind: "groupByKey", ...throughput(transform) };
+    case RESHUFFLE_URN:
+    case "beam:transform:redistribute_arbitrarily:v1":
+    case "beam:transform:redistribute_by_key:v1":
+      return { ...named, kind: "redistribute", ...throughput(transform) };
+    case TEST_STREAM_URN:
       return {
         ...named,
-        kind: "groupByKey",
-        input: only(transform, "inputs"),
-        output: only(transform, "outputs"),
+        kind: "testStream",
+        payload: runnerApi.TestStreamPayload.fromBinary(transform.spec!.payload),
+        outputs: new Map(Object.entries(transform.outputs)),
       };
     default:
       return { ...named, kind: "unknown", urn };
@@ -166,6 +193,10 @@ function readDoFn(spec: runnerApi.FunctionSpec | undefined): DoFnSpec {
 function inOrder(inputs: Readonly<Record<string, string>>): string[] {
   const names = Object.keys(inputs).sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
   return names.map((name) => inputs[name]!);
+}
+
+function throughput(transform: runnerApi.PTransform): { input: string; output: string } {
+  return { input: only(transform, "inputs"), output: only(transform, "outputs") };
 }
 
 function only(transform: runnerApi.PTransform, side: "inputs" | "outputs"): string {

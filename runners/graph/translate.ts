@@ -1,16 +1,16 @@
 /** From a pipeline proto to what a runner executes: stages of fused steps, and the steps in between. */
 import { runnerApi } from "../../transforms/primitives/beam.js";
-import { type ExecutableStage, fuse } from "./fuse.js";
+import { type ExecutableStage, fuse, isFused } from "./fuse.js";
 import { type FusedStep, outputsOf, type RunnerStep, readSteps, type Step } from "./step.js";
 
 export type { ExecutableStage, StageRoot } from "./fuse.js";
-export type { FusedStep, ParDoStep } from "./step.js";
+export type { FusedStep, ParDoStep, RunnerStep } from "./step.js";
 
 /** An executable graph. Everything in it follows from the proto alone, so it is the same in every process. */
 export interface Plan {
   /** Stages, a producer before whoever reads what it makes. */
   readonly stages: readonly ExecutableStage[];
-  /** What the runner itself executes: impulses and GroupByKeys, producers first. */
+  /** What the runner itself executes, e.g. impulses and GroupByKeys, producers first. */
   readonly runnerSteps: readonly RunnerStep[];
   /** Every PCollection by id. */
   readonly collections: ReadonlyMap<string, Collection>;
@@ -38,7 +38,7 @@ export function translate(proto: runnerApi.Pipeline): Plan {
   const steps = readSteps(proto).map(refuseUnknown);
   return {
     stages: fuse(steps),
-    runnerSteps: steps.filter((step) => step.kind === "impulse" || step.kind === "groupByKey"),
+    runnerSteps: steps.filter((step) => !isFused(step)),
     collections: collectionsOf(proto, steps),
     components: proto.components!,
   };

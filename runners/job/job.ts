@@ -1,22 +1,14 @@
 /** What every running job shows and takes, whatever runner runs it. */
 
 import type { ReadProgress } from "../../transforms/primitives/do-fn.js";
+import type { JobState } from "./job-state.js";
 import type { JobMessage } from "./messages.js";
 import type { MetricResults } from "./metrics.js";
 
+export type { JobState } from "./job-state.js";
+
 /** How far a source is, by its own account. */
 export type SourceProgress = ReadProgress;
-
-/** Beam's job states, as far as a local job has them. */
-export type JobState =
-  | "STARTING"
-  | "RUNNING"
-  | "DRAINING"
-  | "CANCELLING"
-  | "DONE"
-  | "DRAINED"
-  | "CANCELLED"
-  | "FAILED";
 
 /** Counts that always balance: read = written + duplicates + conflicts + the sum of dead letters. */
 export interface RecordCounts {

@@ -1,5 +1,5 @@
 /** The messages of a job: what it logged and which states it entered, for whoever wants to follow. */
-import type { JobState } from "./job.js";
+import type { JobState } from "./job-state.js";
 
 export type JobMessage =
   | { readonly kind: "state"; readonly timeMs: number; readonly state: JobState }

@@ -1,7 +1,7 @@
 /** The epoch loop over a scripted engine: the order of bundles, commits, drains and ends. */
 import { expect } from "chai";
 import type { ActiveRestriction } from "../../../runners/bundle/host.js";
-import { elements, residual, restriction, ScriptedRun } from "./scripted-engine.js";
+import { element, elements, residual, restriction, ScriptedRun } from "./scripted-engine.js";
 
 const settle = async () => {
   for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
@@ -43,11 +43,11 @@ describe("EpochLoop", () => {
   it("gives the engine what a bundle emitted, also while it finished", async () => {
     const first = elements("A", 1);
     run.engine.ready = [first];
-    const made = elements("X", "a", "b").inputs[0] as { elements: never[] };
-    run.scripts.set("A", (_, scope) => scope.emit("out", made.elements[0] as never));
-    run.finishes.set("A", (scope) => scope.emit("out", made.elements[1] as never));
+    const [early, late] = [element("a"), element("b")];
+    run.scripts.set("A", (_, scope) => scope.emit("out", early));
+    run.finishes.set("A", (scope) => scope.emit("out", late));
     await run.loop([{ id: "A" }]).run();
-    expect(run.engine.results.get(first.id)?.outputs).to.deep.equal(new Map([["out", made.elements]]));
+    expect(run.engine.results.get(first.id)?.outputs).to.deep.equal(new Map([["out", [early, late]]]));
   });
 
   it("lets one bundle of a leaf stage take in all of an epoch, and finish last", async () => {

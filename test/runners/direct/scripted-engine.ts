@@ -133,6 +133,7 @@ export class ScriptedRun {
       host: {} as BundleHost,
       ...{ committer: this.committer, metrics: this.metrics, clock: this.clock },
       processingTimeMs: () => this.clock.now(),
+      isTimeScripted: false,
       epochsInFlight: 1,
       bundleRecordsMax: 100,
       bundleElementsMax: 100,

@@ -1,0 +1,61 @@
+/** What a host knows of the graph around its steps. */
+import { GeneralObjectCoder } from "../../transforms/primitives/beam.js";
+import { coderFromProto } from "../../transforms/primitives/coders/coder-from-proto.js";
+import { keyIdOf } from "../../transforms/primitives/coders/encode.js";
+import type { StepFacts } from "../bundle/host.js";
+import type { Window } from "../engine/element.js";
+import type { EngineGraph, SideInput } from "../engine/engine-graph.js";
+import type { Plan } from "../graph/translate.js";
+
+/** What a host takes from the graph. */
+export interface HostedGraph {
+  stepFacts(step: string): StepFacts;
+  /** @throws when the step has no side input of that name */
+  sideInput(step: string, name: string): HostedSideInput;
+}
+
+export interface HostedSideInput {
+  mapWindow(main: Window): Window;
+  /** The canonical form of the key of an element `{ key, value }`. */
+  keyId(key: unknown): string;
+}
+
+export function hostedGraph(graph: EngineGraph, plan: Plan): HostedGraph {
+  const roots = graph.nodes.flatMap((node) => (node.kind === "stage" ? node.roots : []));
+  const sideInputs = new Map(
+    roots.flatMap(({ sideInputs: sides }) =>
+      sides.map((side) => [nameOf(side), hosted(side, plan)] as const),
+    ),
+  );
+  const latenessMs = new Map(roots.map((root) => [root.id, root.keyed?.allowedLatenessMs ?? 0]));
+  const unbounded = unboundedSteps(plan);
+  return {
+    stepFacts: (step) => ({
+      allowedLatenessMs: latenessMs.get(step) ?? 0,
+      isBounded: !unbounded.has(step),
+    }),
+    sideInput: (step, name) => {
+      const side = sideInputs.get(nameOf({ step, name }));
+      if (side === undefined) throw new Error(`step "${step}" has no side input "${name}"`);
+      return side;
+    },
+  };
+}
+
+function nameOf({ step, name }: { readonly step: string; readonly name: string }): string {
+  return `${step}\0${name}`;
+}
+
+function hosted(side: SideInput, { collections, components }: Plan): HostedSideInput {
+  const coderId = collections.get(side.collection)?.coderId ?? "";
+  const { spec, componentCoderIds } = components.coders[coderId] ?? {};
+  const keyCoderId = spec?.urn === "beam:coder:kv:v1" ? componentCoderIds?.[0] : undefined;
+  const coder = keyCoderId === undefined ? new GeneralObjectCoder() : coderFromProto(components, keyCoderId);
+  return { mapWindow: (main) => side.mapWindow(main), keyId: keyIdOf(coder) };
+}
+
+/** Paths of the steps that make an unbounded PCollection. */
+export function unboundedSteps({ collections }: Plan): ReadonlySet<string> {
+  const made = [...collections.values()].filter(({ isBounded }) => !isBounded);
+  return new Set(made.map(({ producer }) => producer.step));
+}
