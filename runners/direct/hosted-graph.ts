@@ -1,10 +1,8 @@
 /** What a host knows of the graph around its steps. */
-import { GeneralObjectCoder } from "../../transforms/primitives/beam.js";
-import { coderFromProto } from "../../transforms/primitives/coders/coder-from-proto.js";
-import { keyIdOf } from "../../transforms/primitives/coders/encode.js";
 import type { StepFacts } from "../bundle/host.js";
 import type { Window } from "../engine/element.js";
 import type { EngineGraph, SideInput } from "../engine/engine-graph.js";
+import { keyIdsOf } from "../graph/key-ids.js";
 import type { Plan } from "../graph/translate.js";
 
 /** What a host takes from the graph. */
@@ -47,11 +45,15 @@ function nameOf({ step, name }: { readonly step: string; readonly name: string }
 }
 
 function hosted(side: SideInput, { collections, components }: Plan): HostedSideInput {
-  const coderId = collections.get(side.collection)?.coderId ?? "";
-  const { spec, componentCoderIds } = components.coders[coderId] ?? {};
-  const keyCoderId = spec?.urn === "beam:coder:kv:v1" ? componentCoderIds?.[0] : undefined;
-  const coder = keyCoderId === undefined ? new GeneralObjectCoder() : coderFromProto(components, keyCoderId);
-  return { mapWindow: (main) => side.mapWindow(main), keyId: keyIdOf(coder) };
+  const collection = collections.get(side.collection);
+  if (collection === undefined) throw new Error(`the plan has no PCollection "${side.collection}"`);
+  // Only where it is read by key must it have a coder of keys.
+  let ids: ((key: unknown) => string) | undefined;
+  const keyId = (key: unknown) => {
+    ids ??= keyIdsOf(collection, components.coders);
+    return ids(key);
+  };
+  return { mapWindow: (main) => side.mapWindow(main), keyId };
 }
 
 /** Paths of the steps that make an unbounded PCollection. */

@@ -32,7 +32,8 @@ class OffsetTracker implements RestrictionTracker<Offset, number> {
     this.#claimed = position + 1;
     return true;
   }
-  trySplit(): { primary: Offset; residual: Offset } {
+  trySplit(): { primary: Offset; residual: Offset } | undefined {
+    if (this.#stopped) return undefined;
     this.#stopped = true;
     return { primary: this.from, residual: this.#claimed };
   }
@@ -42,6 +43,7 @@ class OffsetTracker implements RestrictionTracker<Offset, number> {
 }
 
 class ArraySource implements SplittableDoFn<Uint8Array, Offset, number> {
+  readonly restoresPosition = true;
   #pipeline = "";
   #stored = 0;
   #from = 0;
@@ -64,6 +66,9 @@ class ArraySource implements SplittableDoFn<Uint8Array, Offset, number> {
   }
   createTracker(restriction: Offset): OffsetTracker {
     return new OffsetTracker(restriction);
+  }
+  truncateRestriction(): undefined {
+    return undefined;
   }
   async process(
     _element: Uint8Array,

@@ -75,6 +75,7 @@ const realParts: ReadFromDirectoryParts = {
  * records, and reading starts from the stored ones. The element is ignored, the configuration says all.
  */
 export class ReadFromDirectoryFn implements SplittableDoFn<unknown, RecordRange, number> {
+  readonly restoresPosition = true;
   readonly #config: Config;
   readonly #parts: ReadFromDirectoryParts;
   #shared: SharedSource | undefined;
@@ -99,6 +100,11 @@ export class ReadFromDirectoryFn implements SplittableDoFn<unknown, RecordRange,
 
   createTracker(restriction: RecordRange): RecordRangeTracker {
     return new RecordRangeTracker(restriction);
+  }
+
+  /** A drain reads nothing more: what is left is in the files' positions, for the next run. */
+  truncateRestriction(): undefined {
+    return undefined;
   }
 
   startBundle(): void {

@@ -3,7 +3,7 @@ import { BundleProcessor } from "../../../runners/bundle/bundle-processor.js";
 import { readFields } from "../../../runners/bundle/do-fn-fields.js";
 import type { BundleInput, KeyedItem, RestrictionWork, TimerFiring } from "../../../runners/engine/bundle.js";
 import type { Element, Window } from "../../../runners/engine/element.js";
-import type { ExecutableStage, FusedStep, ParDoStep } from "../../../runners/graph/translate.js";
+import type { ExecutableStage, FusedStep, ParDoStep, StageRoot } from "../../../runners/graph/translate.js";
 import { runnerApi } from "../../../transforms/primitives/beam.js";
 import type { DoFn, SplittableDoFn } from "../../../transforms/primitives/do-fn.js";
 import { registerDoFn } from "../../../transforms/primitives/fn-registry.js";
@@ -62,14 +62,22 @@ export function stageOf(steps: readonly FusedStep[], read?: readonly string[]): 
       const consumers = consumersOf(collection);
       const shared = consumers.filter(({ step }) => !hasRootOfItsOwn(step));
       const own = consumers.filter(({ step }) => hasRootOfItsOwn(step));
-      const groups = [...(shared.length > 0 ? [shared] : []), ...own.map((consumer) => [consumer])];
-      return groups.map((group) => ({ collection, consumers: group }));
+      const roots: StageRoot[] = own.map((consumer) => {
+        return { id: consumer.step.path, collection, consumers: [consumer], kind: kindOf(consumer.step) };
+      });
+      if (shared.length === 0) return roots;
+      return [{ id: collection, collection, consumers: shared, kind: "elements" }, ...roots];
     }),
     steps,
     consumers: new Map(made.map((id) => [id, consumersOf(id)])),
     outputs: read ?? made.filter((id) => consumersOf(id).length === 0),
     sideInputs: [],
   };
+}
+
+function kindOf(step: FusedStep): StageRoot["kind"] {
+  if (step.kind === "flatten") return "elements";
+  return step.isSplittable ? "splittable" : step.isStateful ? "keyed" : "elements";
 }
 
 function hasRootOfItsOwn(step: FusedStep): boolean {

@@ -14,6 +14,7 @@ import { flattenAll } from "../../../transforms/primitives/flatten-all.js";
 import { registerDoFn } from "../../../transforms/primitives/fn-registry.js";
 import { registeredParDo } from "../../../transforms/primitives/par-do.js";
 import { splittableParDo } from "../../../transforms/primitives/splittable-par-do.js";
+import { valueState } from "../../../transforms/primitives/state-spec.js";
 import { systemClock } from "../../../transforms/primitives/system-clock.js";
 import { WRITE_DEAD_LETTERS_FN } from "../../../transforms/write-dead-letters-fn.js";
 import { WRITE_TO_POSTGRES_FN } from "../../../transforms/write-to-postgres-fn.js";
@@ -33,6 +34,14 @@ class Parse implements DoFn<InputRecord> {
   }
 }
 const PARSE = registerDoFn("parse@test", () => new Parse());
+
+const PASS = registerDoFn("pass@test", () => ({
+  process: (element: unknown, context: ProcessContext) => context.output(element),
+}));
+const KEEPS_STATE = registerDoFn("keeps_state@test", () => ({
+  seen: valueState(),
+  process: () => undefined,
+}));
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -252,16 +261,22 @@ describe("DirectRunner", () => {
     expect(job.totals.eventsWritten).to.equal(1);
   });
 
-  it("refuses a source that is fed by another step, before anything runs", async () => {
-    const pipeline = new Pipeline();
-    const once = new Root(pipeline).apply(withName("Impulse", impulse()));
-    const names = P(once).apply(withName("Names", registeredParDo<Uint8Array, Uint8Array>(PARSE, null)));
+  it("does not go on behind a commit with state that was lost, and names the steps", async () => {
+    await (await start(graph([{ id: "a", price: "1" }]))).waitUntilFinish();
+    const pipeline = graph([{ id: "b", price: "1" }]);
+    const once = new Root(pipeline).apply(withName("Impulse2", impulse()));
+    const bytes = P(once).apply(withName("Names", registeredParDo<Uint8Array, Uint8Array>(PASS, null)));
     const config = { values: [], ends: true, atOnce: 1 };
-    P(names).apply(withName("Read", splittableParDo(ARRAY_SOURCE, config, { bounded: true })));
-    const error = await start(pipeline).catch((thrown: unknown) => thrown);
-    expect((error as Error).message).to.equal(
-      'the direct runner cannot run this pipeline, it lacks:\n  Read: splittable DoFn (fed by "Names.main", not by an impulse)',
+    P(bytes).apply(withName("ReadMore", splittableParDo(ARRAY_SOURCE, config, { bounded: true })));
+    P(bytes).apply(withName("Count", registeredParDo(KEEPS_STATE, null)));
+    const job = await start(pipeline);
+    expect(await job.waitUntilFinish()).to.equal("FAILED");
+    expect(job.failure?.message).to.equal(
+      'pipeline "items" cannot go on after its epoch 1: what these steps kept in memory was not committed and ' +
+        "is lost: ReadMore (positions), Count/ParDo (state and timers). Start it under another name, and let its sinks " +
+        "take what they have already",
     );
+    expect(await items()).to.deep.equal([{ id: "a", price: "1.00" }]);
   });
 
   it("drains: commits what was read and ends", async () => {
