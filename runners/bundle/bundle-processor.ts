@@ -2,7 +2,7 @@
 import type { ReadProgress } from "../../transforms/primitives/do-fn.js";
 import type { BundleInput } from "../engine/bundle.js";
 import type { Element } from "../engine/element.js";
-import type { ExecutableStage, FusedStep, ParDoStep, StageRoot } from "../graph/translate.js";
+import type { ExecutableStage, FusedStep, StageRoot } from "../graph/translate.js";
 import { type BuiltStep, buildStep } from "./build-step.js";
 import { BEFORE_ALL_STEPS, BundleFlow } from "./bundle-flow.js";
 import type { BundleHost, BundleScope } from "./host.js";
@@ -18,7 +18,7 @@ export { StepFailedError } from "./step-failed-error.js";
 /** Where the items of a bundle go, by the kind of item. */
 interface Root {
   readonly receive: Receive;
-  /** The one step at it, if it has a DoFn. */
+  /** The one step at it, if it needs more than elements. */
   readonly runner: StepRunner | undefined;
 }
 
@@ -179,11 +179,8 @@ export class BundleProcessor {
   #addRoot(root: StageRoot): void {
     const steps = root.consumers.map(({ step }) => step);
     const receive = receiveAll(steps.map((step) => this.#steps.get(step)!.receive));
-    const [only] = steps;
-    const isOfStep = only !== undefined && steps.length === 1 && hasRootOfItsOwn(only);
-    const id = isOfStep ? only.path : root.collection;
-    if (this.#roots.has(id)) throw new Error(`stage "${this.stage.id}" has two roots "${id}"`);
-    this.#roots.set(id, { receive, runner: isOfStep ? this.#steps.get(only)!.runner : undefined });
+    const runner = root.kind === "elements" ? undefined : this.#steps.get(steps[0]!)!.runner;
+    this.#roots.set(root.id, { receive, runner });
   }
 
   #notFor(input: BundleInput, why: string): Error {
@@ -193,8 +190,4 @@ export class BundleProcessor {
   #rootNames(): string {
     return [...this.#roots.keys()].join(", ");
   }
-}
-
-function hasRootOfItsOwn(step: FusedStep): step is ParDoStep {
-  return step.kind === "parDo" && (step.isSplittable || step.isStateful || step.sideInputs.size > 0);
 }

@@ -1,15 +1,8 @@
-/** The canonical form of a key: equal exactly where the encodings are. */
+/** The canonical form of a key, where the key may have no coder of its own. */
 import { type Coder, GeneralObjectCoder } from "../../transforms/primitives/beam.js";
-import { encodeToBase64 } from "./sdk-modules.js";
+import { keyIdOf } from "../../transforms/primitives/coders/encode.js";
 
-/** Stands before what is an encoding, so that it never equals a text that stands for itself. */
-const ENCODED = "\0";
-
-/** A function from keys to their ids. Without a coder, keys are encoded by the SDK's general one. */
-export function keyIdOf(coder: Coder<unknown> = new GeneralObjectCoder()): (key: unknown) => string {
-  const isGeneral = coder instanceof GeneralObjectCoder;
-  return (key) => {
-    if (isGeneral && typeof key === "string" && !key.startsWith(ENCODED)) return key;
-    return ENCODED + encodeToBase64(key, coder);
-  };
+/** A function from keys to ids that are equal exactly where the encodings are. Without a coder: the general one. */
+export function keyIds(coder: Coder<unknown> = new GeneralObjectCoder()): (key: unknown) => string {
+  return keyIdOf(coder);
 }

@@ -1,5 +1,12 @@
 /** The SDK's own steps that only hand elements on: with other windows, another time, or to another output. */
 import { inspect } from "node:util";
+import type { WindowFn } from "../../transforms/primitives/window-fn.js";
+import {
+  fixedWindows,
+  globalWindows,
+  sessions,
+  slidingWindows,
+} from "../../transforms/primitives/window-fns.js";
 import type { Window } from "../engine/element.js";
 import type { Receive } from "./receive.js";
 import { deserializeFn } from "./sdk-modules.js";
@@ -56,16 +63,46 @@ function splitting({ path, payload, outputs }: SdkStep): Receive {
 
 /** Assigns once, however many windows the element was in; into no window at all drops it. */
 function windowInto(step: SdkStep): Receive {
-  const { windowFn } = deserializeFn(step.payload) as {
-    windowFn: { assignWindows(timestamp: SdkInstant): readonly unknown[] };
-  };
-  const assign = (timestampMs: number): Window[] =>
-    windowFn.assignWindows(toSdkInstant(timestampMs)).map(fromSdkWindow);
+  const { windowFn } = deserializeFn(step.payload) as { windowFn: SdkWindowFn };
+  const assign = assignerOf(windowFn);
   const receive = onlyOutput(step);
   return named(step.path, (value, timestampMs, _windows, pane) => {
-    const windows = assign(timestampMs);
+    const windows = assign(timestampMs, value);
     if (windows.length > 0) receive(value, timestampMs, windows, pane);
   });
+}
+
+interface SdkWindowFn {
+  /** What the SDK's own are called with, e.g. `fixedWindows(10)` or `slidingWindows(60, 30, 5)`: seconds. */
+  readonly beamName?: string;
+  assignWindows(timestamp: SdkInstant): readonly unknown[];
+}
+
+/**
+ * Of the SDK's own window functions ours, as the SDK's put negative times into wrong windows; any other as it is.
+ * They are known by name: their `toProto` does not outlive being serialised.
+ */
+function assignerOf(windowFn: SdkWindowFn): (timestampMs: number, value: unknown) => readonly Window[] {
+  const own = ownWindowFn(windowFn.beamName ?? "");
+  if (own !== undefined) return (timestampMs, value) => own.assign(timestampMs, value);
+  return (timestampMs) => windowFn.assignWindows(toSdkInstant(timestampMs)).map(fromSdkWindow);
+}
+
+function ownWindowFn(beamName: string): WindowFn<Window> | undefined {
+  const [, name, list = ""] = /^(\w+)\((-?[\d.]+(?:, -?[\d.]+)*)?\)$/.exec(beamName) ?? [];
+  const [first = 0, second = 0, third = 0] = list.split(", ").map((seconds) => Number(seconds) * 1000);
+  switch (name) {
+    case "globalWindows":
+      return globalWindows();
+    case "fixedWindows":
+      return fixedWindows(first, { offsetMs: second });
+    case "slidingWindows":
+      return slidingWindows({ sizeMs: first, periodMs: second, offsetMs: third });
+    case "sessions":
+      return sessions(first);
+    default:
+      return undefined;
+  }
 }
 
 function assignTimestamps(step: SdkStep): Receive {

@@ -8,7 +8,7 @@ import type {
 } from "../../transforms/primitives/side-input-spec.js";
 import type { Window } from "../engine/element.js";
 import type { SideInputHost } from "./host.js";
-import { keyIdOf } from "./key-id.js";
+import { keyIds } from "./key-id.js";
 import { whenThere } from "./maybe-promise.js";
 
 type View = { readonly value: unknown };
@@ -22,7 +22,7 @@ interface WindowViews {
   loading: Promise<void> | undefined;
 }
 
-const generalKeyId = keyIdOf();
+const generalKeyId = keyIds();
 
 export class SideInputReader {
   /** By id of the main window; side inputs do not change within a bundle. */

@@ -10,7 +10,7 @@ import type {
 } from "../../transforms/primitives/state-spec.js";
 import type { BagCell } from "../engine/state-store.js";
 import { type HostCells, type HostMultimap, SET_MEMBER } from "./host.js";
-import { keyIdOf } from "./key-id.js";
+import { keyIds } from "./key-id.js";
 import { whenThere } from "./maybe-promise.js";
 
 type AnyCell =
@@ -38,11 +38,11 @@ export function cellOpener(spec: StateSpec, stateId: string): OpenCell {
     case "combining":
       return (cells) => new CombiningCell(cells.bag(stateId), spec.combineFn);
     case "set": {
-      const keyId = keyIdOf(spec.coder);
+      const keyId = keyIds(spec.coder);
       return (cells) => new SetCell(cells.multimap(stateId), keyId);
     }
     case "map": {
-      const keyId = keyIdOf(spec.keyCoder);
+      const keyId = keyIds(spec.keyCoder);
       return (cells) => new MapCell(cells.multimap(stateId), keyId);
     }
   }

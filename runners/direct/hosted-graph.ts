@@ -50,7 +50,7 @@ function hosted(side: SideInput, { collections, components }: Plan): HostedSideI
   // Only where it is read by key must it have a coder of keys.
   let ids: ((key: unknown) => string) | undefined;
   const keyId = (key: unknown) => {
-    ids ??= keyIdsOf(collection, components.coders);
+    ids ??= keyIdsOf(collection, components);
     return ids(key);
   };
   return { mapWindow: (main) => side.mapWindow(main), keyId };

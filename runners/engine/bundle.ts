@@ -82,6 +82,6 @@ export interface Residual {
   readonly watermarkState: unknown;
   /** Nothing will be emitted before it: a hold on the output watermark. */
   readonly watermarkMs: number;
-  /** Not before this time of the processing clock. */
+  /** Not before this time of the processing clock; infinite: not before `Engine.resume`. */
   readonly resumeAtMs: number;
 }

@@ -15,7 +15,7 @@ export interface GroupByKeyOperator {
   advance(times: Times): void;
   /** The panes fired since the last call, in order: `{ key, value: Iterable }`, one window each. */
   takeOutput(): Element[];
-  /** The output watermark may not pass this: the event time of the earliest pane still to come. Maximum if there is none. */
+  /** The output watermark may not pass this: the event time of the earliest pane still to come. Maximum if there is none; what was fired and not taken yet does not count. */
   readonly holdMs: number;
   /** When processing time next makes something ready. */
   readonly nextProcessingTimeMs: number | undefined;

@@ -38,7 +38,7 @@ interface Deferred {
  * elements are cut into bundles. With the default trigger an element costs no more than finding its window and key:
  * the window's own timer fires all keys.
  *
- * State: the windows with their `KeyWindow`s, the watermarks, the counts. Timers and holds follow from them.
+ * State: the windows with their `KeyWindow`s, the times, the counts. Groups, active windows, timers and holds follow.
  */
 export class GroupByKey implements GroupByKeyOperator {
   readonly #node: GroupByKeyNode;

@@ -71,7 +71,7 @@ export function createKeyWindow(group: WindowGroup, keyId: string, key: unknown,
   };
 }
 
-/** Takes the values out, for the last time or for good. */
+/** Takes the values out: whoever gets them may keep the array. */
 export function releaseValues(entry: KeyWindow): unknown[] {
   const values = entry.values;
   entry.values = NO_VALUES;

@@ -1,21 +1,8 @@
 /** The keys and windows of a stateful step that are alive, and when each window expires. */
 import type { Window } from "./element.js";
-import type { KeyedTimer } from "./keyed-timers.js";
+import type { Cell } from "./keyed-cell.js";
 import { TimerIndex } from "./timer-index.js";
 import { expiryMs } from "./window-expiry.js";
-
-/** A key in a window. */
-export interface Cell {
-  /** Of this run; part of its timers' ids. */
-  readonly number: number;
-  readonly keyId: string;
-  readonly key: unknown;
-  readonly window: Window;
-  /** Those that are set, in no order. */
-  readonly timers: KeyedTimer[];
-  /** Its last items are being processed: it takes no timers any more. */
-  isClosing: boolean;
-}
 
 export interface LiveWindow {
   readonly id: string;
@@ -52,7 +39,7 @@ export class KeyedCells {
     const { cells } = this.liveWindow(window);
     let cell = cells.get(keyId);
     if (cell === undefined) {
-      cell = { number: this.#count++, keyId, key, window, timers: [], isClosing: false };
+      cell = { number: this.#count++, keyId, key, window, firstTimer: undefined, isClosing: false };
       cells.set(keyId, cell);
     }
     return cell;

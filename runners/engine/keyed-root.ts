@@ -5,8 +5,9 @@
 import type { BundleInput, KeyedWork, TimerUpdate } from "./bundle.js";
 import { type Element, MAX_WATERMARK_MS, type Window } from "./element.js";
 import type { KeyedRoot } from "./engine-graph.js";
-import { type Cell, KeyedCells } from "./keyed-cells.js";
-import { type KeyedTimer, KeyedTimers, TimerBatch } from "./keyed-timers.js";
+import type { Cell, KeyedTimer } from "./keyed-cell.js";
+import { KeyedCells } from "./keyed-cells.js";
+import { KeyedTimers, TimerBatch } from "./keyed-timers.js";
 import { KeyedWorkList } from "./keyed-work.js";
 import type { ProcessingTime } from "./processing-time.js";
 import type { RootInput } from "./root-input.js";
@@ -200,7 +201,8 @@ export class KeyedRootState implements RootState {
         continue;
       }
       if (!isEmpty) this.#cells.liveWindow(window);
-      if (cell?.timers.length === 0) this.#cells.delete(cell, this.#state.hasWindow(this.id, window));
+      if (cell !== undefined && cell.firstTimer === undefined)
+        this.#cells.delete(cell, this.#state.hasWindow(this.id, window));
     }
   }
 

@@ -1,16 +1,8 @@
 /** The timers of a stateful step, of both domains, and what they hold back. */
-import type { TimerFiring, TimerUpdate } from "./bundle.js";
+import type { TimerUpdate } from "./bundle.js";
 import { HoldSet } from "./hold-set.js";
-import type { Cell } from "./keyed-cells.js";
-import { type IndexedTimer, TimerIndex } from "./timer-index.js";
-
-export interface KeyedTimer extends IndexedTimer, TimerFiring {
-  readonly cell: Cell;
-  /** Where the output watermark waits for it. */
-  readonly holdMs: number;
-  /** Place in the cell's timers. */
-  slot: number;
-}
+import type { Cell, KeyedTimer } from "./keyed-cell.js";
+import { TimerIndex } from "./timer-index.js";
 
 type TimerSetting = NonNullable<TimerUpdate["set"]>;
 
@@ -71,18 +63,22 @@ export class KeyedTimers {
 
   /** Sets a timer of the cell, in place of what it was set to before. */
   set(cell: Cell, family: string, tag: string, setting: TimerSetting, floorMs: number): void {
+    if (Number.isNaN(setting.fireAtMs)) throw new Error(`timer ${family} cannot be set to NaN`);
     this.clear(cell, family, tag);
     const holdMs = Math.max(setting.outputTimestampMs, floorMs);
-    const timer = {
-      ...setting,
+    const timer: KeyedTimer = {
       id: idOf(cell, family, tag),
       cell,
       family,
       tag,
+      domain: setting.domain,
+      fireAtMs: setting.fireAtMs,
+      outputTimestampMs: setting.outputTimestampMs,
       holdMs,
-      slot: cell.timers.length,
+      previous: undefined,
+      next: undefined,
     };
-    cell.timers.push(timer);
+    attach(timer);
     this.#index(timer).set(timer);
     this.#holds.add(holdMs);
   }
@@ -94,7 +90,7 @@ export class KeyedTimers {
   }
 
   clearAll(cell: Cell): void {
-    while (cell.timers.length > 0) this.#forget(cell.timers.at(-1)!);
+    while (cell.firstTimer !== undefined) this.#forget(cell.firstTimer);
   }
 
   /** Takes event-time timers behind the watermark into the batch. */
@@ -128,12 +124,17 @@ export class KeyedTimers {
   }
 }
 
-/** Takes a timer out of its cell's list: the last one moves into its place. */
-function detach({ cell, slot }: KeyedTimer): void {
-  const last = cell.timers.pop()!;
-  if (last.slot === slot) return;
-  cell.timers[slot] = last;
-  last.slot = slot;
+function attach(timer: KeyedTimer): void {
+  const { cell } = timer;
+  timer.next = cell.firstTimer;
+  if (timer.next !== undefined) timer.next.previous = timer;
+  cell.firstTimer = timer;
+}
+
+function detach({ cell, previous, next }: KeyedTimer): void {
+  if (previous === undefined) cell.firstTimer = next;
+  else previous.next = next;
+  if (next !== undefined) next.previous = previous;
 }
 
 function idOf(cell: Cell, family: string, tag: string): string {

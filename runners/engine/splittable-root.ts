@@ -44,7 +44,9 @@ export class SplittableRoot implements RootState {
   }
 
   get nextWakeUpMs(): number | undefined {
-    return this.#rests.firstMs;
+    const { firstMs } = this.#rests;
+    if (firstMs === undefined || firstMs === Number.POSITIVE_INFINITY) return undefined;
+    return Math.max(firstMs, this.#time.ms);
   }
 
   next(max: number): readonly BundleInput[] | undefined {
@@ -74,6 +76,8 @@ export class SplittableRoot implements RootState {
         `watermark of a restriction of ${this.id} went back: ${floorMs} → ${residual.watermarkMs}`,
       );
     }
+    if (Number.isNaN(residual.resumeAtMs))
+      throw new Error(`a restriction of ${this.id} cannot resume at NaN`);
     const holdMs = Math.min(Math.max(residual.watermarkMs, this.#stageWatermark.ms), MAX_WATERMARK_MS);
     this.#rests.push(residual.resumeAtMs, { residual, holdMs });
     this.#holds.add(holdMs);

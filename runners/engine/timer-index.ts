@@ -6,11 +6,19 @@ export interface IndexedTimer {
   readonly fireAtMs: number;
 }
 
+interface Entry<T> {
+  readonly timer: T;
+  /** The timer's: here too, so that a comparison looks at entries alone. */
+  readonly timeMs: number;
+  readonly order: number;
+  /** Where it is in the heap: kept here and not by id, as a move in the heap must cost next to nothing. */
+  place: number;
+}
+
 /** One domain's timers. Ties fire in the order of their setting. */
 export class TimerIndex<T extends IndexedTimer> {
-  readonly #heap: { timer: T; order: number }[] = [];
-  /** Place in the heap by id. */
-  readonly #places = new Map<string, number>();
+  readonly #heap: Entry<T>[] = [];
+  readonly #byId = new Map<string, Entry<T>>();
   #settings = 0;
 
   get size(): number {
@@ -18,29 +26,28 @@ export class TimerIndex<T extends IndexedTimer> {
   }
 
   get(id: string): T | undefined {
-    const place = this.#places.get(id);
-    return place === undefined ? undefined : this.#heap[place]!.timer;
+    return this.#byId.get(id)?.timer;
   }
 
   /** Sets a timer; one of the same id is replaced. */
   set(timer: T): void {
-    const entry = { timer, order: this.#settings++ };
-    const place = this.#places.get(timer.id);
-    if (place === undefined) {
+    const replaced = this.#byId.get(timer.id);
+    const entry = { timer, timeMs: timer.fireAtMs, order: this.#settings++, place: this.#heap.length };
+    this.#byId.set(timer.id, entry);
+    if (replaced === undefined) {
       this.#heap.push(entry);
-      this.#up(this.#heap.length - 1, entry);
+      this.#up(entry.place, entry);
     } else {
-      this.#move(place, entry);
+      this.#move(replaced.place, entry);
     }
   }
 
   /** Forgets a timer; false if it was not set. */
   delete(id: string): boolean {
-    const place = this.#places.get(id);
-    if (place === undefined) return false;
-    this.#places.delete(id);
-    const last = this.#heap.pop()!;
-    if (place < this.#heap.length) this.#move(place, last);
+    const entry = this.#byId.get(id);
+    if (entry === undefined) return false;
+    this.#byId.delete(id);
+    this.#remove(entry);
     return true;
   }
 
@@ -62,14 +69,19 @@ export class TimerIndex<T extends IndexedTimer> {
    */
   take(choose: (timer: T) => "take" | "skip" | "stop"): T[] {
     const taken: T[] = [];
-    const skipped: { timer: T; order: number }[] = [];
+    const skipped: Entry<T>[] = [];
     for (;;) {
       const first = this.#heap[0];
-      const choice = first === undefined ? "stop" : choose(first.timer);
-      if (first === undefined || choice === "stop") break;
-      this.delete(first.timer.id);
-      if (choice === "take") taken.push(first.timer);
-      else skipped.push(first);
+      if (first === undefined) break;
+      const choice = choose(first.timer);
+      if (choice === "stop") break;
+      this.#remove(first);
+      if (choice === "skip") {
+        skipped.push(first);
+      } else {
+        this.#byId.delete(first.timer.id);
+        taken.push(first.timer);
+      }
     }
     for (const entry of skipped) {
       this.#heap.push(entry);
@@ -83,13 +95,19 @@ export class TimerIndex<T extends IndexedTimer> {
     for (const { timer } of this.#heap) yield timer;
   }
 
-  #move(place: number, entry: { timer: T; order: number }): void {
+  /** Takes an entry out of the heap; the last one moves into its place. */
+  #remove({ place }: Entry<T>): void {
+    const last = this.#heap.pop()!;
+    if (place < this.#heap.length) this.#move(place, last);
+  }
+
+  #move(place: number, entry: Entry<T>): void {
     const parent = (place - 1) >> 1;
     if (place > 0 && isBefore(entry, this.#heap[parent]!)) this.#up(place, entry);
     else this.#down(place, entry);
   }
 
-  #up(from: number, entry: { timer: T; order: number }): void {
+  #up(from: number, entry: Entry<T>): void {
     let place = from;
     while (place > 0) {
       const parent = (place - 1) >> 1;
@@ -101,7 +119,7 @@ export class TimerIndex<T extends IndexedTimer> {
     this.#put(place, entry);
   }
 
-  #down(from: number, entry: { timer: T; order: number }): void {
+  #down(from: number, entry: Entry<T>): void {
     let place = from;
     for (;;) {
       let child = 2 * place + 1;
@@ -115,15 +133,12 @@ export class TimerIndex<T extends IndexedTimer> {
     this.#put(place, entry);
   }
 
-  #put(place: number, entry: { timer: T; order: number }): void {
+  #put(place: number, entry: Entry<T>): void {
     this.#heap[place] = entry;
-    this.#places.set(entry.timer.id, place);
+    entry.place = place;
   }
 }
 
-function isBefore(
-  a: { timer: IndexedTimer; order: number },
-  b: { timer: IndexedTimer; order: number },
-): boolean {
-  return a.timer.fireAtMs === b.timer.fireAtMs ? a.order < b.order : a.timer.fireAtMs < b.timer.fireAtMs;
+function isBefore(a: Entry<IndexedTimer>, b: Entry<IndexedTimer>): boolean {
+  return a.timeMs === b.timeMs ? a.order < b.order : a.timeMs < b.timeMs;
 }

@@ -1,7 +1,8 @@
 /** From a plan to the graph that the engine runs: nodes between PCollections, coders and windows made callable. */
 import type { runnerApi } from "../../transforms/primitives/beam.js";
-import { coderFromJson, coderToJson, decodeValue } from "../../transforms/primitives/graph-coders.js";
-import { fromBeamMs } from "../../transforms/primitives/test-stream.js";
+import { coderFromProto } from "../../transforms/primitives/coders/coder-from-proto.js";
+import { decodeFromBytes } from "../../transforms/primitives/coders/encode.js";
+import { fromBeamMillis } from "../../transforms/primitives/coders/instant.js";
 import { GLOBAL_WINDOW } from "../../transforms/primitives/window.js";
 import type {
   EngineGraph,
@@ -78,13 +79,13 @@ function runnerNode(plan: Plan, step: RunnerStep): EngineNode {
         input: step.input,
         output: step.output,
         strategy: toWindowingStrategy(strategyOf(plan, step.input)),
-        keyId: keyIdsOf(collectionOf(plan, step.input), plan.components.coders),
+        keyId: keyIdsOf(collectionOf(plan, step.input), plan.components),
       };
   }
 }
 
 function testStreamNode({ components }: Plan, { path, payload, outputs }: TestStreamStep): EngineNode {
-  const coder = coderFromJson(coderToJson(components.coders, payload.coderId));
+  const coder = coderFromProto(components, payload.coderId);
   // The tag of a stream's only output may be empty in its events.
   const [onlyTag] = outputs.size === 1 ? [...outputs.keys()] : [];
   const tagOf = (tag: string): string => {
@@ -96,14 +97,14 @@ function testStreamNode({ components }: Plan, { path, payload, outputs }: TestSt
     switch (event.oneofKind) {
       case "watermarkEvent": {
         const { newWatermark, tag } = event.watermarkEvent;
-        return { kind: "watermark", tag: tagOf(tag), watermarkMs: fromBeamMs(newWatermark) };
+        return { kind: "watermark", tag: tagOf(tag), watermarkMs: fromBeamMillis(newWatermark) };
       }
       case "processingTimeEvent":
         return { kind: "processing-time", advanceMs: Number(event.processingTimeEvent.advanceDuration) };
       case "elementEvent": {
         const elements = event.elementEvent.elements.map(({ encodedElement, timestamp }) => ({
-          value: decodeValue(coder, encodedElement),
-          timestampMs: fromBeamMs(timestamp),
+          value: decodeFromBytes(coder, encodedElement),
+          timestampMs: fromBeamMillis(timestamp),
           window: GLOBAL_WINDOW,
         }));
         return { kind: "elements", tag: tagOf(event.elementEvent.tag), elements };
@@ -128,7 +129,7 @@ function engineRoot(plan: Plan, { id, kind, collection, consumers }: StageRoot):
 }
 
 function keyedRoot(plan: Plan, { input, payload }: ParDoStep): KeyedRoot {
-  const keyId = keyIdsOf(collectionOf(plan, input), plan.components.coders);
+  const keyId = keyIdsOf(collectionOf(plan, input), plan.components);
   return {
     keyOf: (value) => keyId((value as { readonly key: unknown }).key),
     allowedLatenessMs: allowedLatenessMsOf(strategyOf(plan, input)),

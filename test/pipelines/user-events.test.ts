@@ -140,7 +140,7 @@ describe("buildUserEvents", () => {
   it("buildUserEvents() is one stage, and asks of a runner only what the direct one has", () => {
     const { stages } = translate(proto);
     expect(stages.map(({ id }) => id)).to.deep.equal(["ReadEvents/ReadFiles"]);
-    const supported = new Set(["splittable DoFn", "bundle finalization"] as const);
+    const supported = new Set(["unbounded splittable DoFn", "bundle finalization"] as const);
     const runner = { runner: "direct", supported, isRegistered: () => true };
     expect(() => checkFeatures(proto, runner)).to.not.throw();
   });

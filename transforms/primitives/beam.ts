@@ -9,7 +9,6 @@ export type { PTransform } from "apache-beam";
 export * as beam from "apache-beam";
 export { extractName, flatten, P, PCollection, Root, withName } from "apache-beam";
 export type { Coder } from "apache-beam/coders/coders";
-export { Context as CoderContext, globalRegistry as coderRegistry } from "apache-beam/coders/coders";
 export { Pipeline } from "apache-beam/internal/pipeline";
 export { JobState_Enum } from "apache-beam/proto/beam_job_api";
 export * as runnerApi from "apache-beam/proto/beam_runner_api";

@@ -1,5 +1,6 @@
 /** create: a PCollection of values given while the graph is built, in time linear in their number. */
 import { type Coder, impulse, P, type PCollection, type Root, withName } from "./beam.js";
+import { decodeElements } from "./coders/encode.js";
 import type { ProcessContext } from "./do-fn.js";
 import { registerDoFn } from "./fn-registry.js";
 import {
@@ -7,8 +8,7 @@ import {
   coderFromJson,
   coderIdOrGeneral,
   coderToJson,
-  decodeValues,
-  encodeValues,
+  encodeElements,
   fromBase64,
 } from "./graph-coders.js";
 import { createOutput, mustBeNamed, parDoSpec, type StepOf } from "./par-do.js";
@@ -46,7 +46,7 @@ function values<T>(
     const config = {
       coder: coderToJson(pipeline.getProto().components!.coders, coderId),
       count: elements.length,
-      elements: Buffer.from(encodeValues(pipeline.getCoder(coderId), elements)).toString("base64"),
+      elements: Buffer.from(encodeElements(pipeline.getCoder(coderId), elements)).toString("base64"),
       ...(timestamps && { timestamps }),
     };
     proto.spec = parDoSpec({ fn: CREATE_DO_FN, config }, {});
@@ -82,9 +82,10 @@ const CREATE_DO_FN = registerDoFn("millrace/create@1", (config: CreateConfig) =>
   process(_impulse: unknown, context: ProcessContext) {
     const { coder, count, elements, timestamps } = config;
     let index = 0;
-    for (const value of decodeValues(coderFromJson(coder), fromBase64(elements), count)) {
+    for (const value of decodeElements(coderFromJson(coder), fromBase64(elements))) {
       context.output(value, timestamps?.[index]);
       index++;
     }
+    if (index !== count) throw new Error(`create holds ${index} elements, and should hold ${count}`);
   },
 }));

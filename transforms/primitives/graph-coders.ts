@@ -1,14 +1,8 @@
 /** Coders as they stand in a graph: ids of coder protos, and values encoded by them while it is built. */
-import { createRequire } from "node:module";
-import {
-  type Coder,
-  CoderContext,
-  coderRegistry,
-  GeneralObjectCoder,
-  type PCollection,
-  type Pipeline,
-  type runnerApi,
-} from "./beam.js";
+import { type Coder, GeneralObjectCoder, type PCollection, type Pipeline, runnerApi } from "./beam.js";
+import { asBeamCoder, type BeamCoder } from "./coders/beam-coder.js";
+import { ByteWriter } from "./coders/byte-writer.js";
+import { coderFromProto } from "./coders/coder-from-proto.js";
 import type { JsonValue } from "./fn-registry.js";
 
 export const KV_CODER_URN = "beam:coder:kv:v1";
@@ -68,56 +62,27 @@ export function coderToJson(coders: Readonly<Record<string, runnerApi.Coder>>, c
   };
 }
 
-/** @throws where no coder is registered under the URN. */
-export function coderFromJson({ urn, payload, components }: CoderJson): Coder<unknown> {
-  return coderRegistry().getCoder(urn, fromBase64(payload), ...components.map(coderFromJson));
+/** The coder itself. @throws where none is known under its URN. */
+export function coderFromJson(json: CoderJson): BeamCoder<unknown> {
+  const components = runnerApi.Components.create();
+  const add = ({ urn, payload, components: parts }: CoderJson): string => {
+    const componentCoderIds = parts.map(add);
+    const id = `${Object.keys(components.coders).length}`;
+    components.coders[id] = { spec: { urn, payload: fromBase64(payload) }, componentCoderIds };
+    return id;
+  };
+  return coderFromProto(components, add(json));
 }
 
-/** What coders write to and read from: protobufjs of the SDK itself, which does not export it. */
-type Writer = Parameters<Coder<unknown>["encode"]>[1];
-type Reader = Parameters<Coder<unknown>["decode"]>[0];
-const ofSdk = createRequire(createRequire(import.meta.url).resolve("apache-beam"));
-const { Writer, Reader } = ofSdk("protobufjs") as {
-  Writer: { create(): Writer };
-  Reader: { create(bytes: Uint8Array): Reader };
-};
-
-/** The value's encoding with delimiters: equal values of one coder have equal bytes. */
-export function encodeValue(coder: Coder<unknown>, value: unknown): Uint8Array {
-  const writer = Writer.create();
-  coder.encode(value, writer, CoderContext.needsDelimiters);
-  return writer.finish();
-}
-
-export function decodeValue(coder: Coder<unknown>, bytes: Uint8Array): unknown {
-  return coder.decode(Reader.create(plainBytes(bytes)), CoderContext.needsDelimiters);
-}
-
-const VALUES_PER_WRITER = 10_000;
-
-/** Values one after another, with delimiters. */
-export function encodeValues(coder: Coder<unknown>, values: readonly unknown[]): Uint8Array {
-  const parts: Uint8Array[] = [];
-  for (let from = 0; from < values.length; from += VALUES_PER_WRITER) {
-    const writer = Writer.create();
-    const to = Math.min(values.length, from + VALUES_PER_WRITER);
-    for (let i = from; i < to; i++) coder.encode(values[i], writer, CoderContext.needsDelimiters);
-    parts.push(writer.finish());
-  }
-  return Buffer.concat(parts);
-}
-
-/** What `encodeValues` wrote: `count` values, decoded as they are asked for. */
-export function* decodeValues(coder: Coder<unknown>, bytes: Uint8Array, count: number): Generator<unknown> {
-  const reader = Reader.create(plainBytes(bytes));
-  for (let i = 0; i < count; i++) yield coder.decode(reader, CoderContext.needsDelimiters);
+/** The encodings of values one after another, as `decodeElements` reads them. */
+export function encodeElements(coder: Coder<unknown>, values: readonly unknown[]): Uint8Array {
+  const out = new ByteWriter();
+  const own = asBeamCoder(coder);
+  for (const value of values) own.write(value, out, true);
+  return out.finish();
 }
 
 export function fromBase64(text: string): Uint8Array {
-  return plainBytes(Buffer.from(text, "base64"));
-}
-
-/** Without Node's Buffer around it: what is read from a Buffer would be Buffers too. */
-function plainBytes(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const { buffer, byteOffset, byteLength } = Buffer.from(text, "base64");
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }

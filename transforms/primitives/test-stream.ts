@@ -1,6 +1,8 @@
 /** testStream: a source whose elements, watermark and processing time a test writes down. */
 import { type Coder, type PCollection, type Root, runnerApi } from "./beam.js";
-import { coderIdOrGeneral, encodeValue } from "./graph-coders.js";
+import { encodeToBytes } from "./coders/encode.js";
+import { toBeamMillis } from "./coders/instant.js";
+import { coderIdOrGeneral } from "./graph-coders.js";
 import { createOutput, mustBeNamed, type StepOf } from "./par-do.js";
 import { MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS } from "./timestamp-bounds.js";
 import { checkWholeMs } from "./window-fn.js";
@@ -94,7 +96,7 @@ const ONLY_OUTPUT = "";
 function toProto(event: Event<unknown>, coder: Coder<unknown>): EventProto {
   switch (event.kind) {
     case "watermark": {
-      const watermarkEvent = { newWatermark: toBeamMs(event.watermarkMs), tag: ONLY_OUTPUT };
+      const watermarkEvent = { newWatermark: toBeamMillis(event.watermarkMs), tag: ONLY_OUTPUT };
       return { oneofKind: "watermarkEvent", watermarkEvent };
     }
     case "processing-time": {
@@ -103,25 +105,10 @@ function toProto(event: Event<unknown>, coder: Coder<unknown>): EventProto {
     }
     case "elements": {
       const elements = event.elements.map(({ value, timestampMs }) => ({
-        encodedElement: encodeValue(coder, value),
-        timestamp: toBeamMs(timestampMs),
+        encodedElement: encodeToBytes(coder, value),
+        timestamp: toBeamMillis(timestampMs),
       }));
       return { oneofKind: "elementEvent", elementEvent: { elements, tag: ONLY_OUTPUT } };
     }
   }
-}
-
-/** Beam's ends of time lie one beyond ours, which a JavaScript number can hold. */
-const BEAM_MIN_MS = -9223372036854775n;
-const BEAM_MAX_MS = 9223372036854775n;
-
-function toBeamMs(ms: number): bigint {
-  if (ms <= MIN_TIMESTAMP_MS) return BEAM_MIN_MS;
-  return ms >= MAX_TIMESTAMP_MS ? BEAM_MAX_MS : BigInt(ms);
-}
-
-/** The reverse, for whoever plays the stream. */
-export function fromBeamMs(ms: bigint): number {
-  if (ms <= BEAM_MIN_MS) return MIN_TIMESTAMP_MS;
-  return ms >= BEAM_MAX_MS ? MAX_TIMESTAMP_MS : Number(ms);
 }

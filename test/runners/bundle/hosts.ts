@@ -1,10 +1,10 @@
 /** The two hosts that every test of the bundle processor runs over: one in memory, one that answers later, in bytes. */
 
 import type { BundleHost, SideInputHost, StateHost, StepFacts } from "../../../runners/bundle/host.js";
-import { decodeFromBase64, encodeToBase64 } from "../../../runners/bundle/sdk-modules.js";
 import type { Window } from "../../../runners/engine/element.js";
 import { type BagCell, StateStore } from "../../../runners/engine/state-store.js";
 import { GeneralObjectCoder } from "../../../transforms/primitives/beam.js";
+import { decodeFromBytes, encodeToBytes } from "../../../transforms/primitives/coders/encode.js";
 import type { SetupContext } from "../../../transforms/primitives/do-fn.js";
 import { systemClock } from "../../../transforms/primitives/system-clock.js";
 import { TestScope } from "./test-scope.js";
@@ -32,10 +32,12 @@ export interface HostKind {
 
 const same = (main: Window): Window => main;
 const coder = new GeneralObjectCoder<unknown>();
+const encode = (value: unknown): Uint8Array => encodeToBytes(coder, value);
+const decode = (bytes: Uint8Array): unknown => decodeFromBytes(coder, bytes);
 
 /** What comes out of a value that was written as bytes. */
 function carried(value: unknown): unknown {
-  return decodeFromBase64(encodeToBase64(value, coder as never), coder as never);
+  return decode(encode(value));
 }
 
 function setupContext(step: string): SetupContext {
@@ -138,11 +140,11 @@ function keysOf(elements: readonly unknown[]): unknown[] {
   return [...byText.values()];
 }
 
-type Entry = { readonly key: string; readonly values: readonly string[] };
+type Entry = { readonly key: Uint8Array; readonly values: readonly Uint8Array[] };
 
 /** A state service that knows bytes only, and a write-behind cache before it. */
 class LaterState implements StateHost {
-  readonly #bags = new Map<string, readonly string[]>();
+  readonly #bags = new Map<string, readonly Uint8Array[]>();
   readonly #maps = new Map<string, Map<string, Entry>>();
   /** Bags that were loaded in this bundle. */
   readonly #resident = new Map<string, ResidentBag>();
@@ -202,8 +204,8 @@ class LaterState implements StateHost {
 
 class ResidentBag implements BagCell {
   #values: readonly unknown[];
-  constructor(encoded: readonly string[]) {
-    this.#values = encoded.map((text) => decodeFromBase64(text, coder as never));
+  constructor(encoded: readonly Uint8Array[]) {
+    this.#values = encoded.map((text) => decode(text));
   }
   get size(): number {
     return this.#values.length;
@@ -220,8 +222,8 @@ class ResidentBag implements BagCell {
   clear(): void {
     this.#values = [];
   }
-  encoded(): string[] {
-    return this.#values.map((value) => encodeToBase64(value, coder as never));
+  encoded(): Uint8Array[] {
+    return this.#values.map((value) => encode(value));
   }
 }
 
@@ -236,10 +238,9 @@ class LaterMultimap {
 
   get(keyId: string): Promise<unknown[]> {
     const entry = this.#now().get(keyId);
-    return later(() => (entry?.values ?? []).map((text) => decodeFromBase64(text, coder as never)));
+    return later(() => (entry?.values ?? []).map((text) => decode(text)));
   }
   put(keyId: string, key: unknown, values: readonly unknown[]): void {
-    const encode = (value: unknown) => encodeToBase64(value, coder as never);
     this.#written.set(keyId, { key: encode(key), values: values.map(encode) });
   }
   remove(keyId: string): void {
@@ -251,7 +252,6 @@ class LaterMultimap {
   }
   entries(): Promise<(readonly [unknown, unknown[]])[]> {
     const now = [...this.#now().values()];
-    const decode = (text: string) => decodeFromBase64(text, coder as never);
     return later(() => now.map(({ key, values }) => [decode(key), values.map(decode)] as const));
   }
   flush(): void {

@@ -62,11 +62,17 @@ export function stageOf(steps: readonly FusedStep[], read?: readonly string[]): 
       const consumers = consumersOf(collection);
       const shared = consumers.filter(({ step }) => !hasRootOfItsOwn(step));
       const own = consumers.filter(({ step }) => hasRootOfItsOwn(step));
-      const roots: StageRoot[] = own.map((consumer) => {
-        return { id: consumer.step.path, collection, consumers: [consumer], kind: kindOf(consumer.step) };
-      });
-      if (shared.length === 0) return roots;
-      return [{ id: collection, collection, consumers: shared, kind: "elements" }, ...roots];
+      return [
+        ...(shared.length > 0
+          ? [{ id: collection, kind: "elements" as const, collection, consumers: shared }]
+          : []),
+        ...own.map((consumer) => ({
+          id: consumer.step.path,
+          kind: kindOf(consumer.step as ParDoStep),
+          collection,
+          consumers: [consumer],
+        })),
+      ];
     }),
     steps,
     consumers: new Map(made.map((id) => [id, consumersOf(id)])),
@@ -75,9 +81,9 @@ export function stageOf(steps: readonly FusedStep[], read?: readonly string[]): 
   };
 }
 
-function kindOf(step: FusedStep): StageRoot["kind"] {
-  if (step.kind === "flatten") return "elements";
-  return step.isSplittable ? "splittable" : step.isStateful ? "keyed" : "elements";
+function kindOf(step: ParDoStep): StageRoot["kind"] {
+  if (step.isSplittable) return "splittable";
+  return step.isStateful ? "keyed" : "elements";
 }
 
 function hasRootOfItsOwn(step: FusedStep): boolean {

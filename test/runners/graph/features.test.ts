@@ -80,7 +80,7 @@ describe("featuresOf", () => {
       const side = { rates: beam.iterableSideInput(step("Rates", input)) };
       step("A", input).map(withName("Enrich", (x: unknown) => x) as never, side as never);
     });
-    expect(usesOf(proto)).to.include("map(Enrich): side inputs (side.rates)");
+    expect(usesOf(proto)).to.include("map(Enrich): iterable side input (side.rates)");
   });
 
   it("featuresOf() names windowInto once, where it is applied", () => {
@@ -88,10 +88,7 @@ describe("featuresOf", () => {
       const windowed = step("A", input).apply(withName("Window", beam.windowInto(beam.fixedWindows(60))));
       step("B", windowed);
     });
-    expect(usesOf(proto)).to.deep.equal([
-      "Window: SDK window assignment ()",
-      "Window: windows other than global (beam:window_fn:fixed_windows:v1)",
-    ]);
+    expect(usesOf(proto)).to.deep.equal(["Window: SDK window assignment ()", "Window: fixed windows ()"]);
   });
 
   it("featuresOf() names merging windows", () => {
@@ -116,21 +113,24 @@ describe("featuresOf", () => {
     const proto = protoOf((input) =>
       P(input).apply(withName("Read", splittableParDo("read@1", null, options))),
     );
-    expect(usesOf(proto)).to.deep.equal(["Read: splittable DoFn ()", "Read: bundle finalization ()"]);
+    expect(usesOf(proto)).to.deep.equal(["Read: bounded splittable DoFn ()", "Read: bundle finalization ()"]);
   });
 
   it("featuresOf() names state, timers and what else a payload asks", () => {
     const proto = protoOf((input) => step("A", input));
     withPayload(proto, "A", {
       stateSpecs: { seen: { spec: { oneofKind: undefined } }, count: { spec: { oneofKind: undefined } } },
-      timerFamilySpecs: { flush: { timeDomain: 1, timerFamilyCoderId: "" } },
-      onWindowExpirationTimerFamilySpec: "flush",
+      timerFamilySpecs: {
+        flush: { timeDomain: 1, timerFamilyCoderId: "" },
+        end: { timeDomain: 1, timerFamilyCoderId: "" },
+      },
+      onWindowExpirationTimerFamilySpec: "end",
       requiresTimeSortedInput: true,
       requiresStableInput: true,
     });
     expect(usesOf(proto)).to.deep.equal([
-      "A: state (seen, count)",
-      "A: timers (flush)",
+      "A: unknown state (seen, count)",
+      "A: event-time timers (flush)",
       "A: on window expiration ()",
       "A: time-sorted input ()",
       "A: stable input ()",
@@ -146,7 +146,7 @@ describe("featuresOf", () => {
       allowedLateness: 5000n,
     });
     expect(usesOf(proto)).to.deep.equal([
-      "A: triggers (elementCount)",
+      "A: count trigger (elementCount)",
       "A: accumulating panes ()",
       "A: timestamp combiner (EARLIEST_IN_PANE)",
       "A: allowed lateness (5000 ms)",
@@ -189,7 +189,7 @@ describe("checkFeatures", () => {
     const proto = protoOf((input) =>
       P(input).apply(withName("Read", splittableParDo("read@1", null, { bounded: true }))),
     );
-    expect(() => checkFeatures(proto, supporting("splittable DoFn"))).to.not.throw();
+    expect(() => checkFeatures(proto, supporting("bounded splittable DoFn"))).to.not.throw();
   });
 
   it("checkFeatures() lists everything that the runner lacks, by step and feature", () => {
@@ -201,13 +201,13 @@ describe("checkFeatures", () => {
     expect(error).to.be.instanceOf(UnsupportedFeatureError);
     expect(error.code).to.equal("unsupported_feature");
     expect(error.features.map(({ step, feature }) => [step, feature])).to.deep.equal([
-      ["Window", "windows other than global"],
+      ["Window", "fixed windows"],
       ["map(Double)", "SDK-serialised DoFn"],
     ]);
     expect(error.message).to.equal(
       [
         "the direct runner cannot run this pipeline, it lacks:",
-        "  Window: windows other than global (beam:window_fn:fixed_windows:v1)",
+        "  Window: fixed windows",
         "  map(Double): SDK-serialised DoFn",
       ].join("\n"),
     );

@@ -174,6 +174,44 @@ paneTables(
     at 00:06 element e@00:03
     expect   pane [00:01,00:19) e late 2/1
 
+  early and late: counts on what a session had early when it joins one that fired on time
+    windows  sessions(00:10)
+    lateness 01:00
+    trigger  after-end-of-window(early(count(3)))
+    at 00:01 element a@00:01
+    at 00:02 watermark 00:11
+    expect   pane [00:01,00:11) a on-time 0/0 first last
+    at 00:03 element b@00:13
+    at 00:04 element c@00:05
+    expect   hold 00:22.999
+    at 00:05 element d@00:12
+    expect   pane [00:05,00:23) b,c,d early 0/-1 first
+
+  early and late: both together when the one on time is still open
+    windows  sessions(00:10)
+    lateness 01:00
+    trigger  after-end-of-window(early(count(3)), late(count(1)))
+    at 00:01 element a@00:01
+    at 00:02 watermark 00:11
+    expect   pane [00:01,00:11) a on-time 0/0 first
+    at 00:03 element b@00:13
+    at 00:04 element c@00:05
+    at 00:05 element d@00:12
+    expect   pane [00:01,00:23) b,c,d early 0/-1 first
+
+  holds on at the end of a joined session whose elements were on time, though it is over
+    windows  sessions(00:10)
+    lateness 01:00
+    trigger  repeat(count(3))
+    at 00:01 element a@00:01
+    at 00:02 watermark 00:20
+    expect   hold 00:10.999
+    at 00:03 element b@00:05
+    expect   hold 00:14.999
+    at 00:04 element c@00:02
+    expect   pane [00:01,00:15) a,b,c on-time 0/0 first @00:14.999
+    expect   hold none
+
   early and late: a late element that leaves the session over is late
     windows  sessions(00:10)
     lateness 01:00
