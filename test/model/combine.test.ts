@@ -1,7 +1,7 @@
 /** Scenarios of Combine: what is combined, in which windows, and what a CombineFn is asked for. */
 import { expect } from "chai";
 import { withName } from "../../transforms/primitives/beam.js";
-import { combinePerKey, registerCombineFn } from "../../transforms/primitives/combine.js";
+import { combinePerKey, registerCombineFn } from "../../transforms/primitives/combine-per-key.js";
 import { create } from "../../transforms/primitives/create.js";
 import { testStream } from "../../transforms/primitives/test-stream.js";
 import { afterCount, afterWatermark, repeatedly } from "../../transforms/primitives/triggers.js";

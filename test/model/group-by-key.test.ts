@@ -1,6 +1,6 @@
 /** Scenarios of GroupByKey: what is one key, what is one group, when and where a group is emitted. */
 import { withName } from "../../transforms/primitives/beam.js";
-import { combinePerKey } from "../../transforms/primitives/combine.js";
+import { combinePerKey } from "../../transforms/primitives/combine-per-key.js";
 import { create } from "../../transforms/primitives/create.js";
 import { groupByKey } from "../../transforms/primitives/group-by-key.js";
 import { testStream } from "../../transforms/primitives/test-stream.js";

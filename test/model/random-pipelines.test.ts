@@ -60,10 +60,11 @@ function expectNoOthers(run: ModelRun, plan: RandomPlan, expected: readonly Naiv
 /** Panes of a key and window number themselves; the on-time one comes at most once, behind all early ones. */
 function expectPanesInOrder(run: ModelRun, plan: RandomPlan): void {
   if (plan.grouping.windows.kind === "sessions") return;
-  const byGroup = Map.groupBy(
-    run.collected("groups"),
-    ({ value, window }) => `${(value as { key: string }).key} ${window.id}`,
-  );
+  const byGroup = new Map<string, Collected[]>();
+  for (const collected of run.collected("groups")) {
+    const group = `${(collected.value as { key: string }).key} ${collected.window.id}`;
+    byGroup.set(group, [...(byGroup.get(group) ?? []), collected]);
+  }
   for (const [group, panes] of byGroup) {
     expect(
       panes.map(({ pane }) => pane.index),

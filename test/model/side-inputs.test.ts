@@ -1,6 +1,6 @@
 /** Scenarios of side inputs: what a DoFn reads beside its element, of which window, and when it is there. */
 import { type PCollection, type Root, withName } from "../../transforms/primitives/beam.js";
-import { combinePerKey } from "../../transforms/primitives/combine.js";
+import { combinePerKey } from "../../transforms/primitives/combine-per-key.js";
 import { create } from "../../transforms/primitives/create.js";
 import type { DoFn, ProcessContext } from "../../transforms/primitives/do-fn.js";
 import type { StepOf } from "../../transforms/primitives/par-do.js";

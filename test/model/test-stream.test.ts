@@ -1,7 +1,7 @@
 /** Scenarios of TestStream: a script of elements, watermarks and processing time, played one event after the other. */
 import { expect } from "chai";
 import { withName } from "../../transforms/primitives/beam.js";
-import { combinePerKey } from "../../transforms/primitives/combine.js";
+import { combinePerKey } from "../../transforms/primitives/combine-per-key.js";
 import type { DoFn, ElementContext, ProcessContext } from "../../transforms/primitives/do-fn.js";
 import { valueState } from "../../transforms/primitives/state-spec.js";
 import { testStream } from "../../transforms/primitives/test-stream.js";

@@ -1,6 +1,6 @@
 /** Scenarios of windows: which window an event time falls into, and what becomes one window. */
 import { type PCollection, withName } from "../../transforms/primitives/beam.js";
-import { combinePerKey } from "../../transforms/primitives/combine.js";
+import { combinePerKey } from "../../transforms/primitives/combine-per-key.js";
 import { create } from "../../transforms/primitives/create.js";
 import type { KV } from "../../transforms/primitives/window.js";
 import {

@@ -1,6 +1,6 @@
 /** A random plan as a pipeline. */
 import { type PCollection, type Root, withName } from "../../../transforms/primitives/beam.js";
-import { combinePerKey } from "../../../transforms/primitives/combine.js";
+import { combinePerKey } from "../../../transforms/primitives/combine-per-key.js";
 import type { DoFn, ElementContext, ProcessContext } from "../../../transforms/primitives/do-fn.js";
 import { registerDoFn } from "../../../transforms/primitives/fn-registry.js";
 import { groupByKey } from "../../../transforms/primitives/group-by-key.js";

@@ -1,5 +1,5 @@
 /** CombineFns of the scenarios. */
-import { registerCombineFn } from "../../../transforms/primitives/combine.js";
+import { registerCombineFn } from "../../../transforms/primitives/combine-per-key.js";
 
 /** The sum of numbers; 0 of none. */
 export const SUM = registerCombineFn("test/model/sum@1", () => ({
