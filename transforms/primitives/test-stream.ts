@@ -22,7 +22,7 @@ export interface TestStream<T> extends StepOf<Root, PCollection<T>> {
    * time; any other value is at the watermark that the stream has there.
    */
   addElements(...elements: readonly (T | TimestampedValue<T>)[]): TestStream<T>;
-  /** @throws when the watermark would go back. */
+  /** @throws when the watermark would go back, or to the end of time. */
   advanceWatermarkTo(watermarkMs: number): TestStream<T>;
   /** Nothing comes any more. A stream that ends without it never ends by itself. */
   advanceWatermarkToInfinity(): TestStream<T>;
@@ -65,7 +65,10 @@ function streamOf<T>(
   return Object.assign(mustBeNamed("a test stream", expand), {
     addElements: (...elements: readonly (T | TimestampedValue<T>)[]) =>
       then({ kind: "elements", elements: elements.map((element) => timestamped(element, watermarkMs)) }),
-    advanceWatermarkTo: advanceTo,
+    advanceWatermarkTo: (nextMs: number) => {
+      if (nextMs < MAX_TIMESTAMP_MS) return advanceTo(nextMs);
+      throw new Error(`advanceWatermarkTo(${nextMs}) is the end of time: say advanceWatermarkToInfinity()`);
+    },
     advanceWatermarkToInfinity: () => advanceTo(MAX_TIMESTAMP_MS),
     advanceProcessingTime: (advanceMs: number) => {
       checkWholeMs("byMs of advanceProcessingTime", advanceMs, 1);
@@ -81,6 +84,9 @@ function timestamped<T>(element: T | TimestampedValue<T>, defaultMs: number): Ti
       const { timestampMs } = element as TimestampedValue<T>;
       if (!Number.isInteger(timestampMs)) {
         throw new Error(`timestampMs of a test stream's element must be a whole number, got ${timestampMs}`);
+      }
+      if (timestampMs >= MAX_TIMESTAMP_MS) {
+        throw new Error(`a test stream's element must be before the end of time, got ${timestampMs}`);
       }
       return element as TimestampedValue<T>;
     }
