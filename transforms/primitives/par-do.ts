@@ -1,4 +1,5 @@
 /** ParDo with a DoFn found by name: a step of the graph that any process can build again. */
+import { inspect } from "node:util";
 import {
   type Coder,
   GeneralObjectCoder,
@@ -180,6 +181,9 @@ export function withKeyCoders(
 
 const HAND_ON_DO_FN = registerDoFn("millrace/hand-on@1", (_config: null) => ({
   process(element: unknown, context: ProcessContext) {
+    if (typeof element !== "object" || element === null || !("key" in element)) {
+      throw new Error(`what is grouped by key must be { key, value }, got ${inspect(element)}`);
+    }
     context.output(element);
   },
 }));
