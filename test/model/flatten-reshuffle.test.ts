@@ -1,8 +1,7 @@
 /** Scenarios of Flatten and Reshuffle: the same elements, with all that belongs to them. */
 import { expect } from "chai";
-import { P, withName } from "../../transforms/primitives/beam.js";
+import { withName } from "../../transforms/primitives/beam.js";
 import { create } from "../../transforms/primitives/create.js";
-import { flattenAll } from "../../transforms/primitives/flatten-all.js";
 import { reshuffle } from "../../transforms/primitives/reshuffle.js";
 import { testStream } from "../../transforms/primitives/test-stream.js";
 import { afterCount, repeatedly } from "../../transforms/primitives/triggers.js";
@@ -151,11 +150,14 @@ scenariosOf(FLATTEN, () => {
     },
   );
 
-  scenario(FLATTEN, "of nothing is refused when the graph is built", ["Flatten"], async () => {
+  scenario(FLATTEN, "of different windows is refused by name", ["Flatten", "fixed windows"], async () => {
     await runToFailure((root) => {
-      root.apply(withName("Unused", create([1])));
-      return P([]).apply(withName("Nothing", flattenAll<number>()));
-    }, /no input/);
+      const left = root
+        .apply(timed("Left", [[1, "a"]]))
+        .apply(withName("Windows", windowInto(fixedWindows(10))));
+      const right = root.apply(timed("Right", [[1, "b"]]));
+      both("Both", [left, right]).apply(collect("all"));
+    }, /"Both".*fixed_windows.*global_windows/);
   });
 });
 

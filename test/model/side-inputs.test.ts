@@ -176,7 +176,7 @@ scenariosOf(CATEGORY, () => {
         .apply(parDo("With", () => new WithAllFn<number[]>(), { sideInputs: { side } }))
         .apply(collect("out"));
     });
-    expectOutputs(run, "out", [["a", [[1, 2], [3], []].toSorted()]]);
+    expectOutputs(run, "out", [["a", sorted([[1, 2], [3], []])]]);
   });
 
   scenario(CATEGORY, "a singleton is its one element", ["singleton side input"], async () => {

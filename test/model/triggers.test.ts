@@ -154,7 +154,7 @@ scenariosOf(CATEGORY, () => {
       .addElements(at(11, "kept"))
       .advanceWatermarkToInfinity(),
     options: { allowedLatenessMs: 5 },
-    panes: ["0/10 ON_TIME 0/0 [a] first last", "10/20 ON_TIME 0/0 [kept] first last"],
+    panes: ["0/10 ON_TIME 0/0 [a] first", "10/20 ON_TIME 0/0 [kept] first"],
   });
 
   fires(
@@ -241,7 +241,12 @@ scenariosOf(CATEGORY, () => {
       closingBehavior: "emit-always",
       onTimeBehavior: "fire-always",
     },
-    panes: ["0/10 ON_TIME 0/0 [a] first", "0/10 LATE 1/1 [] last", "20/30 ON_TIME 0/0 [b] first last"],
+    panes: [
+      "0/10 ON_TIME 0/0 [a] first",
+      "0/10 LATE 1/1 [] last",
+      "20/30 ON_TIME 0/0 [b] first",
+      "20/30 LATE 1/1 [] last",
+    ],
   });
 
   fires(
@@ -406,7 +411,7 @@ scenariosOf(CATEGORY, () => {
         allowedLatenessMs: 100,
         closingBehavior: "emit-if-non-empty",
       },
-      panes: ["0/10 ON_TIME 0/0 [a] first", "16/26 ON_TIME 0/0 [c] first", "0/26 LATE 1/1 [a b c]"],
+      panes: ["0/10 ON_TIME 0/0 [a] first", "16/26 ON_TIME 0/0 [c] first", "0/26 LATE 0/0 [a b c] first"],
     },
   );
 
