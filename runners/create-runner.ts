@@ -1,5 +1,5 @@
 /** From a runner's name to a runner. */
-import { type Runner as BeamRunner, beam } from "../transforms/primitives/beam.js";
+import { type Runner as BeamRunner, createSdkRunner } from "../transforms/primitives/beam.js";
 import { type DirectRunnerOptions, directRunner } from "./direct/beam-runner.js";
 
 /** Options of the runner, and its name if it is not the direct one. */
@@ -15,5 +15,5 @@ export interface CreateRunnerOptions extends DirectRunnerOptions {
 export function createRunner(options: CreateRunnerOptions = {}): BeamRunner {
   const { runner = "default" } = options;
   if (runner === "default" || runner === "direct") return directRunner(options);
-  return beam.createRunner(options);
+  return createSdkRunner(options);
 }

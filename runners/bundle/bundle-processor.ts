@@ -30,6 +30,8 @@ export class BundleProcessor {
   readonly #flow = new BundleFlow();
   /** Producers first. */
   readonly #runners: StepRunner[] = [];
+  /** Those with side inputs. */
+  readonly #readers: StepRunner[] = [];
   readonly #steps = new Map<FusedStep, BuiltStep>();
   readonly #roots = new Map<string, Root>();
   /** Those whose `setup` was called. */
@@ -43,7 +45,9 @@ export class BundleProcessor {
     for (const [place, step] of [...stage.steps.entries()].reverse()) {
       const built = this.#build(step, place);
       this.#steps.set(step, built);
-      if (built.runner !== undefined) this.#runners.unshift(built.runner);
+      if (built.runner === undefined) continue;
+      this.#runners.unshift(built.runner);
+      if (step.kind === "parDo" && step.sideInputs.size > 0) this.#readers.push(built.runner);
     }
     for (const root of stage.roots) this.#addRoot(root);
   }
@@ -88,6 +92,7 @@ export class BundleProcessor {
     if (root === undefined) {
       throw new Error(`stage "${this.stage.id}" has no root "${input.root}" (it has ${this.#rootNames()})`);
     }
+    for (const step of this.#readers) step.refresh();
     switch (input.kind) {
       case "elements":
         return this.#processElements(root.receive, input.elements, 0);

@@ -1,4 +1,4 @@
-/** Side inputs of a step as its DoFn reads them: loaded by window before the element, the same views for the whole bundle. */
+/** Side inputs of a step as its DoFn reads them: loaded by window before the element, the same for all elements of one call. */
 import { inspect } from "node:util";
 import type {
   MapView,
@@ -25,7 +25,7 @@ interface WindowViews {
 const generalKeyId = keyIds();
 
 export class SideInputReader {
-  /** By id of the main window; side inputs do not change within a bundle. */
+  /** By id of the main window. */
   readonly #windows = new Map<string, WindowViews>();
   #last: { readonly window: Window; readonly seen: WindowViews } | undefined;
 
@@ -35,10 +35,10 @@ export class SideInputReader {
     private readonly host: SideInputHost,
   ) {}
 
-  /** Forgets what the last bundle has read. */
-  startBundle(): void {
-    this.#windows.clear();
+  /** Forgets what was read, but for what is still on its way: a triggered side input may have changed. */
+  refresh(): void {
     this.#last = undefined;
+    for (const [id, { loading }] of this.#windows) if (loading === undefined) this.#windows.delete(id);
   }
 
   /** Loads all side inputs for a main window; a promise only while something is not there yet. */
@@ -83,6 +83,7 @@ export class SideInputReader {
       seen.loading = Promise.all(pending).then(() => {
         seen.loading = undefined;
       });
+      seen.loading.catch(() => undefined); // whoever waits for it is told
     }
     return seen;
   }

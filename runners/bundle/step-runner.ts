@@ -105,9 +105,13 @@ export abstract class StepRunner<Fn extends DoFnLife = DoFnLife> implements Cont
 
   startBundle(): void | Promise<void> {
     this.#metrics = undefined;
-    this.sideInputs?.startBundle();
     if (this.doFn.startBundle === undefined) return undefined;
     return this.#guard("startBundle", async () => this.doFn.startBundle?.(new StepBundleContext(this)));
+  }
+
+  /** New elements come: side inputs may have changed since the last ones. */
+  refresh(): void {
+    this.sideInputs?.refresh();
   }
 
   /** Waits for what is running and lets the DoFn finish. @throws StepFailedError the bundle's first failure. */

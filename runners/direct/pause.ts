@@ -9,47 +9,42 @@ const CANCEL_WAIT_MS = 2_000;
 
 export class Pause {
   readonly #clock: Clock;
-  readonly #failure: Promise<never>;
-  readonly #abandoned: Promise<never>;
-  #reject: (error: unknown) => void = () => undefined;
   #failed: { readonly error: unknown } | undefined;
+  /** Whoever waits for something else than a failure; a set, as a promise would remember all that ever raced it. */
+  readonly #waiting = new Set<(error: unknown) => void>();
   #sleeping: AbortController | undefined;
   #turnStartMs: number;
 
   constructor(clock: Clock) {
     this.#clock = clock;
     this.#turnStartMs = clock.monotonicMs();
-    this.#failure = new Promise((_, reject) => {
-      this.#reject = reject;
-    });
-    this.#abandoned = this.#failure.catch(async (error: unknown) => {
-      await clock.sleep(CANCEL_WAIT_MS);
-      throw error;
-    });
-    // Awaited wherever the loop waits.
-    this.#failure.catch(() => undefined);
-    this.#abandoned.catch(() => undefined);
   }
 
   /** Whoever waits, waits no longer: for the first of several errors. */
   fail(error: unknown): void {
-    this.#failed ??= { error };
-    this.#reject(error);
+    if (this.#failed !== undefined) return;
+    this.#failed = { error };
+    for (const reject of this.#waiting) reject(error);
+    this.end();
   }
 
   /** The promise, or the failure if that is earlier. */
   orFail<T>(promise: Promise<T>): Promise<T> {
-    return Promise.race([promise, this.#failure]);
+    return this.#race(promise, (error, reject) => reject(error));
   }
 
   /** The promise, which gets some time to end after a failure. */
   orCancel<T>(promise: Promise<T>): Promise<T> {
-    return Promise.race([promise, this.#abandoned]);
+    const ended = new AbortController();
+    const running = promise.finally(() => ended.abort());
+    return this.#race(running, (error, reject) => {
+      void this.#clock.sleep(CANCEL_WAIT_MS, ended.signal).then(() => reject(error));
+    });
   }
 
-  /** Resolves after `ms`, or when `end` is called. */
+  /** Resolves after `ms`, or when `end` is called, or something fails. */
   async wait(ms: number): Promise<void> {
-    if (ms <= 0) return;
+    if (ms <= 0 || this.#failed !== undefined) return;
     const sleeping = new AbortController();
     this.#sleeping = sleeping;
     await this.#clock.sleep(ms, sleeping.signal);
@@ -67,5 +62,27 @@ export class Pause {
       this.#turnStartMs = this.#clock.monotonicMs();
     }
     if (this.#failed !== undefined) throw this.#failed.error;
+  }
+
+  #race<T>(
+    promise: Promise<T>,
+    onFailure: (error: unknown, reject: (error: unknown) => void) => void,
+  ): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const failed = (error: unknown) => onFailure(error, reject);
+      if (this.#failed !== undefined) failed(this.#failed.error);
+      else this.#waiting.add(failed);
+      const done = () => this.#waiting.delete(failed);
+      promise.then(
+        (value) => {
+          done();
+          resolve(value);
+        },
+        (error) => {
+          done();
+          reject(error);
+        },
+      );
+    });
   }
 }

@@ -34,6 +34,8 @@ export interface StageRoot {
   readonly input: string;
   readonly kind: "elements" | "keyed" | "splittable";
   readonly sideInputs: readonly SideInput[];
+  /** Of the input: side inputs are kept for elements that come so late. As that of a stateful step, or 0, unless given. */
+  readonly allowedLatenessMs?: number;
   /** Of a stateful step. */
   readonly keyed?: KeyedRoot;
 }
@@ -60,7 +62,7 @@ export interface SideInput {
   readonly isTriggered: boolean;
   /** A later pane stands for the earlier ones of its window and key. As `isTriggered` unless given. */
   readonly isAccumulating?: boolean;
-  /** Of the main input: contents are kept for elements that come so late. */
+  /** Of the PCollection. */
   readonly allowedLatenessMs: number;
 }
 

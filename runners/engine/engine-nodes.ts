@@ -142,7 +142,8 @@ export class EngineNodes {
   ): SideInputReader {
     const collection = this.#read(root.id, spec.collection);
     const contents = this.#contents.get(spec.collection)!;
-    const reader = new SideInputReader(spec, contents, collection, stageWatermark);
+    const latenessMs = root.allowedLatenessMs ?? root.keyed?.allowedLatenessMs ?? 0;
+    const reader = new SideInputReader(spec, contents, collection, stageWatermark, latenessMs);
     this.#readers.get(spec.collection)!.push(reader);
     this.#readersByName.set(nameOf(spec.step, spec.name), reader);
     return reader;

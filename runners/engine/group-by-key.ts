@@ -34,9 +34,10 @@ interface Deferred {
 }
 
 /**
- * After Beam's `ReduceFnRunner` (Java). A trigger is asked after each element, so what fires does not depend on how
- * elements are cut into bundles. With the default trigger an element costs no more than finding its window and key:
- * the window's own timer fires all keys.
+ * After Beam's `ReduceFnRunner` (Java). A trigger is asked after each element, so which values a pane holds does not
+ * depend on how elements are cut into bundles. Event time and timing of elements behind the input watermark may: they
+ * count as late once the output watermark has passed them, and others can see that between bundles. With the default
+ * trigger an element costs no more than finding its window and key: the window's own timer fires all keys.
  *
  * State: the windows with their `KeyWindow`s, the times, the counts. Groups, active windows, timers and holds follow.
  */

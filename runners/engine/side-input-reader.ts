@@ -12,12 +12,16 @@ export class SideInputReader {
   #lastMain: string | undefined;
   #lastSide: Window | undefined;
 
-  /** @param readerWatermark of the reading stage's output: held by everything that may still read */
+  /**
+   * @param readerWatermark of the reading stage's output: held by everything that may still read
+   * @param readerLatenessMs how late elements may come that read
+   */
   constructor(
     readonly spec: SideInput,
     readonly contents: SideContents,
     readonly collection: Collection,
     readonly readerWatermark: Watermark,
+    readonly readerLatenessMs: number,
   ) {}
 
   /** Whether an element of this main window may run. Once true, it stays so. */
@@ -41,7 +45,8 @@ export class SideInputReader {
     const watermarkMs = this.readerWatermark.ms;
     if (watermarkMs === MAX_WATERMARK_MS) return true;
     if (this.#lagMs === undefined) return false;
-    return watermarkMs > expiryMs(side, this.#lagMs + this.spec.allowedLatenessMs);
+    const latenessMs = Math.max(this.readerLatenessMs, this.spec.allowedLatenessMs);
+    return watermarkMs > expiryMs(side, this.#lagMs + latenessMs);
   }
 
   #sideWindow(main: Window): Window {

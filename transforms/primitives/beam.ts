@@ -13,8 +13,8 @@ export { Pipeline } from "apache-beam/internal/pipeline";
 export { JobState_Enum } from "apache-beam/proto/beam_job_api";
 export * as runnerApi from "apache-beam/proto/beam_runner_api";
 export { MonitoringInfo } from "apache-beam/proto/metrics";
-export { PipelineResult, Runner } from "apache-beam/runners/runner";
 export * as standardWindowFns from "apache-beam/proto/standard_window_fns";
+export { createRunner as createSdkRunner, PipelineResult, Runner } from "apache-beam/runners/runner";
 export { impulse } from "apache-beam/transforms/internal";
 export { GeneralObjectCoder } from "./coders/general-object-coder.js";
 

@@ -196,7 +196,7 @@ for (const kind of HOSTS) {
 }
 
 describe("side inputs of a BundleProcessor, a host that has them at once", () => {
-  it("creates no promise for an element, and asks for each window once a bundle", async () => {
+  it("creates no promise for an element, and asks for each window once a call", async () => {
     const host = inProcess.create({ sideInputs: { "S/side": { "": [1] } } });
     const asked: string[] = [];
     const load = (_step: string, name: string, of: { id: string }) => void asked.push(`${name}@${of.id}`);
@@ -209,5 +209,20 @@ describe("side inputs of a BundleProcessor, a host that has them at once", () =>
       await processor.finishBundle();
       expect(asked).to.have.lengthOf(bundle);
     }
+  });
+
+  it("shows what has come since the last call of the same bundle", async () => {
+    const contents: number[] = [1];
+    const host = inProcess.create();
+    const sideInputs = { ...host.sideInputs!, elements: () => [...contents] };
+    const doFn = new Reading(iterableSideInput<number>(), (context, spec) => [...context.sideInput(spec)]);
+    const processor = await processorOf({ ...host, sideInputs }, parDo("S", doFn));
+    const scope = host.newScope();
+    await processor.startBundle(scope);
+    processor.process(inputs("a"));
+    contents.push(2);
+    processor.process(inputs("b"));
+    await processor.finishBundle();
+    expect(scope.values("S")).to.deep.equal([[1], [1, 2]]);
   });
 });

@@ -17,8 +17,38 @@ import {
   runnerApi,
   withName,
 } from "../../../transforms/primitives/beam.js";
+import { registerDoFn } from "../../../transforms/primitives/fn-registry.js";
+import { groupByKey } from "../../../transforms/primitives/group-by-key.js";
 import { registeredParDo } from "../../../transforms/primitives/par-do.js";
+import { reshuffle } from "../../../transforms/primitives/reshuffle.js";
+import {
+  iterableSideInput,
+  mapSideInput,
+  multimapSideInput,
+  singletonSideInput,
+} from "../../../transforms/primitives/side-input-spec.js";
 import { splittableParDo } from "../../../transforms/primitives/splittable-par-do.js";
+import { bagState, mapState, setState, valueState } from "../../../transforms/primitives/state-spec.js";
+import { testStream } from "../../../transforms/primitives/test-stream.js";
+import { eventTimeTimer, processingTimeTimer } from "../../../transforms/primitives/timer-spec.js";
+import {
+  afterCount,
+  afterFirst,
+  afterProcessingTime,
+  afterWatermark,
+  never,
+  orFinally,
+  repeatedly,
+} from "../../../transforms/primitives/triggers.js";
+import { jsonPayload } from "../../../transforms/primitives/window-fn.js";
+import {
+  calendarDays,
+  fixedWindows,
+  globalWindows,
+  sessions,
+  slidingWindows,
+} from "../../../transforms/primitives/window-fns.js";
+import { type WindowingOptions, windowInto } from "../../../transforms/primitives/window-into.js";
 
 type Pc = PCollection<unknown>;
 
@@ -177,6 +207,98 @@ describe("featuresOf", () => {
     ]);
   });
 });
+
+describe("featuresOf windows, triggers, state and side inputs", () => {
+  const everything = registerDoFn("test/features/everything@1", () => ({
+    ...{ last: valueState(), all: bagState(), distinct: setState(), byName: mapState() },
+    ...{ atTime: eventTimeTimer(), soon: processingTimeTimer() },
+    ...{ rates: iterableSideInput(), limit: singletonSideInput() },
+    ...{ names: mapSideInput(), groups: multimapSideInput() },
+    process() {},
+    onWindowExpiration() {},
+  }));
+  const windowed = (windowFn: Parameters<typeof windowInto>[0], options?: WindowingOptions) =>
+    usesOf(
+      protoOf((input) => {
+        const window = P(input).apply(withName("Window", windowInto<unknown>(windowFn, options)));
+        P(window).apply(withName("Group", groupByKey() as never));
+      }),
+    ).filter((use) => use.startsWith("Window") || use.includes("trigger"));
+
+  it("featuresOf() names kinds of state, timers and side inputs by their fields", () => {
+    const proto = protoOf((input) => {
+      const trigger = repeatedly(afterCount(1));
+      const options = { trigger, accumulation: "discarding" } as const;
+      const side = P(input).apply(withName("Side", windowInto<unknown>(sessions(5), options)));
+      const sideInputs = { rates: side, limit: input, names: input, groups: input };
+      P(input).apply(withName("Step", registeredParDo<unknown, unknown>(everything, null, { sideInputs })));
+    });
+    expect(usesOf(proto).filter((use) => use.startsWith("Step/ParDo"))).to.deep.equal([
+      "Step/ParDo: value state (last)",
+      "Step/ParDo: bag state (all)",
+      "Step/ParDo: set state (distinct)",
+      "Step/ParDo: map state (byName)",
+      "Step/ParDo: event-time timers (atTime)",
+      "Step/ParDo: processing-time timers (soon)",
+      "Step/ParDo: on window expiration ()",
+      "Step/ParDo: iterable side input (rates)",
+      "Step/ParDo: singleton side input (limit)",
+      "Step/ParDo: map side input (names)",
+      "Step/ParDo: multimap side input (groups)",
+      "Step/ParDo: triggered side input (rates)",
+      "Step/ParDo: side input of merging windows (rates)",
+    ]);
+  });
+
+  it("featuresOf() names kinds of windows where they are assigned, not where they are grouped", () => {
+    expect(windowed(globalWindows())).to.deep.equal([]);
+    expect(windowed(slidingWindows({ sizeMs: 2, periodMs: 1 }))).to.deep.equal([
+      "Window: sliding windows ()",
+    ]);
+    expect(windowed(calendarDays())).to.deep.equal(["Window: calendar windows ()"]);
+    expect(windowed(sessions(5))).to.deep.equal(["Window: session windows ()", "Window: merging windows ()"]);
+  });
+
+  it("featuresOf() names custom windows, and a window function that is not registered here", () => {
+    const windowFn = { ...fixedWindows(5), toProto: () => registeredProto("test/features/none@1") };
+    expect(windowed(windowFn)).to.deep.equal([
+      "Window: custom windows (test/features/none@1)",
+      "Window: unregistered window function (test/features/none@1)",
+    ]);
+  });
+
+  it("featuresOf() names every kind of trigger in a trigger", () => {
+    const trigger = orFinally(
+      repeatedly(afterFirst(afterCount(3), afterProcessingTime({ delayMs: 5 }))),
+      afterWatermark({ late: never() }),
+    );
+    expect(windowed(globalWindows(), { trigger, accumulation: "accumulating" })).to.deep.equal([
+      "Window: watermark trigger (afterEndOfWindow)",
+      "Window: count trigger (elementCount)",
+      "Window: processing-time trigger (afterProcessingTime)",
+      "Window: composite triggers (repeat, afterAny, orFinally)",
+      "Window: never trigger (never)",
+      "Window: accumulating panes ()",
+    ]);
+  });
+
+  it("featuresOf() names Reshuffle, TestStream and an unbounded splittable DoFn", () => {
+    const proto = protoOf((input) => {
+      P(input).apply(withName("Read", splittableParDo<unknown, unknown>("read@1", null, { bounded: false })));
+      P(input).apply(withName("Shuffle", reshuffle<unknown>()));
+      new Root(input.pipeline).apply(withName("Events", testStream<string>()));
+    });
+    expect(usesOf(proto)).to.deep.equal([
+      "Read: unbounded splittable DoFn ()",
+      "Shuffle: Reshuffle ()",
+      "Events: TestStream ()",
+    ]);
+  });
+});
+
+function registeredProto(fn: string): runnerApi.FunctionSpec {
+  return { urn: "millrace:window_fn:registered:v1", payload: jsonPayload({ fn, config: null }) };
+}
 
 describe("checkFeatures", () => {
   const supporting = (...features: Feature[]) => ({

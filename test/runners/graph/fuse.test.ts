@@ -13,21 +13,32 @@ import {
   runnerApi,
   withName,
 } from "../../../transforms/primitives/beam.js";
-import { flattenAll } from "../../../transforms/primitives/flatten-all.js";
 import {
   createOutput,
   parDoSpec,
   registeredParDo,
   type StepOf,
 } from "../../../transforms/primitives/par-do.js";
+import { reshuffle } from "../../../transforms/primitives/reshuffle.js";
 import { splittableParDo } from "../../../transforms/primitives/splittable-par-do.js";
+import { testStream } from "../../../transforms/primitives/test-stream.js";
 
 type Pc = PCollection<unknown>;
 type Choice = { readonly kind: string; readonly picks: readonly number[] };
 
 const choices = fc.array(
   fc.record({
-    kind: fc.constantFrom("impulse", "parDo", "parDo", "splittable", "flatten", "groupByKey", "sideInput"),
+    kind: fc.constantFrom(
+      "impulse",
+      "parDo",
+      "parDo",
+      "splittable",
+      "flatten",
+      "groupByKey",
+      "reshuffle",
+      "testStream",
+      "sideInput",
+    ),
     picks: fc.array(fc.nat(15), { minLength: 1, maxLength: 3 }),
   }),
   { maxLength: 14 },
@@ -54,9 +65,13 @@ function apply(kind: string, name: string, root: Root, inputs: readonly Pc[]): P
     case "splittable":
       return P(first!).apply(named(splittableParDo<unknown, unknown>("read@1", null, { bounded: true })));
     case "flatten":
-      return P([...inputs]).apply(named(flattenAll<unknown>()));
+      return P([...inputs]).apply(named(flatten));
     case "groupByKey":
       return P(first!).apply(named(groupByKey));
+    case "reshuffle":
+      return P(first!).apply(named(reshuffle<unknown>()));
+    case "testStream":
+      return root.apply(named(testStream<unknown>()));
     case "sideInput":
       return P(first!).apply(named(withSideInput(second ?? first!)));
     default:
@@ -64,10 +79,15 @@ function apply(kind: string, name: string, root: Root, inputs: readonly Pc[]): P
   }
 }
 
-// Leaves made by hand: the SDK's own serialise closures, which takes most of a run's time.
+// Leaves made by hand: the SDK's own serialise closures, which takes most of a run's time, and its Flatten
+// does not mix bounded with unbounded.
+const flatten: StepOf<readonly Pc[], Pc> = (_inputs, pipeline, proto) => {
+  proto.spec = { urn: "beam:transform:flatten:v1", payload: new Uint8Array() };
+  return createOutput(pipeline, true, undefined, "globalWindowing");
+};
 const groupByKey: StepOf<Pc, Pc> = (_input, pipeline, proto) => {
   proto.spec = { urn: "beam:transform:group_by_key:v1", payload: new Uint8Array() };
-  return createOutput(pipeline, true);
+  return createOutput(pipeline, true, undefined, "globalWindowing");
 };
 
 function withSideInput(side: Pc): StepOf<Pc, Pc> {
@@ -77,7 +97,7 @@ function withSideInput(side: Pc): StepOf<Pc, Pc> {
       { fn: "fn@1", config: null },
       { sideInputs: { "side.a": runnerApi.SideInput.create() } },
     );
-    return createOutput(pipeline, true);
+    return createOutput(pipeline, true, undefined, "globalWindowing");
   };
 }
 

@@ -15,6 +15,7 @@ import {
 import { flattenAll } from "../../../transforms/primitives/flatten-all.js";
 import { registeredParDo } from "../../../transforms/primitives/par-do.js";
 import { splittableParDo } from "../../../transforms/primitives/splittable-par-do.js";
+import { testStream } from "../../../transforms/primitives/test-stream.js";
 
 const step = <Out>(name: string, input: PCollection<unknown>): PCollection<Out> =>
   P(input).apply(withName(name, registeredParDo<unknown, Out>("fn@1", null)));
@@ -95,6 +96,35 @@ describe("graphProto", () => {
     const ids = Object.keys(graphProto(pipeline).components!.transforms);
     expect(ids).to.include("Create/impulse");
     expect(ids.every((id) => id.startsWith("Create") || id.startsWith("Count"))).to.equal(true);
+  });
+
+  it("graphProto() says unbounded of what the SDK makes of an unbounded PCollection", () => {
+    const pipeline = new Pipeline();
+    const events = new Root(pipeline).apply(withName("Events", testStream<string>()));
+    P([events, events])
+      .apply(withName("All", beam.flatten<string>()))
+      .map(withName("Map", (x: unknown) => x) as never);
+    P(events).apply(withName("Bounded", registeredParDo<string, string>("fn@1", null, { bounded: true })));
+    for (const collection of Object.values(pipeline.getProto().components!.pcollections)) {
+      collection.isBounded = runnerApi.IsBounded_Enum.BOUNDED;
+    }
+    pipeline.getProto().components!.pcollections[events.getId()]!.isBounded =
+      runnerApi.IsBounded_Enum.UNBOUNDED;
+    const { pcollections } = graphProto(pipeline).components!;
+    const { BOUNDED, UNBOUNDED } = runnerApi.IsBounded_Enum;
+    const found = Object.entries(pcollections).map(([id, { isBounded }]) => [id, isBounded]);
+    expect(found).to.have.deep.members([
+      ["Events.main", UNBOUNDED],
+      ["All.main", UNBOUNDED],
+      ["map(Map).main", UNBOUNDED],
+      ["Bounded.main", BOUNDED],
+    ]);
+  });
+
+  it("graphProto() takes a proto as it takes a pipeline", () => {
+    const pipeline = new Pipeline();
+    new Root(pipeline).apply(withName("Start", impulse()));
+    expect(graphProto(pipeline.getProto())).to.deep.equal(graphProto(pipeline));
   });
 
   it("graphProto() refuses two PCollections of one name", () => {

@@ -55,16 +55,12 @@ export class ForeignCoder<T> extends BeamCoder<T> {
   }
 
   override read(input: ByteReader, nested: boolean): T {
-    if (nested || input.len === input.buf.length) {
-      return this.inner.decode(input as unknown as SdkReader, contextOf(nested));
-    }
-    // Many coders read a whole stream as "to the end of buf", whatever the reader's own end is.
-    const rest = new ByteReader(input.buf.subarray(0, input.len), input.resolveState);
-    rest.pos = input.pos;
-    const value = this.inner.decode(rest as unknown as SdkReader, contextOf(nested));
-    // Some of them do not move the position either.
+    if (nested) return this.inner.decode(input as unknown as SdkReader, contextOf(true));
+    // The SDK's coders read a whole stream to the end of `buf`, whatever the reader's own end is, and do
+    // not move its position.
+    const rest = new ByteReader(input.buf.subarray(input.pos, input.len), input.resolveState);
     input.pos = input.len;
-    return value;
+    return this.inner.decode(rest as unknown as SdkReader, contextOf(false));
   }
 
   override toProto(context: ProtoContext): runnerApi.Coder {

@@ -104,9 +104,10 @@ class RandomRun {
       const bundle = this.#engine.nextBundle({ elementsMax: this.#choice.between(1, 5) });
       if (bundle === undefined) return;
       this.#engine.apply(bundle, this.#host.run(bundle));
-      for (const node of this.#graph.nodes) if ("output" in node) this.#checkWatermark(node.output);
-      for (const node of this.#graph.nodes)
-        if (node.kind === "stage") node.outputs.forEach((id) => this.#checkWatermark(id));
+      for (const node of this.#graph.nodes) {
+        if ("output" in node) this.#checkWatermark(node.output);
+        else if (node.kind === "stage") for (const id of node.outputs) this.#checkWatermark(id);
+      }
     }
   }
 

@@ -10,10 +10,11 @@ interface Group {
   readonly key: string;
   readonly window: Window;
   readonly values: string[];
+  readonly earliestMs: number;
   readonly sinceMs: number;
 }
 
-/** Fires a key's window at its end, or `patienceMs` after its first element. */
+/** Holds at the first element of a key's window. Fires it at its end, or `patienceMs` after its first element. */
 class FakeGroupByKey implements GroupByKeyOperator {
   readonly droppedDueToLateness = 1;
   readonly droppedDueToClosedWindow = 0;
@@ -24,7 +25,7 @@ class FakeGroupByKey implements GroupByKeyOperator {
   constructor(readonly patienceMs: number) {}
 
   get holdMs(): number {
-    return Math.min(MAX_WATERMARK_MS, ...this.#groups.map(({ window }) => window.maxTimestampMs));
+    return Math.min(MAX_WATERMARK_MS, ...this.#groups.map(({ earliestMs }) => earliestMs));
   }
 
   get nextProcessingTimeMs(): number | undefined {
@@ -36,12 +37,12 @@ class FakeGroupByKey implements GroupByKeyOperator {
 
   add(elements: readonly Element[], { inputWatermarkMs, processingTimeMs }: Times): void {
     this.seen.push(`${elements.length} at ${inputWatermarkMs}`);
-    for (const { value, windows } of elements) {
+    for (const { value, windows, timestampMs: earliestMs } of elements) {
       const { key, value: inner } = value as { key: string; value: string };
       for (const window of windows) {
         const group = this.#groups.find((other) => other.key === key && other.window.id === window.id);
         if (group === undefined)
-          this.#groups.push({ key, window, values: [inner], sinceMs: processingTimeMs });
+          this.#groups.push({ key, window, values: [inner], earliestMs, sinceMs: processingTimeMs });
         else group.values.push(inner);
       }
     }
@@ -73,7 +74,7 @@ describe("Engine: GroupByKey", () => {
       In k:a@1 j:b@2 k:c@3 k:d@12 watermark 5
         A: k:a@1 j:b@2 k:c@3 k:d@12
       show Group
-        Group 5
+        Group 1
       In watermark 9
       In watermark 12
         S k: k:[a,c]@9
@@ -109,7 +110,18 @@ describe("Engine: GroupByKey", () => {
       wake?
         never
       show S
-        S 5`,
+        S 5
+      In k:late@2
+        A: k:late@2
+      show Group
+        Group 5
+      In watermark 7
+      show Group
+        Group 5
+      clock 200
+        S k: k:[late]@9
+      show Group
+        Group 7`,
       { windowOf: fixed(10), createGroupByKey: () => new FakeGroupByKey(50) },
     );
   });

@@ -80,6 +80,58 @@ describe("Engine: restrictions", () => {
     );
   });
 
+  it("of two roots in one stage take turns", () => {
+    const builder = new GraphBuilder().impulse("X");
+    const root = { input: "X", kind: "splittable", sideInputs: [] } as const;
+    builder.nodes.push({
+      kind: "stage",
+      id: "Both",
+      roots: [
+        { ...root, id: "A" },
+        { ...root, id: "B" },
+      ],
+      outputs: ["Both"],
+    });
+    const run = new TableRun(builder, { behaviours: { A: counting(0), B: counting(0) } });
+    assert.deepEqual(
+      run
+        .settle()
+        .map((line) => line[0])
+        .join(""),
+      "ABABABAB",
+    );
+  });
+
+  it("of a late element do not pull the watermark back", () => {
+    const rest: Behaviour = {
+      restriction: ({ element, restriction }, { rest }) => {
+        if (restriction !== undefined) return;
+        rest({
+          element,
+          restriction: "rest",
+          watermarkState: null,
+          watermarkMs: element.timestampMs,
+          resumeAtMs: 50,
+        });
+      },
+    };
+    runTable(
+      new GraphBuilder().source("In").splittable("Split", "In"),
+      `
+      In watermark 30
+      In f@5
+        Split: f begins
+      In watermark 40
+      show Split
+        Split 30
+      clock 50
+        Split: f "rest"
+      show Split
+        Split 40`,
+      { behaviours: { Split: rest } },
+    );
+  });
+
   it("hold the output at their elements before they begin, and each part by itself", () => {
     const parts: Behaviour = {
       restriction: ({ element, restriction }, { rest, emit }) => {

@@ -245,6 +245,31 @@ paneTables(
     expect   pane x [00:00,00:10) a on-time 0/0 first last @00:01
     expect   pane y [00:00,00:10) b on-time 0/0 first last @00:02
 
+  earliest: elements behind the input watermark count as long as their bundle found the output watermark held
+    windows    fixed(00:10)
+    timestamps earliest
+    trigger    repeat(count(2))
+    at 00:01 element a@00:01
+    at 00:02 watermark 00:05
+    at 00:03 element b@00:02 c@00:03 d@00:04
+    expect   pane [00:00,00:10) a,b early 0/-1 first @00:01
+    expect   pane [00:00,00:10) c,d early 1/-1 @00:03
+    at 00:04 watermark 00:10
+    expect   pane [00:00,00:10) nothing on-time 2/0 last
+
+  earliest: the same elements in two bundles make the same panes, the second at a later time
+    windows    fixed(00:10)
+    timestamps earliest
+    trigger    repeat(count(2))
+    at 00:01 element a@00:01
+    at 00:02 watermark 00:05
+    at 00:03 element b@00:02
+    expect   pane [00:00,00:10) a,b early 0/-1 first @00:01
+    at 00:03 element c@00:03 d@00:04
+    expect   pane [00:00,00:10) c,d early 1/-1 @00:09.999
+    at 00:04 watermark 00:10
+    expect   pane [00:00,00:10) nothing on-time 2/0 last
+
   latest: holds and emits at the last event time of each key
     windows    fixed(00:10)
     timestamps latest

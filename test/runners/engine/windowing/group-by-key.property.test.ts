@@ -167,13 +167,14 @@ describe("GroupByKey on random input", () => {
     );
   });
 
-  it("with any trigger emits the same however the elements are cut into bundles", () => {
+  it("with any trigger groups the same values into panes however the elements are cut into bundles", () => {
     checkProperty(
       fc.property(scenario, bundleSizes, (run, sizes) => {
+        // Not timing and empty panes: they follow the output watermark, which others can see between bundles.
         const shown = (sizesOfRun: readonly number[]) =>
-          play(run, sizesOfRun).panes.map(({ element }) => {
+          play(run, sizesOfRun).panes.flatMap(({ element }) => {
             const { key, window, values } = groupOf(element);
-            return `${key} ${window} ${values} ${element.pane.index}`;
+            return values.length === 0 ? [] : [`${key} ${window} ${values}`];
           });
         expect(shown(sizes).sort()).to.eql(shown([Number.MAX_SAFE_INTEGER]).sort());
       }),
