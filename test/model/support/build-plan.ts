@@ -151,11 +151,11 @@ function applySide(main: PCollection<Pair>, pairs: PCollection<Pair>, step: Side
   const sum = <K extends string>(input: PCollection<KV<K, number>>) =>
     input.apply(withName("Side sum", combinePerKey<K, number, number>(SUM, null)));
   const windowed = pairs.apply(into("Side windows", step.windows));
-  const values = (input: PCollection<Pair>) =>
-    input.apply(withName("Side values", registeredParDo<Pair, number>(VALUES, null)));
+  const values = (input: PCollection<Pair>, name = "Side values") =>
+    input.apply(withName(name, registeredParDo<Pair, number>(VALUES, null)));
   const side: PCollection<unknown> = {
     iterable: () => values(windowed),
-    singleton: () => values(sum(values(windowed).apply(keyed("all", "Side key")))),
+    singleton: () => values(sum(values(windowed).apply(keyed("all", "Side key"))), "Side sum's value"),
     multimap: () => windowed,
     map: () => sum(windowed),
   }[step.kind]();
