@@ -9,6 +9,7 @@ import {
 import { SPLITTABLE_REQUIREMENT } from "../../transforms/primitives/splittable-par-do.js";
 import { type Detector, NOT_USED, usedIf } from "./detector.js";
 import { parDoDetectors } from "./par-do-detectors.js";
+import { readSteps } from "./step.js";
 import { strategyDetectors } from "./strategy-detectors.js";
 
 const { IsBounded_Enum } = runnerApi;
@@ -19,6 +20,11 @@ export const detectors = {
   GroupByKey: ({ step }) => usedIf(step?.kind === "groupByKey"),
   Reshuffle: ({ step }) => usedIf(step?.kind === "redistribute"),
   TestStream: ({ step }) => usedIf(step?.kind === "testStream"),
+  "several TestStreams": ({ step, proto }) => {
+    if (step !== undefined) return NOT_USED;
+    const streams = readSteps(proto).filter(({ kind }) => kind === "testStream");
+    return streams.length > 1 ? [streams.map(({ path }) => path).join(", ")] : NOT_USED;
+  },
   ...parDoDetectors,
   ...strategyDetectors,
   "Flatten of bounded with unbounded": ({ step, proto }) => {

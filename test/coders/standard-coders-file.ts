@@ -35,14 +35,10 @@ export interface Block {
 export async function readBlocks(): Promise<Block[]> {
   const folder = await mkdtemp(join(tmpdir(), "millrace-standard-coders-"));
   try {
-    await promisify(execFile)("mvn", [
-      "--quiet",
-      "--batch-mode",
-      "dependency:unpack",
-      `-Dartifact=${ARTIFACT}`,
-      `-DoutputDirectory=${folder}`,
-      "-Dmdep.unpack.includes=**/standard_coders.yaml",
-    ]);
+    const unpack = ["dependency:unpack", `-Dartifact=${ARTIFACT}`, `-DoutputDirectory=${folder}`];
+    const only = "-Dmdep.unpack.includes=**/standard_coders.yaml";
+    // In the folder, because the goal leaves a marker file where it is started.
+    await promisify(execFile)("mvn", ["--quiet", "--batch-mode", ...unpack, only], { cwd: folder });
     const text = await readFile(join(folder, PATH_IN_ARTIFACT), "utf8");
     const documents = parseAllDocuments(text, { intAsBigInt: true });
     return [...documents].map((document, i) => ({

@@ -1,8 +1,8 @@
-/** The one place from which apache-beam is taken (its coders: through `coders/sdk.ts`), in the order its modules need to load at all. */
+/** The one place from which apache-beam is taken: in the order that its modules need to load at all. */
 
 // The order counts: node-util repairs what the SDK needs to load, and the SDK's index comes before the
 // modules below it, one of which loaded first would meet an import cycle half built and die with "Class
-// extends value undefined".
+// extends value undefined". What the coders need of it stands in coders/sdk.ts, in the same order.
 import "./node-util.js";
 
 export type { PTransform } from "apache-beam";

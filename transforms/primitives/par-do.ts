@@ -179,10 +179,10 @@ export function withKeyCoders(
   };
 }
 
-const HAND_ON_DO_FN = registerDoFn("millrace/hand-on@1", (_config: null) => ({
+const KEYED_DO_FN = registerDoFn("millrace/with-key-coder@1", (_config: null) => ({
   process(element: unknown, context: ProcessContext) {
     if (typeof element !== "object" || element === null || !("key" in element)) {
-      throw new Error(`what is grouped by key must be { key, value }, got ${inspect(element)}`);
+      throw new Error(`what is read by key must be { key, value }, got ${inspect(element)}`);
     }
     context.output(element);
   },
@@ -191,7 +191,7 @@ const HAND_ON_DO_FN = registerDoFn("millrace/hand-on@1", (_config: null) => ({
 /** The same elements, `{ key, value }`, under a KV coder of general parts: what is grouped by key must have one. */
 export function withKeyCoder(): StepOf<PCollection<unknown>, PCollection<unknown>> {
   const expand: StepOf<PCollection<unknown>, PCollection<unknown>> = (input, pipeline, proto) => {
-    proto.spec = parDoSpec({ fn: HAND_ON_DO_FN, config: null }, {});
+    proto.spec = parDoSpec({ fn: KEYED_DO_FN, config: null }, {});
     const strategyId = windowingStrategyIdOf(pipeline, input);
     return createOutput(pipeline, isBounded(pipeline, input), kvCoderId(pipeline), strategyId);
   };

@@ -22,7 +22,7 @@ export interface TestStream<T> extends StepOf<Root, PCollection<T>> {
    * time; any other value is at the watermark that the stream has there.
    */
   addElements(...elements: readonly (T | TimestampedValue<T>)[]): TestStream<T>;
-  /** @throws when the watermark would go back, or to the end of time. */
+  /** @throws when the watermark would go back, or reach the end of time. */
   advanceWatermarkTo(watermarkMs: number): TestStream<T>;
   /** Nothing comes any more. A stream that ends without it never ends by itself. */
   advanceWatermarkToInfinity(): TestStream<T>;
@@ -66,8 +66,13 @@ function streamOf<T>(
     addElements: (...elements: readonly (T | TimestampedValue<T>)[]) =>
       then({ kind: "elements", elements: elements.map((element) => timestamped(element, watermarkMs)) }),
     advanceWatermarkTo: (nextMs: number) => {
-      if (nextMs < MAX_TIMESTAMP_MS) return advanceTo(nextMs);
-      throw new Error(`advanceWatermarkTo(${nextMs}) is the end of time: say advanceWatermarkToInfinity()`);
+      if (!Number.isInteger(nextMs) || nextMs >= MAX_TIMESTAMP_MS) {
+        throw new Error(
+          `advanceWatermarkTo needs a whole number below the end of time, got ${nextMs}: ` +
+            "advanceWatermarkToInfinity ends the stream",
+        );
+      }
+      return advanceTo(nextMs);
     },
     advanceWatermarkToInfinity: () => advanceTo(MAX_TIMESTAMP_MS),
     advanceProcessingTime: (advanceMs: number) => {
@@ -82,11 +87,10 @@ function timestamped<T>(element: T | TimestampedValue<T>, defaultMs: number): Ti
     const isTimestamped = Object.keys(element).length === 2 && "value" in element && "timestampMs" in element;
     if (isTimestamped) {
       const { timestampMs } = element as TimestampedValue<T>;
-      if (!Number.isInteger(timestampMs)) {
-        throw new Error(`timestampMs of a test stream's element must be a whole number, got ${timestampMs}`);
-      }
-      if (timestampMs >= MAX_TIMESTAMP_MS) {
-        throw new Error(`a test stream's element must be before the end of time, got ${timestampMs}`);
+      if (!Number.isInteger(timestampMs) || timestampMs >= MAX_TIMESTAMP_MS) {
+        throw new Error(
+          `timestampMs of a test stream's element must be a whole number below ${MAX_TIMESTAMP_MS}, got ${timestampMs}`,
+        );
       }
       return element as TimestampedValue<T>;
     }

@@ -286,12 +286,15 @@ describe("featuresOf windows, triggers, state and side inputs", () => {
     const proto = protoOf((input) => {
       P(input).apply(withName("Read", splittableParDo<unknown, unknown>("read@1", null, { bounded: false })));
       P(input).apply(withName("Shuffle", reshuffle<unknown>()));
-      new Root(input.pipeline).apply(withName("Events", testStream<string>()));
+      const root = new Root(input.pipeline);
+      for (const name of ["Events", "More"]) root.apply(withName(name, testStream<string>()));
     });
     expect(usesOf(proto)).to.deep.equal([
+      "(pipeline): several TestStreams (Events, More)",
       "Read: unbounded splittable DoFn ()",
       "Shuffle: Reshuffle ()",
       "Events: TestStream ()",
+      "More: TestStream ()",
     ]);
   });
 });

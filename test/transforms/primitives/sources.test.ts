@@ -14,7 +14,7 @@ import { createDoFn } from "../../../transforms/primitives/fn-registry.js";
 import type { RegisteredDoFn } from "../../../transforms/primitives/par-do.js";
 import { reshuffle } from "../../../transforms/primitives/reshuffle.js";
 import { testStream } from "../../../transforms/primitives/test-stream.js";
-import { MIN_TIMESTAMP_MS } from "../../../transforms/primitives/timestamp-bounds.js";
+import { MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS } from "../../../transforms/primitives/timestamp-bounds.js";
 import type { KV } from "../../../transforms/primitives/window.js";
 import { fixedWindows } from "../../../transforms/primitives/window-fns.js";
 import { windowInto } from "../../../transforms/primitives/window-into.js";
@@ -158,6 +158,10 @@ describe("testStream", () => {
   it("testStream() refuses a watermark that goes back, and times that do not go forward", () => {
     expect(() => strings().advanceWatermarkTo(10).advanceWatermarkTo(9)).to.throw(
       "the watermark of a test stream must not go back: 10 → 9",
+    );
+    expect(() => strings().advanceWatermarkTo(MAX_TIMESTAMP_MS)).to.throw("advanceWatermarkToInfinity");
+    expect(() => strings().addElements({ value: "a", timestampMs: MAX_TIMESTAMP_MS })).to.throw(
+      "must be a whole number below 9223372036854774, got 9223372036854774",
     );
     expect(() => strings().advanceProcessingTime(0)).to.throw(
       "byMs of advanceProcessingTime must be at least 1, got 0",

@@ -3,11 +3,12 @@ import { expect } from "chai";
 import { P, type PCollection, runnerApi, withName } from "../../../transforms/primitives/beam.js";
 import { StringUtf8Coder } from "../../../transforms/primitives/coders/scalar-coders.js";
 import type { DoFn, ElementContext } from "../../../transforms/primitives/do-fn.js";
-import { registerDoFn } from "../../../transforms/primitives/fn-registry.js";
+import { createDoFn, registerDoFn } from "../../../transforms/primitives/fn-registry.js";
 import { kvCoderId } from "../../../transforms/primitives/graph-coders.js";
 import {
   createOutput,
   parDoSpec,
+  type RegisteredDoFn,
   registeredParDo,
   type StepOf,
 } from "../../../transforms/primitives/par-do.js";
@@ -31,6 +32,7 @@ import { windowInto } from "../../../transforms/primitives/window-into.js";
 import {
   coderText,
   collectionOf,
+  emitted,
   type GraphUnderTest,
   payloadOf,
   startGraph,
@@ -171,6 +173,16 @@ describe("registeredParDo with state and timers", () => {
     expect(coderText(pipeline, coderId)).to.equal("kv<genericobjectjs, genericobjectjs>");
     expect(transformNamed(pipeline, "Step/WithKeyCoder").outputs).to.deep.equal(inner.inputs);
     expect(Object.keys(payloadOf(pipeline, "Step/ParDo").stateSpecs)).to.deep.equal(["seen"]);
+  });
+
+  it("registeredParDo() refuses at run time an element that is not { key, value }", () => {
+    const { pipeline, input } = startGraph();
+    apply(input, "Step", registeredParDo(COUNTS, null));
+    const { doFn } = payloadOf(pipeline, "Step/WithKeyCoder");
+    const { fn, config } = JSON.parse(new TextDecoder().decode(doFn!.payload)) as RegisteredDoFn;
+    const withKeyCoder = createDoFn(fn, config);
+    expect(emitted(withKeyCoder, { key: 1, value: 2 })).to.deep.equal([{ key: 1, value: 2 }]);
+    expect(() => emitted(withKeyCoder, "a")).to.throw('what is read by key must be { key, value }, got "a"');
   });
 
   it("registeredParDo() leaves a step alone whose input has a KV coder", () => {

@@ -4,8 +4,9 @@
  */
 import { BeamCoder, coderProto } from "./beam-coder.js";
 import type { ByteReader } from "./byte-reader.js";
-import { type ByteWriter, isInt64 } from "./byte-writer.js";
+import type { ByteWriter } from "./byte-writer.js";
 import { DecodeError, describe, EncodeError, fieldSegment, within } from "./coder-error.js";
+import { isInt64 } from "./growing-buffer.js";
 import { assertPlainArray, sortedFields } from "./plain-object.js";
 import type { runnerApi } from "./sdk.js";
 

@@ -1,9 +1,10 @@
 /** Values to bytes and back, and keys to the ids by which they are grouped. */
 import { asBeamCoder } from "./beam-coder.js";
 import { ByteReader, type StateResolver } from "./byte-reader.js";
-import { ByteWriter, isWellFormed } from "./byte-writer.js";
+import { ByteWriter } from "./byte-writer.js";
 import { DecodeError } from "./coder-error.js";
 import { GeneralObjectCoder } from "./general-object-coder.js";
+import { isWellFormed } from "./growing-buffer.js";
 import { StringUtf8Coder } from "./scalar-coders.js";
 import type { Coder } from "./sdk.js";
 

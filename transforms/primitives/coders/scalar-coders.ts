@@ -1,8 +1,9 @@
 /** Coders of single values: integers, doubles, booleans, text and bytes. */
 import { BeamCoder, coderProto } from "./beam-coder.js";
 import type { ByteReader } from "./byte-reader.js";
-import { type ByteWriter, isInt64 } from "./byte-writer.js";
+import type { ByteWriter } from "./byte-writer.js";
 import { DecodeError, describe, EncodeError } from "./coder-error.js";
+import { isInt64 } from "./growing-buffer.js";
 import type { runnerApi } from "./sdk.js";
 
 /** Signed 64-bit integers: a number, or a bigint where a number is not exact; read back the same way. */
