@@ -1,4 +1,5 @@
 /** ParDo with a DoFn found by name: a step of the graph that any process can build again. */
+import { inspect } from "node:util";
 import {
   type Coder,
   GeneralObjectCoder,
@@ -189,7 +190,7 @@ const KEYED_DO_FN = registerDoFn("millrace/with-key-coder@1", (_config: null) =>
 
 /** Enough of a value to find it by. */
 function shownValue(value: unknown): string {
-  const text = typeof value === "bigint" ? `${value}n` : (JSON.stringify(value) ?? String(value));
+  const text = inspect(value, { breakLength: Number.POSITIVE_INFINITY });
   return text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text;
 }
 
