@@ -74,15 +74,13 @@ export function slidingWindows({
   checkWholeMs("periodMs of slidingWindows", periodMs, 1);
   checkWholeMs("offsetMs of slidingWindows", offsetMs);
   let latest: readonly IntervalWindow[] = [];
-  let firstMs = Number.NaN;
   let lastMs = Number.NaN;
   const assign = (timestampMs: number) => {
     const last = startOf(timestampMs, periodMs, offsetMs);
-    // The earliest start whose window still holds the time; behind `last` when there is none.
-    const first = startOf(timestampMs - sizeMs, periodMs, offsetMs) + periodMs;
-    if (first !== firstMs || last !== lastMs) {
-      latest = slide(latest, first, last, { sizeMs, periodMs });
-      firstMs = first;
+    // In small numbers: at the end of time the next time that a number can hold is two further.
+    const count = Math.max(0, Math.ceil((sizeMs - (timestampMs - last)) / periodMs));
+    if (count !== latest.length || last !== lastMs) {
+      latest = slide(latest, last, count, { sizeMs, periodMs });
       lastMs = last;
     }
     return latest;
@@ -105,19 +103,18 @@ export function slidingWindows({
   };
 }
 
-/** The windows that start from `firstMs` to `lastMs`; those that were there before stay the same objects. */
+/** The `count` windows up to the one that starts at `lastMs`; those that were there before stay the same objects. */
 function slide(
   before: readonly IntervalWindow[],
-  firstMs: number,
   lastMs: number,
+  count: number,
   { sizeMs, periodMs }: { readonly sizeMs: number; readonly periodMs: number },
 ): readonly IntervalWindow[] {
   const known = new Map(before.map((window) => [window.startMs, window]));
-  const windows: IntervalWindow[] = [];
-  for (let start = firstMs; start <= lastMs; start += periodMs) {
-    windows.push(known.get(start) ?? interval(start, start + sizeMs));
-  }
-  return windows;
+  return Array.from({ length: count }, (_, index) => {
+    const start = lastMs - (count - 1 - index) * periodMs;
+    return known.get(start) ?? interval(start, start + sizeMs);
+  });
 }
 
 /** Per key, elements less than `gapMs` apart are in one window, which ends `gapMs` after the last of them. */

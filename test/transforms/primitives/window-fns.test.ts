@@ -104,6 +104,21 @@ describe("fixedWindows", () => {
 });
 
 describe("slidingWindows", () => {
+  it("slidingWindows() has windows at the end of the global window, where numbers are two apart", () => {
+    for (const [sizeMs, periodMs] of [
+      [7, 7],
+      [27, 27],
+      [1, 1],
+      [10, 3],
+    ] as const) {
+      const windows = slidingWindows({ sizeMs, periodMs }).assign(GLOBAL_WINDOW_END_MS, undefined);
+      expect(windows.length, `${sizeMs} every ${periodMs}`).to.be.within(
+        Math.floor(sizeMs / periodMs),
+        Math.ceil(sizeMs / periodMs),
+      );
+    }
+  });
+
   it("slidingWindows() lists all windows that hold the time, in the order of their starts", () => {
     expectTable(
       slidingWindows({ sizeMs: 10, periodMs: 5 }),
