@@ -27,7 +27,9 @@ function isSdkReshuffle(
 ): boolean {
   if (spec?.urn || subtransforms.length !== PARTS.length) return false;
   if (Object.keys(inputs).length !== 1 || Object.keys(outputs).length !== 1) return false;
-  return PARTS.every((name, place) => transforms[subtransforms[place]!]?.uniqueName === `${uniqueName}/${name}`);
+  return PARTS.every(
+    (name, place) => transforms[subtransforms[place]!]?.uniqueName === `${uniqueName}/${name}`,
+  );
 }
 
 function asLeaf(transform: runnerApi.PTransform): runnerApi.PTransform {
