@@ -10,8 +10,9 @@ import type { ExecutableStage, Plan } from "../graph/translate.js";
 import type { RunnerOptions } from "../job/runner.js";
 import { EngineHost } from "./engine-host.js";
 import type { Committer } from "./epoch.js";
-import { EpochLoop, type EpochReport, type LoopStage } from "./epoch-loop.js";
+import { EpochLoop } from "./epoch-loop.js";
 import { hostedGraph, unboundedSteps } from "./hosted-graph.js";
+import type { EpochReport, LoopStage } from "./loop-options.js";
 import type { MetricsStore } from "./metrics-store.js";
 import { ProcessingClock } from "./processing-clock.js";
 

@@ -1,11 +1,7 @@
 /** An engine that gives out what a test says, and stages that write down what happens to them. */
 import type { BundleHost, BundleScope } from "../../../runners/bundle/host.js";
-import {
-  EpochLoop,
-  type LoopEngine,
-  type LoopOptions,
-  type LoopStage,
-} from "../../../runners/direct/epoch-loop.js";
+import { EpochLoop } from "../../../runners/direct/epoch-loop.js";
+import type { LoopEngine, LoopOptions, LoopStage } from "../../../runners/direct/loop-options.js";
 import { MetricsStore } from "../../../runners/direct/metrics-store.js";
 import { VolatileCommitter } from "../../../runners/direct/volatile-epoch.js";
 import type {

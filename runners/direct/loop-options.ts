@@ -1,0 +1,86 @@
+/** What the epoch loop is given: the engine, the stages, and where epochs are committed. */
+import type { Clock } from "../../transforms/primitives/do-fn.js";
+import type { BundleHost, BundleScope } from "../bundle/host.js";
+import type { Bundle, BundleInput, BundleResult } from "../engine/bundle.js";
+import type { SourceProgress } from "../job/job.js";
+import type { CommittedEpoch, Committer } from "./epoch.js";
+import type { MetricsStore } from "./metrics-store.js";
+
+/** What the loop needs of the engine. */
+export interface LoopEngine {
+  advanceProcessingTime(nowMs: number): void;
+  nextBundle(limits?: {
+    readonly elementsMax?: number;
+    readonly restrictionsMax?: number;
+  }): Bundle | undefined;
+  apply(bundle: Bundle, result: BundleResult): void;
+  /** Lets the residuals of the root go on at once. */
+  resume(stage: string, root: string): void;
+  drain(): void;
+  readonly nextWakeUpMs: number | undefined;
+  readonly isDone: boolean;
+  /** By `<node id>\t<name>`. */
+  readonly counters: ReadonlyMap<string, number>;
+}
+
+/** What the loop needs of a bundle processor. */
+export interface LoopProcessor {
+  startBundle(scope: BundleScope): Promise<void>;
+  process(input: BundleInput): void | Promise<void>;
+  finishBundle(): Promise<void>;
+  teardown(): Promise<unknown[]>;
+  progress(): readonly SourceProgress[];
+}
+
+/** A stage as the loop sees it. */
+export interface LoopStage {
+  readonly id: string;
+  /**
+   * Nothing that its steps do while they finish a bundle reaches the engine: no other stage reads what
+   * they make, and they keep no state. So one bundle may take in all of an epoch, and finish while the
+   * engine goes on.
+   */
+  readonly isLeaf: boolean;
+  /** Roots that read an impulse without a restriction: they run once in the pipeline's life. */
+  readonly impulseRoots: ReadonlySet<string>;
+  /** Splittable roots whose restrictions need not end. */
+  readonly unboundedRoots: ReadonlySet<string>;
+}
+
+export interface LoopOptions {
+  readonly engine: LoopEngine;
+  /** Producers first. */
+  readonly stages: readonly LoopStage[];
+  createProcessor(stage: string, host: BundleHost): Promise<LoopProcessor>;
+  readonly host: BundleHost;
+  readonly committer: Committer;
+  readonly metrics: MetricsStore;
+  readonly clock: Clock;
+  /** Processing time as the engine and the DoFns see it. */
+  readonly processingTimeMs: () => number;
+  /** A test stream's script moves the processing time: there is no clock to wait for. */
+  readonly isTimeScripted: boolean;
+  /** Epochs in flight: with two, one is read and processed while the other commits. All stages must be leaves then. */
+  readonly epochsInFlight: 1 | 2;
+  /** Elements that the sources emit into one bundle, at the most. */
+  readonly bundleRecordsMax: number;
+  /** Elements that the engine puts into one bundle, at the most. */
+  readonly bundleElementsMax: number;
+  /** Ends with what the sources have now, their watermarks left where they are. */
+  readonly once: boolean;
+  /** Fires when the sources shall end; what was read is committed. */
+  readonly drain: AbortSignal;
+  /** Fires when everything in flight is to be abandoned. */
+  readonly cancel: AbortSignal;
+  /** Told after each commit, in order. */
+  readonly onCommit: (report: EpochReport) => void;
+}
+
+/** A committed epoch with what only the loop knows of it. */
+export interface EpochReport extends CommittedEpoch {
+  readonly startedAtMs: number;
+  readonly committedAtMs: number;
+  readonly readMs: number;
+  readonly eventTime: { readonly minMs: number; readonly maxMs: number } | null;
+  readonly sources: readonly SourceProgress[];
+}
