@@ -99,10 +99,7 @@ function loopStages({ nodes }: EngineGraph, plan: Plan): LoopStage[] {
     return [
       {
         id,
-        // A bundle's side inputs do not change: a stage that reads some has to end it with each of the engine's.
-        isLeaf:
-          outputs.length === 0 &&
-          roots.every(({ kind, sideInputs }) => kind !== "keyed" && sideInputs.length === 0),
+        isLeaf: outputs.length === 0 && roots.every(({ kind }) => kind !== "keyed"),
         impulseRoots: idsOf(({ kind, input }) => kind === "elements" && impulses.has(input)),
         unboundedRoots: idsOf((root) => root.kind === "splittable" && unbounded.has(root.id)),
       },

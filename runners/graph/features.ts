@@ -7,6 +7,9 @@ import { readSteps } from "./step.js";
 /** A feature by the name under which it is refused. Some no runner can have, e.g. `unknown transform`. */
 export type Feature = keyof typeof detectors;
 
+/** All of them, in the order of the table. */
+export const features = Object.keys(detectors) as readonly Feature[];
+
 /** A feature that a step of the graph uses. */
 export interface FeatureUse {
   /** Path of the step, or `(pipeline)` for what the graph asks as a whole. */
@@ -41,7 +44,6 @@ export function featuresOf(
   proto: runnerApi.Pipeline,
   isRegistered: (fn: string) => boolean = isDoFnRegistered,
 ): FeatureUse[] {
-  const features = Object.keys(detectors) as Feature[];
   const steps = [undefined, ...readSteps(proto)];
   return steps.flatMap((step) =>
     features.flatMap((feature) =>

@@ -1,5 +1,6 @@
 /** The final proto of a pipeline: ids that are stable paths, everything said that runners rely on. */
 import { type Pipeline, runnerApi } from "../../transforms/primitives/beam.js";
+import { withBeamsReshuffle } from "./sdk-reshuffle.js";
 import { inputsOf, leaves, outputsOf, readSteps } from "./step.js";
 
 /**
@@ -13,6 +14,7 @@ export function graphProto(pipeline: Pipeline | runnerApi.Pipeline): runnerApi.P
   // Through the wire and back: the SDK leaves fields undefined that the messages declare.
   const proto = runnerApi.Pipeline.fromBinary(runnerApi.Pipeline.toBinary(given));
   const components = proto.components!;
+  components.transforms = withBeamsReshuffle(components.transforms);
   const names = collectionNames(proto);
   return {
     ...proto,

@@ -1,55 +1,79 @@
-/** docs/model-coverage.md, made from the list of scenarios and from what the direct runner refuses. */
+/** docs/model-coverage.md as text: what of the Beam model each runner has, and which scenarios show it. */
 import { DIRECT_FEATURES } from "../../../runners/direct/direct-runner.js";
-import { detectors } from "../../../runners/graph/feature-detectors.js";
-import type { Feature } from "../../../runners/graph/features.js";
+import { type Feature, features } from "../../../runners/graph/features.js";
 import { modelFeatures } from "./model-features.js";
 import type { Scenario } from "./scenarios.js";
 
-/** Runners that graphs will be submitted to; none is there yet. */
-const PLANNED_RUNNERS = ["Spark batch", "Flink batch", "Flink streaming", "Prism"];
+/** Runners that nothing submits to yet. */
+const NOT_BUILT = ["Spark batch", "Flink batch", "Flink streaming", "Prism"] as const;
+const NOT_BUILT_TEXT = "not built yet";
 
-const HEAD = `# Model coverage
+const HEADER = `# The Beam model: what is covered
 
-What of the Beam model works, by the scenarios that show it: \`npm run test:model\` runs them all. This page is generated from them by \`npm run model:coverage\`, and a test compares the two.
+Generated from the scenarios of \`test/model\` and the table of features in \`runners/graph\` by
+\`npm run model:coverage\`: change those, not this page. \`npm run test:model\` runs the scenarios, none skipped.
 
-A number is how many scenarios show the feature on that runner. The other runners are not there yet: \`npm run pipeline -- --runner=spark\` is refused by name.`;
+The direct runner refuses a pipeline before its first element, naming each step and feature that it lacks.
 
-/** The page as it must be committed. */
+"Not built yet" means that nothing here submits a pipeline to that runner: the command line refuses it by name, as
+\`--runner\` takes none but \`direct\`, and \`createRunner\` of \`millrace/runners\` leaves it to the SDK.
+`;
+
+/** The page for these scenarios. @throws when a feature of the model is shown by none, or is refused and shown. */
 export function coveragePage(scenarios: readonly Scenario[]): string {
-  const categories = [...new Set(scenarios.map(({ category }) => category))].sort();
-  return `${[
-    HEAD,
-    `## Features by runner\n\n${featureTable(scenarios)}`,
-    `## What the direct runner refuses by name\n\nBefore the first element is read, with the step that asks for it:\n\n${refusals()}`,
-    `## The ${scenarios.length} scenarios`,
-    ...categories.map((category) => section(category, scenarios)),
-  ].join("\n\n")}\n`;
-}
-
-function featureTable(scenarios: readonly Scenario[]): string {
-  const runners = ["direct", ...PLANNED_RUNNERS];
-  const rows = modelFeatures.map((feature) => {
-    const count = scenarios.filter(({ features }) => features.includes(feature)).length;
-    if (count === 0) throw new Error(`no scenario shows "${feature}"`);
-    return `| ${feature} | ${count} | ${PLANNED_RUNNERS.map(() => "not yet").join(" | ")} |`;
-  });
   return [
-    `| feature | ${runners.join(" | ")} |`,
-    `| --- |${runners.map(() => " ---: |").join("")}`,
-    ...rows,
+    HEADER,
+    "## What the model has\n",
+    table(modelFeatures.map((feature) => [feature, shownBy(feature, scenarios)])),
+    "\n## What else a graph may ask for\n",
+    "Seen in the graph. The SDK's payloads are shown by `test/model/programming-guide`.\n",
+    table(
+      otherFeatures().map((feature) => [feature, isSupported(feature) ? "implemented" : "refused by name"]),
+    ),
+    "\n## Scenarios\n",
+    `${scenarios.length} in ${categoriesOf(scenarios).length} categories.\n`,
+    ...categoriesOf(scenarios).map((category) => scenarioList(category, scenarios)),
   ].join("\n");
 }
 
-function refusals(): string {
-  const features = Object.keys(detectors) as Feature[];
-  return features
-    .filter((feature) => !DIRECT_FEATURES.supported.has(feature))
-    .map((feature) => `- ${feature}`)
-    .join("\n");
+function shownBy(feature: (typeof modelFeatures)[number], scenarios: readonly Scenario[]): string {
+  const count = scenarios.filter((scenario) => scenario.features.includes(feature)).length;
+  if (count === 0) throw new Error(`no scenario shows "${feature}"`);
+  if ((features as readonly string[]).includes(feature) && !isSupported(feature as Feature)) {
+    throw new Error(`${count} scenarios show "${feature}", which the direct runner refuses`);
+  }
+  return `implemented (${count} ${count === 1 ? "scenario" : "scenarios"})`;
 }
 
-function section(category: string, scenarios: readonly Scenario[]): string {
-  const own = scenarios.filter((scenario) => scenario.category === category);
-  const lines = own.map(({ name, features }) => `- ${name} (${features.join(", ")})`).sort();
-  return `### ${category}: ${own.length}\n\n${lines.join("\n")}`;
+function isSupported(feature: Feature): boolean {
+  return DIRECT_FEATURES.supported.has(feature);
+}
+
+function otherFeatures(): Feature[] {
+  return features.filter((feature) => !(modelFeatures as readonly string[]).includes(feature));
+}
+
+/** Rows of a feature and what the direct runner says; the other runners all say the same. */
+function table(rows: readonly (readonly [feature: string, direct: string])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  const others = NOT_BUILT.map(() => NOT_BUILT_TEXT);
+  return [
+    line(["feature", "direct", ...NOT_BUILT]),
+    line(["---", "---", ...NOT_BUILT.map(() => "---")]),
+    ...rows.map(([feature, direct]) => line([feature, direct, ...others])),
+  ].join("\n");
+}
+
+function categoriesOf(scenarios: readonly Scenario[]): string[] {
+  return [...new Set(scenarios.map(({ category }) => category))].sort((a, b) => compare(a, b));
+}
+
+function scenarioList(category: string, scenarios: readonly Scenario[]): string {
+  const names = scenarios.filter((scenario) => scenario.category === category).map(({ name }) => name);
+  return `### ${category} (${names.length})\n\n${names.map((name) => `- ${name}`).join("\n")}\n`;
+}
+
+/** By code unit, whatever the machine's language. */
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -13,17 +13,26 @@
 // Three URNs stay as they are in the SDK's registry: global_window, interval_window and windowed_value. The
 // bytes there are right, and what they decode to are the SDK's own windows, with `Long` times and methods,
 // which its runner calls; ours are other objects. `coderFromProto` gives ours for these URNs too.
+import * as beamCoders from "./beam-coder.js";
 import { asBeamCoder, type BeamCoder, convertsTo } from "./beam-coder.js";
+import * as bson from "./bson.js";
 import { CODER_FACTORIES, type CoderFactory } from "./coder-from-proto.js";
+import * as compositeCoders from "./composite-coders.js";
 import { KVCoder, LengthPrefixCoder, NullableCoder } from "./composite-coders.js";
+import * as generalCoders from "./general-object-coder.js";
 import { bsonObjectCoder, GeneralObjectCoder } from "./general-object-coder.js";
+import * as iterableCoders from "./iterable-coders.js";
 import { IterableCoder } from "./iterable-coders.js";
+import * as rowCoders from "./row-coder.js";
 import { RowCoder } from "./row-coder.js";
+import * as rowFieldCoders from "./row-field-coders.js";
+import * as scalarCoders from "./scalar-coders.js";
 import { BoolCoder, BytesCoder, DoubleCoder, StringUtf8Coder, VarIntCoder } from "./scalar-coders.js";
 import {
   type Coder,
   type Context,
   globalRegistry,
+  requireForSerialization,
   type SdkReader,
   SdkRowCoder,
   type SdkWriter,
@@ -32,7 +41,9 @@ import {
   sdkRequiredCoders,
   sdkStandardCoders,
 } from "./sdk.js";
+import * as windowCoders from "./window-coders.js";
 import { GlobalWindowCoder, IntervalWindowCoder } from "./window-coders.js";
+import * as windowedValueCoders from "./windowed-value-coders.js";
 import { WindowedValueCoder } from "./windowed-value-coders.js";
 
 const SDK_KEEPS: ReadonlySet<string> = new Set([
@@ -47,6 +58,34 @@ export function installCoders(): void {
   }
   replaceScalars();
   replaceComposites();
+  nameForSerialization();
+}
+
+/**
+ * Gives our classes names by which the SDK writes them into a payload. It does so for a DoFn with a side input:
+ * with its context goes the PCollection, with that the pipeline, and with that its coders.
+ */
+function nameForSerialization(): void {
+  const modules = [
+    beamCoders,
+    compositeCoders,
+    generalCoders,
+    bson,
+    iterableCoders,
+    rowCoders,
+    rowFieldCoders,
+    scalarCoders,
+    windowCoders,
+    windowedValueCoders,
+  ];
+  const values = modules
+    .flatMap((module) => Object.entries(module))
+    .filter(([, value]) => typeof value === "function" || typeof value === "object");
+  // Under a name of the SDK's, as whoever reads the payload has that: it looks up the names that are in it.
+  requireForSerialization(
+    "apache-beam",
+    Object.fromEntries(values.map(([name, value]) => [`millrace.${name}`, value])),
+  );
 }
 
 /** The registry puts a payload before the components, and leaves out an empty one. */

@@ -15,6 +15,7 @@ export { RowCoder as SdkRowCoder } from "apache-beam/coders/row_coder";
 export * as sdkStandardCoders from "apache-beam/coders/standard_coders";
 export * as runnerApi from "apache-beam/proto/beam_runner_api";
 export * as schemaApi from "apache-beam/proto/schema";
+export { requireForSerialization } from "apache-beam/serialization";
 
 export type Coder<T> = SdkCoder<T>;
 /** protobufjs' Writer, which the SDK's coders write to. */
