@@ -10,7 +10,7 @@ import { buildPlan } from "./support/build-plan.js";
 import { type RandomPlan, randomPlan } from "./support/random-plan.js";
 import { type Collected, type ModelRun, runModel } from "./support/run-model.js";
 
-const SEEDS_DEFAULT = 200;
+const SEEDS_DEFAULT = 2_000;
 const SEEDS_PER_TEST = 50;
 
 /** The groups of a run as the naive batch tells them: all panes together, or the last one where they accumulate. */
