@@ -83,9 +83,9 @@ export class SplittableRunner extends StepRunner<SplittableDoFn> {
 
   /** What there is to do: the part that was left, or all parts of the initial restriction; less when the pipeline drains. */
   #parts(work: RestrictionWork): RestrictionPart[] {
-    const { element, restriction, isTruncated } = work;
+    const { element, restriction, isTruncated, wasTruncated } = work;
     const parts = restriction === undefined ? this.#initialParts(element) : [{ element, ...restriction }];
-    return isTruncated ? parts.flatMap((part) => this.#truncated(part)) : parts;
+    return isTruncated && !wasTruncated ? parts.flatMap((part) => this.#truncated(part)) : parts;
   }
 
   #initialParts(element: Element): RestrictionPart[] {

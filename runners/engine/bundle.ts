@@ -45,6 +45,8 @@ export interface RestrictionWork {
   readonly restriction: { readonly value: unknown; readonly watermarkState: unknown } | undefined;
   /** The pipeline drains: do the truncated rest. */
   readonly isTruncated: boolean;
+  /** It is left of a restriction that was truncated before: what there is of it is done. */
+  readonly wasTruncated?: boolean;
 }
 
 /** What came of a bundle. The engine applies all of it or, when the bundle failed, nothing. */

@@ -194,10 +194,12 @@ export class KeyedRootState implements RootState {
     for (const { window } of items) {
       if (window === reviewed) continue;
       reviewed = window;
+      const hadCells = this.#state.has(this.id, keyId, window);
       const isEmpty = this.#state.removeIfEmpty(this.id, keyId, window);
       const cell = this.#cells.get(keyId, window);
       if (this.#spec.hasExpirationCallback) {
-        if (!isEmpty) this.#cells.getOrCreate(keyId, key, window);
+        // Also where they are empty again: what expires must not depend on where a bundle ended.
+        if (hadCells) this.#cells.getOrCreate(keyId, key, window);
         continue;
       }
       if (!isEmpty) this.#cells.liveWindow(window);

@@ -11,6 +11,8 @@ import type { Watermark } from "./watermark.js";
 interface Rest {
   readonly residual: Residual;
   readonly holdMs: number;
+  /** The bundle that left it did truncated rests. */
+  readonly wasTruncated: boolean;
 }
 
 export class SplittableRoot implements RootState {
@@ -21,6 +23,7 @@ export class SplittableRoot implements RootState {
   readonly #rests = new TimeHeap<Rest>();
   readonly #holds = new HoldSet();
   #inFlight: Rest[] = [];
+  #isInFlightTruncated = false;
   /** The watermarks that the residuals of the bundle may not go behind, by their elements. */
   readonly #floors = new Map<Element, number>();
   #isDraining = false;
@@ -51,6 +54,7 @@ export class SplittableRoot implements RootState {
 
   next(max: number): readonly BundleInput[] | undefined {
     const isTruncated = this.#isDraining;
+    this.#isInFlightTruncated = isTruncated;
     const work: RestrictionWork[] = [];
     for (const elements of this.input.take(max)) {
       for (const element of elements) {
@@ -63,7 +67,8 @@ export class SplittableRoot implements RootState {
       const { element, restriction: value, watermarkState, watermarkMs } = rest.residual;
       this.#floors.set(element, Math.min(watermarkMs, this.#floors.get(element) ?? MAX_WATERMARK_MS));
       this.#inFlight.push(rest);
-      work.push({ element, restriction: { value, watermarkState }, isTruncated });
+      const { wasTruncated } = rest;
+      work.push({ element, restriction: { value, watermarkState }, isTruncated, wasTruncated });
     }
     return work.length === 0 ? undefined : [{ kind: "restrictions", root: this.id, work }];
   }
@@ -79,7 +84,8 @@ export class SplittableRoot implements RootState {
     if (Number.isNaN(residual.resumeAtMs))
       throw new Error(`a restriction of ${this.id} cannot resume at NaN`);
     const holdMs = Math.min(Math.max(residual.watermarkMs, this.#stageWatermark.ms), MAX_WATERMARK_MS);
-    this.#rests.push(residual.resumeAtMs, { residual, holdMs });
+    const wasTruncated = this.#isInFlightTruncated;
+    this.#rests.push(residual.resumeAtMs, { residual, holdMs, wasTruncated });
     this.#holds.add(holdMs);
   }
 

@@ -1,7 +1,7 @@
 /** Scenarios of what goes wrong: the run fails with the error, and nothing of the failed bundle counts. */
 import { expect } from "chai";
 import { withName } from "../../transforms/primitives/beam.js";
-import type { ElementContext, ProcessContext } from "../../transforms/primitives/do-fn.js";
+import type { ElementContext, ProcessContext, SetupContext } from "../../transforms/primitives/do-fn.js";
 import { groupByKey } from "../../transforms/primitives/group-by-key.js";
 import { valueState } from "../../transforms/primitives/state-spec.js";
 import { testStream } from "../../transforms/primitives/test-stream.js";
@@ -156,8 +156,8 @@ scenariosOf("faults", (it) => {
           }),
         ),
       );
-      await run.result.waitUntilFinish().catch(() => undefined);
-      expect(run.result.state).to.equal("FAILED");
+      await run.result.waitUntilFinish();
+      expect(run.state).to.equal("FAILED");
       expect(seen).to.deep.equal([1]);
     },
   );
@@ -193,14 +193,29 @@ scenariosOf("faults", (it) => {
     ]);
   });
 
-  it("cancelling ends a job that would go on for ever", ["faults", "TestStream"], async () => {
+  it("cancelling ends a job that would go on for ever", ["faults", "async DoFn"], async () => {
+    let begun = () => {};
+    const running = new Promise<void>((resolve) => {
+      begun = resolve;
+    });
     const run = await startModel((root) =>
       elements(root, [1]).apply(
-        parDo("Forever", () => ({
-          process: () => new Promise<void>(() => undefined),
-        })),
+        parDo("Forever", () => {
+          let signal: AbortSignal | undefined;
+          return {
+            setup(context: SetupContext) {
+              signal = context.signal;
+            },
+            process: () =>
+              new Promise<void>((_resolve, reject) => {
+                signal?.addEventListener("abort", () => reject(new Error("abandoned")), { once: true });
+                begun();
+              }),
+          };
+        }),
       ),
     );
+    await running;
     await run.result.cancel();
     expect(run.state).to.equal("CANCELLED");
   });

@@ -8,6 +8,7 @@ import type {
   ProcessContext,
 } from "../../transforms/primitives/do-fn.js";
 import { groupByKey } from "../../transforms/primitives/group-by-key.js";
+import { valueState } from "../../transforms/primitives/state-spec.js";
 import { testStream } from "../../transforms/primitives/test-stream.js";
 import { eventTimeTimer, type FiredTimer } from "../../transforms/primitives/timer-spec.js";
 import type { KV } from "../../transforms/primitives/window.js";
@@ -193,6 +194,34 @@ scenariosOf("metrics", (it) => {
           .apply(withName("Group", groupByKey<string, number>())),
       );
       expect(metric(run, "counters", "Group", "droppedDueToLateness")).to.deep.equal([2, 2]);
+    },
+  );
+
+  it(
+    "so are those that come behind the expiration of a stateful step's window",
+    ["counter", "value state", "TestStream"],
+    async () => {
+      const run = await runModel((root) => {
+        const state = valueState<number>();
+        streamed(
+          root,
+          testStream<KV<string, number>>()
+            .addElements(at(1, kv("a", 1)))
+            .advanceWatermarkTo(20)
+            .addElements(at(2, kv("a", 2)), at(3, kv("b", 3)), at(4, kv("c", 4)), at(21, kv("b", 5)))
+            .advanceWatermarkToInfinity(),
+        )
+          .apply(withName("Window", windowInto<KV<string, number>>(fixedWindows(10))))
+          .apply(
+            parDo("Stateful", () => ({
+              state,
+              process: (_element: KV<string, number>, { metrics }: ProcessContext) =>
+                metrics.counter("seen").inc(),
+            })),
+          );
+      });
+      expect(metric(run, "counters", "Stateful", "seen")).to.deep.equal([2, 2]);
+      expect(metric(run, "counters", "Stateful", "droppedDueToLateness")).to.deep.equal([3, 3]);
     },
   );
 });

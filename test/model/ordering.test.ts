@@ -212,14 +212,17 @@ scenariosOf("order", (it) => {
 
   it(
     "timers of a time-sorted step fire between the elements they lie between",
-    ["time-sorted input", "event-time timers"],
+    ["time-sorted input", "event-time timers", "TestStream"],
     async () => {
       const run = await runModel((root) => {
         const timer = eventTimeTimer();
-        elementsAt(root, [
-          [kv("a", 30), 30],
-          [kv("a", 10), 10],
-        ])
+        streamed(
+          root,
+          testStream<Pair>()
+            .addElements(at(30, kv("a", 30)), at(10, kv("a", 10)))
+            .advanceWatermarkTo(25)
+            .advanceWatermarkToInfinity(),
+        )
           .apply(
             parDo("Sorted", () => ({
               requiresTimeSortedInput: true,

@@ -215,4 +215,36 @@ scenariosOf("splittable DoFns", (it) => {
     );
     expectPanes(run, "out", [{ value: kv("x", 0) }]);
   });
+
+  it(
+    "the runner may stop it in the midst, and goes on with the rest",
+    ["bounded splittable DoFn", "dynamic split"],
+    async () => {
+      const starts: number[] = [];
+      class WholeFn extends IndexesFn {
+        override splitRestriction(_text: string, range: OffsetRange): OffsetRange[] {
+          return [range];
+        }
+
+        override process(text: string, tracker: OffsetRangeTracker, context: SplittableProcessContext) {
+          starts.push(tracker.currentRestriction().from);
+          return super.process(text, tracker, context);
+        }
+      }
+      const text = "x".repeat(25);
+      const run = await runModel(
+        (root) =>
+          elements(root, [text])
+            .apply(splittable("Whole", () => new WholeFn(100), { bounded: true }))
+            .apply(collect("out")),
+        { bundleRecordsMax: 10 },
+      );
+      expectOutputs(
+        run,
+        "out",
+        [...text].map((_, index) => kv(text, index)),
+      );
+      expect(starts).to.deep.equal([0, 10, 20]);
+    },
+  );
 });

@@ -409,6 +409,6 @@ scenariosOf(CATEGORY, () => {
     await runToFailure((root) => {
       root.apply(withName("First", script)).apply(collect("first"));
       root.apply(withName("Second", script)).apply(collect("second"));
-    }, /test stream/);
+    }, /several TestStreams \(First, Second\)/);
   });
 });

@@ -13,7 +13,14 @@ import type { KV } from "../../transforms/primitives/window.js";
 import { fixedWindows, slidingWindows } from "../../transforms/primitives/window-fns.js";
 import { windowInto } from "../../transforms/primitives/window-into.js";
 import { localParDo, parDo } from "./support/local-do-fn.js";
-import { collect, expectElements, expectInOrder, expectPanes, runModel } from "./support/run-model.js";
+import {
+  collect,
+  expectElements,
+  expectInOrder,
+  expectOutputs,
+  expectPanes,
+  runModel,
+} from "./support/run-model.js";
 import { scenariosOf } from "./support/scenarios.js";
 import { at, elements, elementsAt, kv, streamed } from "./support/sources.js";
 
@@ -192,29 +199,36 @@ scenariosOf("on window expiration", (it) => {
     ]);
   });
 
-  it("cleared state is no state", ["on window expiration", "value state"], async () => {
-    const run = await runModel((root) => {
-      const last = valueState<number>();
-      elementsAt(root, [
-        [kv("a", 1), 1],
-        [kv("b", 1), 1],
-        [kv("a", 0), 2],
-      ])
-        .apply(windows())
-        .apply(
-          parDo("Last", () => ({
-            last,
-            process({ value }: Pair, context: ProcessContext) {
-              if (value === 0) context.state(last).clear();
-              else context.state(last).write(value);
-            },
-            onWindowExpiration: (context: ElementContext) => context.output(context.key),
-          })),
+  it(
+    "a key and window whose state was cleared expires too, in whichever bundle that was",
+    ["on window expiration", "value state", "TestStream"],
+    async () => {
+      const run = await runModel((root) => {
+        const last = valueState<number>();
+        streamed(
+          root,
+          script()
+            .addElements(at(1, kv("a", 1)), at(1, kv("b", 1)), at(2, kv("b", 0)))
+            .addElements(at(2, kv("a", 0)), at(3, kv("c", -1)))
+            .advanceWatermarkToInfinity(),
         )
-        .apply(collect("out"));
-    });
-    expectInOrder(run, "out", ["b"]);
-  });
+          .apply(windows())
+          .apply(
+            parDo("Last", () => ({
+              last,
+              process({ value }: Pair, context: ProcessContext) {
+                if (value === 0) context.state(last).clear();
+                else if (value > 0) context.state(last).write(value);
+              },
+              onWindowExpiration: (context: ElementContext) =>
+                context.output(kv(context.key, context.state(last).read() ?? "none")),
+            })),
+          )
+          .apply(collect("out"));
+      });
+      expectOutputs(run, "out", [kv("a", "none"), kv("b", "none")]);
+    },
+  );
 
   it(
     "elements behind the expiration are dropped: the state does not come back",

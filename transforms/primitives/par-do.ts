@@ -1,5 +1,4 @@
 /** ParDo with a DoFn found by name: a step of the graph that any process can build again. */
-import { inspect } from "node:util";
 import {
   type Coder,
   GeneralObjectCoder,
@@ -179,19 +178,27 @@ export function withKeyCoders(
   };
 }
 
-const KEYED_DO_FN = registerDoFn("millrace/with-key-coder@1", (_config: null) => ({
+const HAND_ON_DO_FN = registerDoFn("millrace/hand-on@1", (_config: null) => ({
   process(element: unknown, context: ProcessContext) {
     if (typeof element !== "object" || element === null || !("key" in element)) {
-      throw new Error(`what is read by key must be { key, value }, got ${inspect(element)}`);
+      throw new Error(`what is read by key must be { key, value }, got ${shownValue(element)}`);
     }
     context.output(element);
   },
 }));
 
+/** Enough of a value to find it by. */
+function shownValue(value: unknown): string {
+  const text = typeof value === "bigint" ? `${value}n` : (JSON.stringify(value) ?? String(value));
+  return text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text;
+}
+
+const SHOWN_MAX = 80;
+
 /** The same elements, `{ key, value }`, under a KV coder of general parts: what is grouped by key must have one. */
 export function withKeyCoder(): StepOf<PCollection<unknown>, PCollection<unknown>> {
   const expand: StepOf<PCollection<unknown>, PCollection<unknown>> = (input, pipeline, proto) => {
-    proto.spec = parDoSpec({ fn: KEYED_DO_FN, config: null }, {});
+    proto.spec = parDoSpec({ fn: HAND_ON_DO_FN, config: null }, {});
     const strategyId = windowingStrategyIdOf(pipeline, input);
     return createOutput(pipeline, isBounded(pipeline, input), kvCoderId(pipeline), strategyId);
   };
