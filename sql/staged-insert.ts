@@ -70,9 +70,11 @@ export class StagedInsert {
     this.#copy = `copy ${stage} (row_index, ${list}) from stdin`;
     this.#copyKey = `copy ${stage} (row_index, ${keyList}) from stdin`;
     this.#keyPlaces = table.conflictKey.map((column) => table.columns.indexOf(column));
+    // A table has no order: a short row may fill the gap that is left in a page long before it. In order, as the
+    // rows nearly are, sorting costs next to nothing.
     // Only rows that INSERT did not return are looked at again: a join of all would cost 17 to 40 %.
     this.#insert = `with inserted as (
-        insert into ${target} (${list}) select ${list} from ${stage}
+        insert into ${target} (${list}) select ${list} from ${stage} order by row_index
         on conflict (${keyList}) do nothing returning ${keyList})
       select -1 as row_index, count(*)::integer as rows from inserted
       union all

@@ -1,7 +1,7 @@
 /**
- * `npm run bench -- [backlog] [latency] [micro] [--quick] [--data DIR] [--events N] [--pairs N] [--files N]`:
+ * `npm run bench -- [backlog] [latency] [micro] [model] [--quick] [--data DIR] [--events N] [--pairs N] [--files N]`:
  * measures the pipeline on this machine, prints tables and writes them as JSON into bench-results/. Without
- * a name all three. Needs Linux and, for the backlog, psql. What runs beside it counts: see `foreign CPU`.
+ * a name all of them. Needs Linux and, for the backlog, psql. What runs beside it counts: see `foreign CPU`.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -13,11 +13,12 @@ import { type BenchData, generatedData, givenData } from "./bench-data.js";
 import { startBenchServer } from "./bench-server.js";
 import { type LatencyResult, measureLatency, printLatency } from "./latency.js";
 import { measureMicro, printMicro } from "./micro.js";
+import { measureModel, printModel } from "./model.js";
 
 const ROWS_PER_FILE = 10_000;
 const MICRO_EVENTS = 200_000;
 const RATES = [10, 1000];
-const NAMES = ["backlog", "latency", "micro"];
+const NAMES = ["backlog", "latency", "micro", "model"];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -47,6 +48,11 @@ try {
     );
     printMicro(micro);
     results["micro"] = micro;
+  }
+  if (wanted.has("model")) {
+    const model = measureModel(quick ? 0.1 : 1);
+    printModel(model);
+    results["model"] = model;
   }
   if (wanted.has("backlog") || wanted.has("latency")) await measureCommands();
 } finally {

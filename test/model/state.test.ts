@@ -285,7 +285,7 @@ scenariosOf("state", (it) => {
         elements(root, ["no key" as unknown as KV<string, string>]).apply(
           parDo("Keyless", () => new CountFn()),
         ),
-      /Keyless.*must be \{ key, value \}, got "no key"/s,
+      /Keyless.*must be \{ key, value \}, got 'no key'/s,
     );
   });
 });

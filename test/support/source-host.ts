@@ -90,6 +90,8 @@ export interface FlyingBundle {
   readonly records: SeenRecord[];
   readonly read: Map<number, number>;
   readonly continuation: ProcessContinuation;
+  /** Of the source's estimator when `process` ended. */
+  readonly watermarkMs: number;
 }
 
 export interface SourceHostOptions {
@@ -101,6 +103,7 @@ export interface SourceHostOptions {
   /** Checkpoints after so many records of a bundle, as a host that wants to commit does. */
   readonly checkpointAfter?: () => number;
   readonly onRecord?: (record: InputRecord) => void;
+  readonly restoredWatermarkMs?: number;
 }
 
 export class SourceHost {
@@ -154,7 +157,8 @@ export class SourceHost {
     const continuation = await fn.process(null, tracker, { ...context, outputTo: () => undefined } as never);
     split ??= tracker.trySplit(0);
     this.#range = split?.residual ?? this.#range;
-    return { fn, records, read, continuation };
+    const watermarkMs = fn.createWatermarkEstimator(fn.initialWatermarkState()).currentWatermarkMs();
+    return { fn, records, read, continuation, watermarkMs };
   }
 
   /** `finishBundle`, the commit, and what comes after it. Returns what was committed. */
@@ -219,12 +223,14 @@ export class SourceHost {
 
   async #create(): Promise<ReadFromDirectoryFn> {
     const parts = { fileSystem: this.options.fileSystem ?? realFileSystem, positions: () => this.positions };
+    const { restoredWatermarkMs } = this.options;
     const fn = new ReadFromDirectoryFn({ isWatching: false, ...this.options.config }, parts);
     const shared = this.#shared;
     await fn.setup({
       pipeline: "test",
       step: "Read",
       mode: this.options.mode ?? "stream",
+      ...(restoredWatermarkMs === undefined ? {} : { restoredWatermarkMs }),
       signal: this.#abort.signal,
       clock: this.clock,
       log: this.#log(),

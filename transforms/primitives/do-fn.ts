@@ -32,6 +32,8 @@ export interface SetupContext {
   readonly step: string;
   /** `available-now` processes what exists at the start, then ends; `stream` goes on until stopped. */
   readonly mode: "stream" | "available-now";
+  /** Watermark of this step's output as committed last, ms since 1970: a source's must not begin before it. */
+  readonly restoredWatermarkMs?: number;
   /** Fires when the work must be abandoned; nothing may be emitted afterwards. */
   readonly signal: AbortSignal;
   readonly clock: Clock;

@@ -189,7 +189,7 @@ const HAND_ON_DO_FN = registerDoFn("millrace/hand-on@1", (_config: null) => ({
 
 /** Enough of a value to find it by. */
 function shownValue(value: unknown): string {
-  const text = typeof value === "bigint" ? `${value}n` : (JSON.stringify(value) ?? String(value));
+  const text = inspect(value, { breakLength: Number.POSITIVE_INFINITY });
   return text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text;
 }
 

@@ -118,11 +118,22 @@ export class DirectorySource {
   backlog(): Backlog {
     let { bytes: backlogBytes, count: backlogFiles } = this.#unread;
     for (const file of this.#known.byId.values()) {
-      const bytes = file.missingSinceMs === undefined ? file.unreadBytes : 0;
-      backlogBytes += bytes;
-      if (bytes > 0) backlogFiles++;
+      if (!hasMore(file)) continue;
+      backlogBytes += file.unreadBytes;
+      backlogFiles++;
     }
     return { backlogBytes, backlogFiles };
+  }
+
+  /** Ids of the files in work of which more is there to be read. */
+  get unfinished(): Set<number> {
+    const files = [...this.#known.byId.values()];
+    return new Set(files.filter(hasMore).map((file) => file.fileId));
+  }
+
+  /** Everything that is known was read. */
+  get isIdle(): boolean {
+    return this.#unread.count === 0 && ![...this.#known.byId.values()].some(hasMore);
   }
 
   close(): void {
@@ -293,6 +304,10 @@ export class DirectorySource {
     }
     return true;
   }
+}
+
+function hasMore(file: SourceFile): boolean {
+  return file.missingSinceMs === undefined && file.unreadBytes > 0;
 }
 
 function isFileError(error: unknown): boolean {

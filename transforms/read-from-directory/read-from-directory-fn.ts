@@ -4,17 +4,20 @@ import { z } from "zod";
 import { type FileRef, InputRecord, type ScannedRecord } from "../input-record.js";
 import type {
   FinishBundleContext,
-  ProcessContext,
   ProcessContinuation,
   ReadProgress,
   RestrictionTracker,
   SetupContext,
   SplittableDoFn,
+  SplittableProcessContext,
 } from "../primitives/do-fn.js";
 import { failpoint } from "../primitives/failpoint.js";
 import { registerDoFn } from "../primitives/fn-registry.js";
+import { MIN_TIMESTAMP_MS } from "../primitives/timestamp-bounds.js";
+import type { WatermarkEstimator } from "../primitives/watermark-estimator.js";
 import { createRecordFormat } from "../record-format.js";
 import { DirectorySource } from "./directory-source.js";
+import { DirectoryWatermark } from "./directory-watermark.js";
 import { type FileSystem, realFileSystem } from "./file-system.js";
 import type { RecordTarget } from "./file-visitor.js";
 import { InputDirectory } from "./input-directory.js";
@@ -51,6 +54,10 @@ export const readFromDirectoryConfig = z.strictObject({
   bytesPerBundleMax: limit.default(16 * 1024 * 1024),
   /** Whether notifications of the file system may shorten the wait for the next poll. */
   isWatching: z.boolean().default(true),
+  /** A record may be so much older than the newest one before it without being late. */
+  outOfOrdernessMs: durationMs.default(60_000),
+  /** After so long with nothing to read, the watermark goes on with the clock, this far behind it. */
+  idleMs: durationMs.default(60_000),
 });
 
 /** The JSON that stands in a graph; only `directory` and `format` must be there. */
@@ -74,7 +81,7 @@ const realParts: ReadFromDirectoryParts = {
  * by offset. Exactly once: positions are stored in the transaction of the bundle that holds the
  * records, and reading starts from the stored ones. The element is ignored, the configuration says all.
  */
-export class ReadFromDirectoryFn implements SplittableDoFn<unknown, RecordRange, number> {
+export class ReadFromDirectoryFn implements SplittableDoFn<unknown, RecordRange, number, number> {
   readonly restoresPosition = true;
   readonly #config: Config;
   readonly #parts: ReadFromDirectoryParts;
@@ -107,6 +114,15 @@ export class ReadFromDirectoryFn implements SplittableDoFn<unknown, RecordRange,
     return undefined;
   }
 
+  initialWatermarkState(): number {
+    return this.#watermark.currentMs;
+  }
+
+  createWatermarkEstimator(stateMs: number): WatermarkEstimator<number> {
+    const currentMs = () => Math.max(stateMs, this.#watermark.currentMs);
+    return { currentWatermarkMs: currentMs, state: currentMs };
+  }
+
   startBundle(): void {
     this.#snapshots = [];
     this.#bundle = undefined;
@@ -115,15 +131,16 @@ export class ReadFromDirectoryFn implements SplittableDoFn<unknown, RecordRange,
   async process(
     _element: unknown,
     tracker: RestrictionTracker<RecordRange, number>,
-    context: ProcessContext,
+    context: SplittableProcessContext<number>,
   ): Promise<ProcessContinuation> {
     const source = this.#source!;
-    this.#bundle ??= new BundleTarget(this.#config);
+    this.#bundle ??= new BundleTarget(this.#config, this.#watermark);
     this.#bundle.enter(tracker, context);
     try {
       return await source.read(this.#bundle);
     } finally {
       this.#bundle.leave();
+      this.#watermark.advance(source.unfinished, source.isIdle);
       // taken now: when this bundle is committed, the source has read on for the next ones
       const snapshot = source.snapshot();
       if (snapshot !== undefined) this.#snapshots.push(snapshot);
@@ -158,6 +175,10 @@ export class ReadFromDirectoryFn implements SplittableDoFn<unknown, RecordRange,
     };
   }
 
+  get #watermark(): DirectoryWatermark {
+    return this.#shared!.watermark!;
+  }
+
   teardown(): void {
     this.#shared?.release();
     this.#shared = undefined;
@@ -170,11 +191,13 @@ registerDoFn<ReadFromDirectoryConfig>("read_from_directory@1", (config) => new R
 interface OpenedSource {
   readonly source: DirectorySource;
   readonly positions: SourcePositions;
+  readonly watermark: DirectoryWatermark;
 }
 
 /** The one live source of all instances; the last to leave closes it, the next opens it anew. */
 class SharedSource {
   positions: SourcePositions | undefined;
+  watermark: DirectoryWatermark | undefined;
   #users = 0;
   #opening: Promise<OpenedSource> | undefined;
 
@@ -182,8 +205,9 @@ class SharedSource {
     this.#users++;
     this.#opening ??= open();
     try {
-      const { source, positions } = await this.#opening;
+      const { source, positions, watermark } = await this.#opening;
       this.positions = positions;
+      this.watermark = watermark;
       return source;
     } catch (error) {
       this.#opening = undefined;
@@ -231,7 +255,12 @@ async function openSource(
     format: createRecordFormat(config.format),
     doneAfterMs: mode === "available-now" ? Math.min(quietMs, config.doneAfterMs) : config.doneAfterMs,
   });
-  return { source, positions };
+  const { outOfOrdernessMs, idleMs } = config;
+  const watermark = new DirectoryWatermark(
+    { outOfOrdernessMs, idleMs, clock },
+    context.restoredWatermarkMs ?? MIN_TIMESTAMP_MS,
+  );
+  return { source, positions, watermark };
 }
 
 /** A bundle as the source sees it: limits, claims, counts. */
@@ -241,16 +270,21 @@ class BundleTarget implements RecordTarget {
   #tracker!: RestrictionTracker<RecordRange, number>;
   /** Number of the next record. */
   #next = 0;
-  #context!: ProcessContext;
+  #context!: SplittableProcessContext<number>;
   /** A number was claimed for a record that did not come: it is the next one's. */
   #hasClaim = false;
   #isRefused = false;
   #counted = 0;
   #file: FileRef | undefined;
+  /** Of the records counted. */
+  #largestMs = MIN_TIMESTAMP_MS;
 
-  constructor(readonly config: Config) {}
+  constructor(
+    readonly config: Config,
+    readonly watermark: DirectoryWatermark,
+  ) {}
 
-  enter(tracker: RestrictionTracker<RecordRange, number>, context: ProcessContext): void {
+  enter(tracker: RestrictionTracker<RecordRange, number>, context: SplittableProcessContext<number>): void {
     this.#tracker = tracker;
     this.#next = tracker.currentRestriction().start;
     this.#context = context;
@@ -260,9 +294,13 @@ class BundleTarget implements RecordTarget {
 
   /** Counts what was read: once a file instead of once a record. */
   leave(): void {
-    if (this.#file !== undefined) this.#context.ledger.add(this.#file.fileId, "records_read", this.#counted);
+    if (this.#file !== undefined) {
+      this.#context.ledger.add(this.#file.fileId, "records_read", this.#counted);
+      this.watermark.emitted(this.#file.fileId, this.#largestMs);
+    }
     this.#file = undefined;
     this.#counted = 0;
+    this.#largestMs = MIN_TIMESTAMP_MS;
   }
 
   get isFull(): boolean {
@@ -288,7 +326,9 @@ class BundleTarget implements RecordTarget {
     this.#hasClaim = false;
     this.#counted++;
     this.records++;
-    this.#context.output(new InputRecord(file, record), record.timestampMs);
+    const { timestampMs } = record;
+    if (timestampMs !== undefined && timestampMs > this.#largestMs) this.#largestMs = timestampMs;
+    this.#context.output(new InputRecord(file, record), timestampMs);
   }
 
   addBytes(count: number): void {

@@ -182,7 +182,7 @@ describe("registeredParDo with state and timers", () => {
     const { fn, config } = JSON.parse(new TextDecoder().decode(doFn!.payload)) as RegisteredDoFn;
     const withKeyCoder = createDoFn(fn, config);
     expect(emitted(withKeyCoder, { key: 1, value: 2 })).to.deep.equal([{ key: 1, value: 2 }]);
-    expect(() => emitted(withKeyCoder, "a")).to.throw('what is read by key must be { key, value }, got "a"');
+    expect(() => emitted(withKeyCoder, "a")).to.throw("what is read by key must be { key, value }, got 'a'");
   });
 
   it("registeredParDo() leaves a step alone whose input has a KV coder", () => {
