@@ -1,4 +1,5 @@
 /** ParDo with a DoFn found by name: a step of the graph that any process can build again. */
+import { inspect } from "node:util";
 import {
   type Coder,
   GeneralObjectCoder,
@@ -178,7 +179,7 @@ export function withKeyCoders(
   };
 }
 
-const HAND_ON_DO_FN = registerDoFn("millrace/hand-on@1", (_config: null) => ({
+const KEYED_DO_FN = registerDoFn("millrace/with-key-coder@1", (_config: null) => ({
   process(element: unknown, context: ProcessContext) {
     if (typeof element !== "object" || element === null || !("key" in element)) {
       throw new Error(`what is read by key must be { key, value }, got ${shownValue(element)}`);
@@ -198,7 +199,7 @@ const SHOWN_MAX = 80;
 /** The same elements, `{ key, value }`, under a KV coder of general parts: what is grouped by key must have one. */
 export function withKeyCoder(): StepOf<PCollection<unknown>, PCollection<unknown>> {
   const expand: StepOf<PCollection<unknown>, PCollection<unknown>> = (input, pipeline, proto) => {
-    proto.spec = parDoSpec({ fn: HAND_ON_DO_FN, config: null }, {});
+    proto.spec = parDoSpec({ fn: KEYED_DO_FN, config: null }, {});
     const strategyId = windowingStrategyIdOf(pipeline, input);
     return createOutput(pipeline, isBounded(pipeline, input), kvCoderId(pipeline), strategyId);
   };
