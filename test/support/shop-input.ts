@@ -63,14 +63,14 @@ export class ShopInput {
   /** Drops a backlog of files that lie there since long. */
   async writeBacklog(files: number): Promise<void> {
     for (let n = 0; n < files; n++) {
-      await this.#drop(this.#file(), this.#nextMtimeMs);
+      await this.#drop(this.#file({ isLive: false }), this.#nextMtimeMs);
       this.#nextMtimeMs += 1_000;
     }
   }
 
   /** Drops one file now, as a generator does. */
   async writeNow(): Promise<void> {
-    await this.#drop(this.#file(), undefined);
+    await this.#drop(this.#file({ isLive: true }), undefined);
   }
 
   /** Drops one file now with exactly these events, whatever repeats they hold. */
@@ -109,7 +109,7 @@ export class ShopInput {
     this.files.push({ path: name, records: text.records });
   }
 
-  #file(): FileText {
+  #file({ isLive }: { readonly isLive: boolean }): FileText {
     const { choice, recordsPerFile } = this.#options;
     const isFirst = this.files.length === 0;
     const names = choice.shuffled([...COLUMNS, "note"]);
@@ -120,8 +120,17 @@ export class ShopInput {
     }
     while (text.records.length < recordsPerFile) this.#addRecord(text);
     if (choice.isHit(0.5)) this.#endWithOpenQuote(text);
-    if (choice.isHit(0.3)) text.endWithoutNewline();
+    if (choice.isHit(0.3)) {
+      text.endWithoutNewline();
+      // It is read once the file is quiet, which may be after the files behind it: a repeat could come first.
+      if (isLive) this.#neverRepeat(text.records.at(-1)!.event);
+    }
     return text;
+  }
+
+  #neverRepeat(event: ShopEvent | undefined): void {
+    const at = this.#events.findIndex(({ event_id }) => event_id === event?.event_id);
+    if (at >= 0) this.#events.splice(at, 1);
   }
 
   #addRecord(text: FileText): void {
