@@ -119,12 +119,12 @@ export class ShopInput {
       return text;
     }
     while (text.records.length < recordsPerFile) this.#addRecord(text);
+    const records = text.records.length;
     if (choice.isHit(0.5)) this.#endWithOpenQuote(text);
-    if (choice.isHit(0.3)) {
-      text.endWithoutNewline();
-      // It is read once the file is quiet, which may be after the files behind it: a repeat could come first.
-      if (isLive) this.#neverRepeat(text.records.at(-1)!.event);
-    }
+    if (choice.isHit(0.3)) text.endWithoutNewline();
+    // Behind an open quote, and without a newline, a live file is read once it is quiet. That may be after the
+    // files behind it: a repeat of what it ends with could come first.
+    if (isLive) for (const { event } of text.records.slice(records - 1)) this.#neverRepeat(event);
     return text;
   }
 
