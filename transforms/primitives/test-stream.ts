@@ -24,7 +24,7 @@ export interface TestStream<T> extends StepOf<Root, PCollection<T>> {
   addElements(...elements: readonly (T | TimestampedValue<T>)[]): TestStream<T>;
   /** @throws when the watermark would go back, or reach the end of time. */
   advanceWatermarkTo(watermarkMs: number): TestStream<T>;
-  /** Nothing comes any more. A stream that ends without it never ends by itself. */
+  /** Nothing comes any more. The end of the script says the same on the direct runner. */
   advanceWatermarkToInfinity(): TestStream<T>;
   advanceProcessingTime(byMs: number): TestStream<T>;
 }
