@@ -80,9 +80,12 @@ export class StagedInsert {
       union all
       select row_index, 0 from ${stage} s
       where not exists (select from inserted i where ${same("i", "s")})`;
-    this.#repeatsWithin = `select row_index from (
-        select row_index, row_number() over (partition by ${keyList} order by row_index) as nth from ${stage}) s
-      where nth > 1 and row_index <> all($1::integer[])`;
+    // Hashing all keys and looking at the few that come twice takes half the time of numbering the rows of each.
+    this.#repeatsWithin = `select s.row_index
+      from ${stage} s join (
+        select ${keyList}, min(row_index) as first from ${stage} group by ${keyList} having count(*) > 1
+      ) r on ${same("r", "s")} and s.row_index > r.first
+      where s.row_index <> all($1::integer[])`;
     // "offset 0" keeps this a look-up of each row by its key: the planner knows nothing of a fresh stage,
     // and for a join it would read the whole target.
     this.#compare = `select s.row_index, (${of("s")}) is not distinct from (${of("t")}) as is_equal
