@@ -1,6 +1,6 @@
 /** Reads the records of one CSV file by the names in its header. */
 import type { CsvDefect, CsvScanner } from "./csv-scanner.js";
-import { timestampMsOf } from "./event-time.js";
+import { timestampMsOf } from "./timestamp.js";
 import type { Problem, ScannedRecord } from "./input-record.js";
 import type { ReaderPosition, RecordReader } from "./record-format.js";
 
