@@ -14,7 +14,7 @@ import {
 } from "../../transforms/primitives/window-fns.js";
 import { windowInto } from "../../transforms/primitives/window-into.js";
 import { COUNT, MEAN, SUM } from "./support/combine-fns.js";
-import { at, keyed, kv, timed } from "./support/grouping.js";
+import { keyed } from "./support/grouping.js";
 import { parDo } from "./support/local-do-fn.js";
 import {
   collect,
@@ -25,6 +25,7 @@ import {
   runToFailure,
 } from "./support/run-model.js";
 import { scenario, scenariosOf } from "./support/scenarios.js";
+import { at, kv, timed } from "./support/sources.js";
 
 const CATEGORY = "Combine";
 

@@ -13,7 +13,7 @@ import {
   slidingWindows,
 } from "../../transforms/primitives/window-fns.js";
 import { windowInto } from "../../transforms/primitives/window-into.js";
-import { at, both, grouped, keyed, kv, timed } from "./support/grouping.js";
+import { both, grouped, keyed } from "./support/grouping.js";
 import { mapping, parDo } from "./support/local-do-fn.js";
 import {
   collect,
@@ -24,6 +24,7 @@ import {
   runToFailure,
 } from "./support/run-model.js";
 import { scenario, scenariosOf } from "./support/scenarios.js";
+import { at, kv, timed } from "./support/sources.js";
 
 const FLATTEN = "Flatten";
 const RESHUFFLE = "Reshuffle";

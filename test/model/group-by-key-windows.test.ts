@@ -12,10 +12,11 @@ import {
 } from "../../transforms/primitives/window-fns.js";
 import { windowInto } from "../../transforms/primitives/window-into.js";
 import { SUM } from "./support/combine-fns.js";
-import { at, grouped, keyed, kv, timed } from "./support/grouping.js";
+import { grouped, keyed } from "./support/grouping.js";
 import { parDo } from "./support/local-do-fn.js";
 import { collect, expectElements, runModel } from "./support/run-model.js";
 import { scenario, scenariosOf } from "./support/scenarios.js";
+import { at, kv, timed } from "./support/sources.js";
 
 const CATEGORY = "GroupByKey";
 const INT_MAX = 2147483647;

@@ -6,11 +6,11 @@ import { afterCount, repeatedly } from "../../transforms/primitives/triggers.js"
 import type { KV } from "../../transforms/primitives/window.js";
 import { fixedWindows, globalWindows, slidingWindows } from "../../transforms/primitives/window-fns.js";
 import { SUM } from "./support/combine-fns.js";
-import { at, kv, timed } from "./support/grouping.js";
 import { mapping, parDo } from "./support/local-do-fn.js";
 import { collect, expectElements, expectOutputs, runModel } from "./support/run-model.js";
 import { scenario, scenariosOf } from "./support/scenarios.js";
 import { into, of, WithAllFn, WithOneFn } from "./support/side-input-fns.js";
+import { at, kv, timed } from "./support/sources.js";
 
 const CATEGORY = "side inputs";
 

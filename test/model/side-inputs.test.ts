@@ -4,7 +4,7 @@ import { combinePerKey } from "../../transforms/primitives/combine-per-key.js";
 import type { KV } from "../../transforms/primitives/window.js";
 import { fixedWindows } from "../../transforms/primitives/window-fns.js";
 import { SUM } from "./support/combine-fns.js";
-import { kv, sorted, timed } from "./support/grouping.js";
+import { sorted } from "./support/grouping.js";
 import { mapping, parDo } from "./support/local-do-fn.js";
 import { collect, expectElements, expectOutputs, runModel, runToFailure } from "./support/run-model.js";
 import { scenario, scenariosOf } from "./support/scenarios.js";
@@ -17,6 +17,7 @@ import {
   WithOneFn,
   WithTwoFn,
 } from "./support/side-input-fns.js";
+import { kv, timed } from "./support/sources.js";
 
 const CATEGORY = "side inputs";
 

@@ -14,7 +14,7 @@ import {
 import { fixedWindows, globalWindows } from "../../transforms/primitives/window-fns.js";
 import { windowInto } from "../../transforms/primitives/window-into.js";
 import { COUNT, SUM } from "./support/combine-fns.js";
-import { at, grouped, keyed, kv } from "./support/grouping.js";
+import { grouped, keyed } from "./support/grouping.js";
 import {
   collect,
   expectElements,
@@ -24,6 +24,7 @@ import {
   runModel,
 } from "./support/run-model.js";
 import { scenario, scenariosOf } from "./support/scenarios.js";
+import { at, kv } from "./support/sources.js";
 
 const CATEGORY = "TestStream";
 const MINUTE_MS = 60_000;

@@ -9,7 +9,7 @@ import { MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS } from "../../transforms/primitives/
 import type { KV } from "../../transforms/primitives/window.js";
 import { fixedWindows, globalWindows } from "../../transforms/primitives/window-fns.js";
 import { windowInto } from "../../transforms/primitives/window-into.js";
-import { at, both, grouped, keyed, kv } from "./support/grouping.js";
+import { both, grouped, keyed } from "./support/grouping.js";
 import { mapping, parDo } from "./support/local-do-fn.js";
 import {
   collect,
@@ -20,6 +20,7 @@ import {
   runToFailure,
 } from "./support/run-model.js";
 import { scenario, scenariosOf } from "./support/scenarios.js";
+import { at, kv } from "./support/sources.js";
 
 const CATEGORY = "TestStream";
 const SECOND_MS = 1000;

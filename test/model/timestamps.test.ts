@@ -5,10 +5,11 @@ import { MIN_TIMESTAMP_MS } from "../../transforms/primitives/timestamp-bounds.j
 import { fixedWindows } from "../../transforms/primitives/window-fns.js";
 import { windowInto } from "../../transforms/primitives/window-into.js";
 import { registerTimestampFn, withTimestamps } from "../../transforms/primitives/with-timestamps.js";
-import { grouped, keyed, kv, timed } from "./support/grouping.js";
+import { grouped, keyed } from "./support/grouping.js";
 import { localParDo, mapping, parDo } from "./support/local-do-fn.js";
 import { collect, expectElements, runModel, runToFailure } from "./support/run-model.js";
 import { scenario, scenariosOf } from "./support/scenarios.js";
+import { kv, timed } from "./support/sources.js";
 
 const CATEGORY = "timestamps";
 

@@ -6,9 +6,10 @@ import { GLOBAL_WINDOW_END_MS } from "../../transforms/primitives/timestamp-boun
 import { afterCount, afterWatermark, repeatedly } from "../../transforms/primitives/triggers.js";
 import { fixedWindows, globalWindows, sessions } from "../../transforms/primitives/window-fns.js";
 import { windowInto } from "../../transforms/primitives/window-into.js";
-import { at, grouped, keyed, kv } from "./support/grouping.js";
+import { grouped, keyed } from "./support/grouping.js";
 import { collect, expectPanes, runModel } from "./support/run-model.js";
 import { scenario, scenariosOf } from "./support/scenarios.js";
+import { at, kv } from "./support/sources.js";
 import { CATEGORY, elements, fires, numbered, runScript } from "./support/trigger-script.js";
 
 scenariosOf(CATEGORY, () => {

@@ -6,10 +6,11 @@ import type { KV } from "../../transforms/primitives/window.js";
 import { fixedWindows, globalWindows, slidingWindows } from "../../transforms/primitives/window-fns.js";
 import { windowInto } from "../../transforms/primitives/window-into.js";
 import { COUNT, MEAN } from "./support/combine-fns.js";
-import { both, grouped, keyed, kv, sorted, timed } from "./support/grouping.js";
+import { both, grouped, keyed, sorted } from "./support/grouping.js";
 import { mapping, parDo } from "./support/local-do-fn.js";
 import { collect, expectElements, expectOutputs, runModel } from "./support/run-model.js";
 import { scenario, scenariosOf } from "./support/scenarios.js";
+import { kv, timed } from "./support/sources.js";
 import { CATEGORY } from "./support/window-scenarios.js";
 
 scenariosOf(CATEGORY, () => {

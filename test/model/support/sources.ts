@@ -1,9 +1,11 @@
 /** Inputs of scenarios: bounded elements with event times, and scripted streams. */
 import { type PCollection, type Root, withName } from "../../../transforms/primitives/beam.js";
 import { create } from "../../../transforms/primitives/create.js";
+import type { StepOf } from "../../../transforms/primitives/par-do.js";
 import type { testStream } from "../../../transforms/primitives/test-stream.js";
 import type { KV } from "../../../transforms/primitives/window.js";
 
+/** A key with its value. */
 export function kv<K, V>(key: K, value: V): KV<K, V> {
   return { key, value };
 }
@@ -19,8 +21,21 @@ export function elementsAt<T>(
   timestamped: readonly (readonly [value: T, timestampMs: number])[],
   name = "Create",
 ): PCollection<T> {
-  const values = timestamped.map(([value]) => value);
-  return root.apply(withName(name, create(values, { timestampMs: (index) => timestamped[index]![1] })));
+  return root.apply(
+    timed(
+      name,
+      timestamped.map(([value, timestampMs]) => [timestampMs, value]),
+    ),
+  );
+}
+
+/** A bounded source of elements with event times. */
+export function timed<T>(
+  name: string,
+  timestamped: readonly (readonly [timestampMs: number, value: T])[],
+): StepOf<Root, PCollection<T>> {
+  const values = timestamped.map(([, value]) => value);
+  return withName(name, create(values, { timestampMs: (index) => timestamped[index]![0] }));
 }
 
 /** An element of a TestStream. */

@@ -4,10 +4,11 @@ import { withName } from "../../../transforms/primitives/beam.js";
 import { testStream } from "../../../transforms/primitives/test-stream.js";
 import { fixedWindows } from "../../../transforms/primitives/window-fns.js";
 import { type WindowingOptions, windowInto } from "../../../transforms/primitives/window-into.js";
-import { at, grouped, keyed } from "./grouping.js";
+import { grouped, keyed } from "./grouping.js";
 import type { ModelFeature } from "./model-features.js";
 import { collect, type ModelRun, runModel } from "./run-model.js";
 import { scenario } from "./scenarios.js";
+import { at } from "./sources.js";
 
 export const CATEGORY = "triggers";
 

@@ -1,10 +1,11 @@
 /** Scenarios of windows as tables: windows by element, or values by window. */
 import { withName } from "../../../transforms/primitives/beam.js";
 import { type WindowingOptions, windowInto } from "../../../transforms/primitives/window-into.js";
-import { grouped, keyed, kv, timed } from "./grouping.js";
+import { grouped, keyed } from "./grouping.js";
 import type { ModelFeature } from "./model-features.js";
 import { collect, expectElements, runModel } from "./run-model.js";
 import { scenario } from "./scenarios.js";
+import { kv, timed } from "./sources.js";
 
 export const CATEGORY = "windows";
 
