@@ -1,4 +1,5 @@
 /** Scenarios of Combine: what is combined, in which windows, and what a CombineFn is asked for. */
+
 import { expect } from "chai";
 import { withName } from "../../transforms/primitives/beam.js";
 import { combinePerKey, registerCombineFn } from "../../transforms/primitives/combine-per-key.js";
@@ -12,9 +13,9 @@ import {
   sessions,
   slidingWindows,
 } from "../../transforms/primitives/window-fns.js";
-import { windowInto } from "../../transforms/primitives/window-into.js";
-import { COUNT, MEAN, SUM } from "./support/combine-fns.js";
+import { COUNT, mean, sum } from "./support/combine-fns.js";
 import { keyed } from "./support/grouping.js";
+import { into } from "./support/into.js";
 import { parDo } from "./support/local-do-fn.js";
 import {
   collect,
@@ -28,9 +29,6 @@ import { scenario, scenariosOf } from "./support/scenarios.js";
 import { at, kv, timed } from "./support/sources.js";
 
 const CATEGORY = "Combine";
-
-const sum = (name = "Sum") => withName(name, combinePerKey<string, number, number>(SUM, null));
-const mean = (name = "Mean") => withName(name, combinePerKey<string, number, number>(MEAN, null));
 
 /** The largest so many, largest first. */
 const LARGEST = registerCombineFn("test/model/largest@1", ({ count }: { count: number }) => ({
@@ -106,7 +104,7 @@ scenariosOf(CATEGORY, () => {
     const run = await runModel((root) =>
       root
         .apply(timed("Pairs", PAIRS))
-        .apply(withName("Window", windowInto(fixedWindows(2))))
+        .apply(into("Window", fixedWindows(2)))
         .apply(sum())
         .apply(collect("sums")),
     );
@@ -122,7 +120,7 @@ scenariosOf(CATEGORY, () => {
     const run = await runModel((root) =>
       root
         .apply(timed("Pairs", PAIRS))
-        .apply(withName("Window", windowInto(slidingWindows({ sizeMs: 4, periodMs: 2 }))))
+        .apply(into("Window", slidingWindows({ sizeMs: 4, periodMs: 2 })))
         .apply(sum())
         .apply(collect("sums")),
     );
@@ -141,7 +139,7 @@ scenariosOf(CATEGORY, () => {
     const run = await runModel((root) =>
       root
         .apply(timed("Pairs", PAIRS))
-        .apply(withName("Window", windowInto(sessions(5))))
+        .apply(into("Window", sessions(5)))
         .apply(mean())
         .apply(collect("means")),
     );
@@ -165,7 +163,7 @@ scenariosOf(CATEGORY, () => {
       const run = await runModel((root) =>
         root
           .apply(withName("Stream", script))
-          .apply(withName("Window", windowInto(sessions(10))))
+          .apply(into("Window", sessions(10)))
           .apply(mean())
           .apply(collect("means")),
       );
@@ -182,7 +180,7 @@ scenariosOf(CATEGORY, () => {
             [95, kv("a", 2)],
           ]),
         )
-        .apply(withName("Window", windowInto(fixedWindows(10))))
+        .apply(into("Window", fixedWindows(10)))
         .apply(sum())
         .apply(collect("sums")),
     );
@@ -218,15 +216,12 @@ scenariosOf(CATEGORY, () => {
         root
           .apply(withName("Stream", fourNumbers()))
           .apply(
-            withName(
-              "Window",
-              windowInto(globalWindows(), {
-                trigger: repeatedly(afterCount(2)),
-                accumulation: "discarding",
-                onTimeBehavior: "fire-if-non-empty",
-                closingBehavior: "emit-if-non-empty",
-              }),
-            ),
+            into("Window", globalWindows(), {
+              trigger: repeatedly(afterCount(2)),
+              accumulation: "discarding",
+              onTimeBehavior: "fire-if-non-empty",
+              closingBehavior: "emit-if-non-empty",
+            }),
           )
           .apply(keyed("k"))
           .apply(sum())
@@ -248,13 +243,10 @@ scenariosOf(CATEGORY, () => {
         root
           .apply(withName("Stream", fourNumbers()))
           .apply(
-            withName(
-              "Window",
-              windowInto(globalWindows(), {
-                trigger: afterWatermark({ early: afterCount(2) }),
-                accumulation: "accumulating",
-              }),
-            ),
+            into("Window", globalWindows(), {
+              trigger: afterWatermark({ early: afterCount(2) }),
+              accumulation: "accumulating",
+            }),
           )
           .apply(keyed("k"))
           .apply(sum())
@@ -272,9 +264,9 @@ scenariosOf(CATEGORY, () => {
     const run = await runModel((root) =>
       root
         .apply(timed("Pairs", PAIRS))
-        .apply(withName("Window", windowInto(fixedWindows(2))))
+        .apply(into("Window", fixedWindows(2)))
         .apply(sum("Sum by window"))
-        .apply(withName("Unwindow", windowInto(globalWindows())))
+        .apply(into("Unwindow", globalWindows()))
         .apply(
           parDo<KV<string, number>, KV<string, number>>("All", () => ({
             process: ({ value }) => [kv("all", value)],

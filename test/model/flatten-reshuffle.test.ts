@@ -1,4 +1,5 @@
 /** Scenarios of Flatten and Reshuffle: the same elements, with all that belongs to them. */
+
 import { expect } from "chai";
 import { withName } from "../../transforms/primitives/beam.js";
 import { create } from "../../transforms/primitives/create.js";
@@ -12,8 +13,8 @@ import {
   sessions,
   slidingWindows,
 } from "../../transforms/primitives/window-fns.js";
-import { windowInto } from "../../transforms/primitives/window-into.js";
 import { both, grouped, keyed } from "./support/grouping.js";
+import { into } from "./support/into.js";
 import { mapping, parDo } from "./support/local-do-fn.js";
 import {
   collect,
@@ -83,12 +84,8 @@ scenariosOf(FLATTEN, () => {
 
   scenario(FLATTEN, "keeps event times and windows", ["Flatten", "timestamps", "fixed windows"], async () => {
     const run = await runModel((root) => {
-      const left = root
-        .apply(timed("Left", [[1, "a"]]))
-        .apply(withName("Left windows", windowInto(fixedWindows(10))));
-      const right = root
-        .apply(timed("Right", [[12, "b"]]))
-        .apply(withName("Right windows", windowInto(fixedWindows(10))));
+      const left = root.apply(timed("Left", [[1, "a"]])).apply(into("Left windows", fixedWindows(10)));
+      const right = root.apply(timed("Right", [[12, "b"]])).apply(into("Right windows", fixedWindows(10)));
       both("Both", [left, right]).apply(collect("all"));
     });
     expectElements(run, "all", [
@@ -132,9 +129,7 @@ scenariosOf(FLATTEN, () => {
           .advanceWatermarkTo(10)
           .addElements(at(11, 2))
           .advanceWatermarkToInfinity();
-        const numbers = root
-          .apply(withName("Stream", script))
-          .apply(withName("Window", windowInto(fixedWindows(10))));
+        const numbers = root.apply(withName("Stream", script)).apply(into("Window", fixedWindows(10)));
         const sizes = grouped(numbers.apply(keyed("inner", "Inner key")), "Inner").apply(
           parDo<KV<string, number[]>, number>("Values", () => ({
             process: ({ value }) => value.map((n) => n * 100),
@@ -153,9 +148,7 @@ scenariosOf(FLATTEN, () => {
 
   scenario(FLATTEN, "of different windows is refused by name", ["Flatten", "fixed windows"], async () => {
     await runToFailure((root) => {
-      const left = root
-        .apply(timed("Left", [[1, "a"]]))
-        .apply(withName("Windows", windowInto(fixedWindows(10))));
+      const left = root.apply(timed("Left", [[1, "a"]])).apply(into("Windows", fixedWindows(10)));
       const right = root.apply(timed("Right", [[1, "b"]]));
       both("Both", [left, right]).apply(collect("all"));
     }, /"Both".*fixed_windows.*global_windows/);
@@ -187,7 +180,7 @@ scenariosOf(RESHUFFLE, () => {
               [12, "b"],
             ]),
           )
-          .apply(withName("Window", windowInto(fixedWindows(10))))
+          .apply(into("Window", fixedWindows(10)))
           .apply(withName("Reshuffle", reshuffle()))
           .apply(collect("all")),
       );
@@ -202,7 +195,7 @@ scenariosOf(RESHUFFLE, () => {
     const run = await runModel((root) =>
       root
         .apply(timed("Create", [[7, "a"]]))
-        .apply(withName("Window", windowInto(slidingWindows({ sizeMs: 10, periodMs: 5 }))))
+        .apply(into("Window", slidingWindows({ sizeMs: 10, periodMs: 5 })))
         .apply(withName("Reshuffle", reshuffle()))
         .apply(collect("all")),
     );
@@ -225,7 +218,7 @@ scenariosOf(RESHUFFLE, () => {
               [4, kv("k", 4)],
             ]),
           )
-          .apply(withName("Window", windowInto(sessions(5))))
+          .apply(into("Window", sessions(5)))
           .apply(withName("Reshuffle", reshuffle<KV<string, number>>()));
         shuffled.apply(collect("shuffled"));
         grouped(shuffled).apply(collect("groups"));
@@ -252,15 +245,12 @@ scenariosOf(RESHUFFLE, () => {
             ),
           )
           .apply(
-            withName(
-              "Window",
-              windowInto(globalWindows(), {
-                trigger: repeatedly(afterCount(1)),
-                accumulation: "discarding",
-                onTimeBehavior: "fire-if-non-empty",
-                closingBehavior: "emit-if-non-empty",
-              }),
-            ),
+            into("Window", globalWindows(), {
+              trigger: repeatedly(afterCount(1)),
+              accumulation: "discarding",
+              onTimeBehavior: "fire-if-non-empty",
+              closingBehavior: "emit-if-non-empty",
+            }),
           )
           .apply(keyed("k")),
       )

@@ -1,4 +1,5 @@
 /** Scenarios of order: elements of a key stay in the order of their emission, or come in that of their times. */
+
 import { withName } from "../../transforms/primitives/beam.js";
 import type { DoFn, ElementContext, ProcessContext } from "../../transforms/primitives/do-fn.js";
 import { reshuffle } from "../../transforms/primitives/reshuffle.js";
@@ -7,7 +8,7 @@ import { testStream } from "../../transforms/primitives/test-stream.js";
 import { eventTimeTimer, type FiredTimer } from "../../transforms/primitives/timer-spec.js";
 import type { KV } from "../../transforms/primitives/window.js";
 import { fixedWindows } from "../../transforms/primitives/window-fns.js";
-import { windowInto } from "../../transforms/primitives/window-into.js";
+import { into } from "./support/into.js";
 import { parDo } from "./support/local-do-fn.js";
 import { collect, expectElements, expectInOrder, expectOutputs, runModel } from "./support/run-model.js";
 import { scenariosOf } from "./support/scenarios.js";
@@ -181,7 +182,7 @@ scenariosOf("order", (it) => {
             .addElements(at(6, kv("a", 6)))
             .advanceWatermarkToInfinity(),
         )
-          .apply(withName("Window", windowInto<Pair>(fixedWindows(10), { allowedLatenessMs: 10 })))
+          .apply(into<Pair>("Window", fixedWindows(10), { allowedLatenessMs: 10 }))
           .apply(sorted())
           .apply(collect("out")),
       );

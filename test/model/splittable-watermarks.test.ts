@@ -1,4 +1,5 @@
 /** Scenarios of splittable DoFns in event time: estimators tell the watermark. */
+
 import { expect } from "chai";
 import { withName } from "../../transforms/primitives/beam.js";
 import type { SplittableProcessContext } from "../../transforms/primitives/do-fn.js";
@@ -11,7 +12,7 @@ import {
 } from "../../transforms/primitives/watermark-estimator.js";
 import type { KV } from "../../transforms/primitives/window.js";
 import { fixedWindows } from "../../transforms/primitives/window-fns.js";
-import { windowInto } from "../../transforms/primitives/window-into.js";
+import { into } from "./support/into.js";
 import { localParDo, mapping, splittable } from "./support/local-do-fn.js";
 import type { OffsetRange } from "./support/offset-range.js";
 import { collect, expectPanes, runModel, runToFailure } from "./support/run-model.js";
@@ -53,7 +54,7 @@ async function logOfTicks<State>(create: () => TicksFn<State>): Promise<string[]
     );
     ticks.apply(mapping<KV<string, number>, unknown>("Log ticks", ({ value }) => log.push(`tick ${value}`)));
     ticks
-      .apply(withName("Window", windowInto<KV<string, number>>(fixedWindows(10))))
+      .apply(into<KV<string, number>>("Window", fixedWindows(10)))
       .apply(withName("Group", groupByKey<string, number>()))
       .apply(
         mapping<KV<string, Iterable<number>>, unknown>("Log panes", ({ value }) =>

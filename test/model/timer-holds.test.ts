@@ -1,4 +1,5 @@
 /** Scenarios of a timer's output timestamp: what it may be, what it gives its outputs, and what it holds back. */
+
 import { expect } from "chai";
 import { withName } from "../../transforms/primitives/beam.js";
 import type { ElementContext, ProcessContext } from "../../transforms/primitives/do-fn.js";
@@ -7,7 +8,7 @@ import { testStream } from "../../transforms/primitives/test-stream.js";
 import { eventTimeTimer, type FiredTimer } from "../../transforms/primitives/timer-spec.js";
 import type { KV } from "../../transforms/primitives/window.js";
 import { fixedWindows } from "../../transforms/primitives/window-fns.js";
-import { windowInto } from "../../transforms/primitives/window-into.js";
+import { into } from "./support/into.js";
 import { mapping, parDo } from "./support/local-do-fn.js";
 import { collect, expectPanes, type ModelRun, runModel, runToFailure } from "./support/run-model.js";
 import { scenariosOf } from "./support/scenarios.js";
@@ -36,7 +37,7 @@ function runGrouped(events: ReturnType<typeof script>): Promise<ModelRun> {
     const said = streamed(root, events).apply(timers());
     said.apply(collect("said"));
     said
-      .apply(withName("Window", windowInto(fixedWindows(10))))
+      .apply(into("Window", fixedWindows(10)))
       .apply(withName("Group", groupByKey<string, string>()))
       .apply(collect("panes"));
   });
@@ -49,7 +50,7 @@ function runInWindow(orders: readonly TimerOrder[]): Promise<ModelRun> {
 
 const windowedOrders = (orders: readonly TimerOrder[]) => (root: Parameters<typeof elementsAt>[0]) =>
   elementsAt(root, [[kv("a", orders), 12]])
-    .apply(withName("Window", windowInto(fixedWindows(10))))
+    .apply(into("Window", fixedWindows(10)))
     .apply(timers())
     .apply(collect("out"));
 
@@ -171,7 +172,7 @@ scenariosOf("timers", (it) => {
         ).apply(timers());
         said.apply(mapping<KV<string, string>, unknown>("Log said", ({ value }) => log.push(value)));
         said
-          .apply(withName("Window", windowInto(fixedWindows(10))))
+          .apply(into("Window", fixedWindows(10)))
           .apply(withName("Group", groupByKey<string, string>()))
           .apply(
             mapping<KV<string, Iterable<string>>, unknown>("Log panes", ({ value }) =>

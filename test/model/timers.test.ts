@@ -1,12 +1,12 @@
 /** Scenarios of event-time timers: when they fire, where, and with which time. */
-import { withName } from "../../transforms/primitives/beam.js";
+
 import type { ElementContext, ProcessContext } from "../../transforms/primitives/do-fn.js";
 import { testStream } from "../../transforms/primitives/test-stream.js";
 import { eventTimeTimer, type FiredTimer } from "../../transforms/primitives/timer-spec.js";
 import { MIN_TIMESTAMP_MS } from "../../transforms/primitives/timestamp-bounds.js";
 import type { IntervalWindow, KV } from "../../transforms/primitives/window.js";
 import { fixedWindows, slidingWindows } from "../../transforms/primitives/window-fns.js";
-import { windowInto } from "../../transforms/primitives/window-into.js";
+import { into } from "./support/into.js";
 import { parDo } from "./support/local-do-fn.js";
 import { collect, expectElements, expectPanes, runModel } from "./support/run-model.js";
 import { scenariosOf } from "./support/scenarios.js";
@@ -91,7 +91,7 @@ scenariosOf("timers", (it) => {
         [kv("a", 1), 7],
         [kv("a", 2), 12],
       ])
-        .apply(withName("Window", windowInto(slidingWindows({ sizeMs: 10, periodMs: 5 }))))
+        .apply(into("Window", slidingWindows({ sizeMs: 10, periodMs: 5 })))
         .apply(
           parDo("End", () => ({
             end,
@@ -149,7 +149,7 @@ scenariosOf("timers", (it) => {
             .addElements(order(16, say("at 16")))
             .advanceWatermarkToInfinity(),
         )
-          .apply(withName("Window", windowInto(fixedWindows(10), { allowedLatenessMs: 10 })))
+          .apply(into("Window", fixedWindows(10), { allowedLatenessMs: 10 }))
           .apply(timers())
           .apply(collect("out")),
       );

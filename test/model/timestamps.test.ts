@@ -1,11 +1,12 @@
 /** Scenarios of event times: who sets them, who keeps them. */
+
 import { withName } from "../../transforms/primitives/beam.js";
 import { create } from "../../transforms/primitives/create.js";
 import { MIN_TIMESTAMP_MS } from "../../transforms/primitives/timestamp-bounds.js";
 import { fixedWindows } from "../../transforms/primitives/window-fns.js";
-import { windowInto } from "../../transforms/primitives/window-into.js";
 import { registerTimestampFn, withTimestamps } from "../../transforms/primitives/with-timestamps.js";
 import { grouped, keyed } from "./support/grouping.js";
+import { into } from "./support/into.js";
 import { localParDo, mapping, parDo } from "./support/local-do-fn.js";
 import { collect, expectElements, runModel, runToFailure } from "./support/run-model.js";
 import { scenario, scenariosOf } from "./support/scenarios.js";
@@ -45,7 +46,7 @@ scenariosOf(CATEGORY, () => {
           root
             .apply(withName("Create", create([{ at: 3 }, { at: 4 }, { at: 12 }])))
             .apply(withName("Times", withTimestamps(TIME_OF_FIELD, { field: "at", unitMs: 1 })))
-            .apply(withName("Window", windowInto(fixedWindows(10))))
+            .apply(into("Window", fixedWindows(10)))
             .apply(mapping("At", ({ at }: { at: number }) => at))
             .apply(keyed("all")),
         ).apply(collect("groups")),
@@ -65,7 +66,7 @@ scenariosOf(CATEGORY, () => {
       const run = await runModel((root) =>
         root
           .apply(timed("Create", [[1, { at: 5 }]]))
-          .apply(withName("Window", windowInto(fixedWindows(10))))
+          .apply(into("Window", fixedWindows(10)))
           .apply(withName("Times", withTimestamps(TIME_OF_FIELD, { field: "at", unitMs: 1 })))
           .apply(collect("elements")),
       );

@@ -1,4 +1,5 @@
 /** Scenarios of triggers in merging windows, of several keys, and through several groupings. */
+
 import { expect } from "chai";
 import { withName } from "../../transforms/primitives/beam.js";
 import { testStream } from "../../transforms/primitives/test-stream.js";
@@ -7,6 +8,7 @@ import { afterCount, afterWatermark, repeatedly } from "../../transforms/primiti
 import { fixedWindows, globalWindows, sessions } from "../../transforms/primitives/window-fns.js";
 import { windowInto } from "../../transforms/primitives/window-into.js";
 import { grouped, keyed } from "./support/grouping.js";
+import { into } from "./support/into.js";
 import { collect, expectPanes, runModel } from "./support/run-model.js";
 import { scenario, scenariosOf } from "./support/scenarios.js";
 import { at, kv } from "./support/sources.js";
@@ -65,14 +67,12 @@ scenariosOf(CATEGORY, () => {
       .advanceWatermarkToInfinity();
     const run = await runModel((root) =>
       grouped(
-        root
-          .apply(withName("Stream", script))
-          .apply(
-            withName(
-              "Window",
-              windowInto(globalWindows(), { trigger: repeatedly(afterCount(2)), accumulation: "discarding" }),
-            ),
-          ),
+        root.apply(withName("Stream", script)).apply(
+          into("Window", globalWindows(), {
+            trigger: repeatedly(afterCount(2)),
+            accumulation: "discarding",
+          }),
+        ),
       ).apply(collect("panes")),
     );
     const panes = run.collected("panes").map(({ value, pane }) => ({ value, timing: pane.timing }));
@@ -119,15 +119,12 @@ scenariosOf(CATEGORY, () => {
           root
             .apply(withName("Stream", numbered(3).advanceWatermarkToInfinity()))
             .apply(
-              withName(
-                "Window",
-                windowInto(globalWindows(), {
-                  trigger: repeatedly(afterCount(1)),
-                  accumulation: "discarding",
-                  onTimeBehavior: "fire-if-non-empty",
-                  closingBehavior: "emit-if-non-empty",
-                }),
-              ),
+              into("Window", globalWindows(), {
+                trigger: repeatedly(afterCount(1)),
+                accumulation: "discarding",
+                onTimeBehavior: "fire-if-non-empty",
+                closingBehavior: "emit-if-non-empty",
+              }),
             )
             .apply(keyed("k")),
           "First",

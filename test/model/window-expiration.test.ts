@@ -1,4 +1,5 @@
 /** Scenarios of onWindowExpiration: the last word of a key and window before its state is gone. */
+
 import { withName } from "../../transforms/primitives/beam.js";
 import type { DoFn, ElementContext, ProcessContext } from "../../transforms/primitives/do-fn.js";
 import { bagState, valueState } from "../../transforms/primitives/state-spec.js";
@@ -11,7 +12,7 @@ import {
 import { GLOBAL_WINDOW_END_MS } from "../../transforms/primitives/timestamp-bounds.js";
 import type { KV } from "../../transforms/primitives/window.js";
 import { fixedWindows, slidingWindows } from "../../transforms/primitives/window-fns.js";
-import { windowInto } from "../../transforms/primitives/window-into.js";
+import { into } from "./support/into.js";
 import { localParDo, parDo } from "./support/local-do-fn.js";
 import {
   collect,
@@ -42,8 +43,7 @@ class UntilExpirationFn implements DoFn<Pair> {
 }
 
 const untilExpiration = () => parDo<Pair, unknown>("Keep", () => new UntilExpirationFn());
-const windows = (allowedLatenessMs = 0) =>
-  withName("Window", windowInto<Pair>(fixedWindows(10), { allowedLatenessMs }));
+const windows = (allowedLatenessMs = 0) => into<Pair>("Window", fixedWindows(10), { allowedLatenessMs });
 const script = () => testStream<Pair>();
 
 /** Has timers of both domains, and says what fires. */
@@ -169,7 +169,7 @@ scenariosOf("on window expiration", (it) => {
           [kv("a", 1), 3],
           [kv("a", 2), 8],
         ])
-          .apply(withName("Window", windowInto<Pair>(slidingWindows({ sizeMs: 10, periodMs: 5 }))))
+          .apply(into<Pair>("Window", slidingWindows({ sizeMs: 10, periodMs: 5 })))
           .apply(untilExpiration())
           .apply(collect("out")),
       );

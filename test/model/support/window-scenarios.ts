@@ -1,7 +1,8 @@
 /** Scenarios of windows as tables: windows by element, or values by window. */
-import { withName } from "../../../transforms/primitives/beam.js";
-import { type WindowingOptions, windowInto } from "../../../transforms/primitives/window-into.js";
+
+import type { WindowingOptions, windowInto } from "../../../transforms/primitives/window-into.js";
 import { grouped, keyed } from "./grouping.js";
+import { into } from "./into.js";
 import type { ModelFeature } from "./model-features.js";
 import { collect, expectElements, runModel } from "./run-model.js";
 import { scenario } from "./scenarios.js";
@@ -21,10 +22,7 @@ export function assigns(
   scenario(CATEGORY, name, features, async () => {
     const elements = Object.entries(expected).map(([value, { at }]) => [at, value] as const);
     const run = await runModel((root) =>
-      root
-        .apply(timed("Elements", elements))
-        .apply(withName("Window", windowInto(windowFn)))
-        .apply(collect("assigned")),
+      root.apply(timed("Elements", elements)).apply(into("Window", windowFn)).apply(collect("assigned")),
     );
     expectElements(
       run,
@@ -50,7 +48,7 @@ export function groups(
       grouped(
         root
           .apply(timed("Elements", elements))
-          .apply(withName("Window", windowInto(windowFn, options)))
+          .apply(into("Window", windowFn, options))
           .apply(keyed("all")),
       ).apply(collect("groups")),
     );
