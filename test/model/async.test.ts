@@ -1,5 +1,4 @@
 /** Scenarios of asynchronous DoFns: promises, async iterables, bounded concurrency, order by key. */
-
 import { expect } from "chai";
 import { withName } from "../../transforms/primitives/beam.js";
 import type {

@@ -1,5 +1,4 @@
 /** Scenarios of Combine: what is combined, in which windows, and what a CombineFn is asked for. */
-
 import { expect } from "chai";
 import { withName } from "../../transforms/primitives/beam.js";
 import { combinePerKey, registerCombineFn } from "../../transforms/primitives/combine-per-key.js";

@@ -1,5 +1,4 @@
 /** Scenarios of what goes wrong: the run fails with the error, and nothing of the failed bundle counts. */
-
 import { expect } from "chai";
 import { withName } from "../../transforms/primitives/beam.js";
 import type { ElementContext, ProcessContext, SetupContext } from "../../transforms/primitives/do-fn.js";

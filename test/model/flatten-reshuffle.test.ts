@@ -1,5 +1,4 @@
 /** Scenarios of Flatten and Reshuffle: the same elements, with all that belongs to them. */
-
 import { expect } from "chai";
 import { withName } from "../../transforms/primitives/beam.js";
 import { create } from "../../transforms/primitives/create.js";

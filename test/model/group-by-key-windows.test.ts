@@ -1,5 +1,4 @@
 /** Scenarios of GroupByKey in windows: when and where a group is emitted. */
-
 import { withName } from "../../transforms/primitives/beam.js";
 import { testStream } from "../../transforms/primitives/test-stream.js";
 import { afterProcessingTime, repeatedly } from "../../transforms/primitives/triggers.js";

@@ -1,5 +1,4 @@
 /** Scenarios of a DoFn's life: setup, bundles, teardown, in this order and no other, also when it fails. */
-
 import { expect } from "chai";
 import { P, withName } from "../../transforms/primitives/beam.js";
 import type {

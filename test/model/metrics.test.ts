@@ -1,5 +1,4 @@
 /** Scenarios of metrics: counters, distributions and gauges by step, attempted and committed. */
-
 import { expect } from "chai";
 import { type PCollection, withName } from "../../transforms/primitives/beam.js";
 import type {

@@ -1,5 +1,4 @@
 /** Scenarios of order: elements of a key stay in the order of their emission, or come in that of their times. */
-
 import { withName } from "../../transforms/primitives/beam.js";
 import type { DoFn, ElementContext, ProcessContext } from "../../transforms/primitives/do-fn.js";
 import { reshuffle } from "../../transforms/primitives/reshuffle.js";

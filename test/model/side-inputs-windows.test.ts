@@ -1,5 +1,4 @@
 /** Scenarios of side inputs by window: which window is read, and when it is there. */
-
 import { withName } from "../../transforms/primitives/beam.js";
 import { testStream } from "../../transforms/primitives/test-stream.js";
 import { afterCount, repeatedly } from "../../transforms/primitives/triggers.js";

@@ -1,5 +1,4 @@
 /** Scenarios of draining: what becomes of restrictions that are not done. */
-
 import { expect } from "chai";
 import { withName } from "../../transforms/primitives/beam.js";
 import type {

@@ -1,5 +1,4 @@
 /** Scenarios of what a splittable DoFn does with the parts of its restrictions. */
-
 import { expect } from "chai";
 import { withName } from "../../transforms/primitives/beam.js";
 import type {

@@ -1,5 +1,4 @@
 /** Scenarios of splittable DoFns in event time: estimators tell the watermark. */
-
 import { expect } from "chai";
 import { withName } from "../../transforms/primitives/beam.js";
 import type { SplittableProcessContext } from "../../transforms/primitives/do-fn.js";

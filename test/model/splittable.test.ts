@@ -1,5 +1,4 @@
 /** Scenarios of splittable DoFns, bounded and unbounded: restrictions, checkpoints, side inputs, windows. */
-
 import { expect } from "chai";
 import { Pipeline, Root, withName } from "../../transforms/primitives/beam.js";
 import type {

@@ -1,5 +1,4 @@
 /** Scenarios of value state: one cell a key, a window and a step. */
-
 import { withName } from "../../transforms/primitives/beam.js";
 import type { DoFn, ProcessContext } from "../../transforms/primitives/do-fn.js";
 import { valueState } from "../../transforms/primitives/state-spec.js";

@@ -1,5 +1,4 @@
 /** Scenarios of TestStream in which triggers and lateness decide what is emitted. */
-
 import { expect } from "chai";
 import { withName } from "../../transforms/primitives/beam.js";
 import { testStream } from "../../transforms/primitives/test-stream.js";

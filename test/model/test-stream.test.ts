@@ -1,5 +1,4 @@
 /** Scenarios of TestStream: a script of elements, watermarks and processing time, played one event after the other. */
-
 import { expect } from "chai";
 import { withName } from "../../transforms/primitives/beam.js";
 import type { DoFn, ElementContext, ProcessContext } from "../../transforms/primitives/do-fn.js";

@@ -1,5 +1,4 @@
 /** Scenarios of timers together with state, tagged outputs and GroupByKey. */
-
 import { withName } from "../../transforms/primitives/beam.js";
 import type { DoFn, ElementContext, ProcessContext } from "../../transforms/primitives/do-fn.js";
 import { groupByKey } from "../../transforms/primitives/group-by-key.js";

@@ -1,10 +1,8 @@
 /** Scenarios of a timer's output timestamp: what it may be, what it gives its outputs, and what it holds back. */
-
 import { expect } from "chai";
 import { withName } from "../../transforms/primitives/beam.js";
 import type { ElementContext, ProcessContext } from "../../transforms/primitives/do-fn.js";
 import { groupByKey } from "../../transforms/primitives/group-by-key.js";
-import { testStream } from "../../transforms/primitives/test-stream.js";
 import { eventTimeTimer, type FiredTimer } from "../../transforms/primitives/timer-spec.js";
 import type { KV } from "../../transforms/primitives/window.js";
 import { fixedWindows } from "../../transforms/primitives/window-fns.js";
@@ -12,24 +10,18 @@ import { into } from "./support/into.js";
 import { mapping, parDo } from "./support/local-do-fn.js";
 import { collect, expectPanes, type ModelRun, runModel, runToFailure } from "./support/run-model.js";
 import { scenariosOf } from "./support/scenarios.js";
-import { at, elementsAt, kv, streamed } from "./support/sources.js";
+import { elementsAt, kv, streamed } from "./support/sources.js";
 import {
   clear,
+  order,
   say,
+  script,
   setEvent,
   setOtherEvent,
   setProcessing,
   type TimerOrder,
-  TimerScriptFn,
+  timers,
 } from "./support/timer-script.js";
-
-type Orders = KV<string, readonly TimerOrder[]>;
-
-const timers = () => parDo<Orders, KV<string, string>>("Timers", () => new TimerScriptFn());
-
-const order = (timestampMs: number, ...orders: TimerOrder[]) => at(timestampMs, kv("a", orders));
-
-const script = () => testStream<Orders>();
 
 /** The script's orders, and their outputs grouped in windows of 10 ms. */
 function runGrouped(events: ReturnType<typeof script>): Promise<ModelRun> {

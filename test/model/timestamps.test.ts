@@ -1,5 +1,4 @@
 /** Scenarios of event times: who sets them, who keeps them. */
-
 import { withName } from "../../transforms/primitives/beam.js";
 import { create } from "../../transforms/primitives/create.js";
 import { MIN_TIMESTAMP_MS } from "../../transforms/primitives/timestamp-bounds.js";

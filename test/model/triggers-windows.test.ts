@@ -1,5 +1,4 @@
 /** Scenarios of triggers in merging windows, of several keys, and through several groupings. */
-
 import { expect } from "chai";
 import { withName } from "../../transforms/primitives/beam.js";
 import { testStream } from "../../transforms/primitives/test-stream.js";

@@ -1,5 +1,4 @@
 /** Scenarios of what becomes of windows in the steps behind them. */
-
 import { type PCollection, withName } from "../../transforms/primitives/beam.js";
 import { combinePerKey } from "../../transforms/primitives/combine-per-key.js";
 import { create } from "../../transforms/primitives/create.js";

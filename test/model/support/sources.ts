@@ -1,5 +1,4 @@
 /** Inputs of scenarios: bounded elements with event times, and scripted streams. */
-
 import { type PCollection, type Root, withName } from "../../../transforms/primitives/beam.js";
 import { create } from "../../../transforms/primitives/create.js";
 import type { StepOf } from "../../../transforms/primitives/par-do.js";

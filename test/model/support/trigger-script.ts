@@ -1,5 +1,4 @@
 /** Scenarios of triggers: a script of elements and time, and the panes that come of it. */
-
 import { expect } from "chai";
 import { withName } from "../../../transforms/primitives/beam.js";
 import { testStream } from "../../../transforms/primitives/test-stream.js";

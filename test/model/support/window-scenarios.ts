@@ -1,5 +1,4 @@
 /** Scenarios of windows as tables: windows by element, or values by window. */
-
 import type { WindowingOptions, windowInto } from "../../../transforms/primitives/window-into.js";
 import { grouped, keyed } from "./grouping.js";
 import { into } from "./into.js";
