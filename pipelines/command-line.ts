@@ -106,8 +106,26 @@ function answerCommander(error: unknown, help: string, program: Command): HelpAn
   if (typed === null) throw new UsageError([redact(text)]);
   // without what follows "=": it may be a password behind a misspelt flag
   const [, kind, name] = typed;
-  const known = kind === "command" ? program.commands.map((verb) => verb.name()) : flagsOf(program);
-  throw new UsageError([`unknown ${kind} "${name}".${didYouMean(name!, known)}`]);
+  if (kind === "command") {
+    const known = program.commands.map((verb) => verb.name());
+    throw new UsageError([`unknown command "${name}".${didYouMean(name!, known)}`]);
+  }
+  const { takers, others } = verbsByFlag(name!, program);
+  if (takers.length > 0) {
+    const verb = program.args[0]!;
+    const rule = others.includes(verb) ? `${verb} does not take ${name}` : `${name} must follow its command`;
+    throw new UsageError([`${rule}: it is for ${takers.join(", ")}.`]);
+  }
+  throw new UsageError([`unknown option "${name}".${didYouMean(name!, flagsOf(program))}`]);
+}
+
+/** The verbs that take a flag, and those that do not. */
+function verbsByFlag(flag: string, program: Command): { takers: string[]; others: string[] } {
+  const takes = ({ options }: Command) => options.some(({ long }) => long === flag);
+  return {
+    takers: program.commands.filter(takes).map((verb) => verb.name()),
+    others: program.commands.filter((verb) => !takes(verb)).map((verb) => verb.name()),
+  };
 }
 
 /** The flags of the verb that was typed, or those of all. */

@@ -7,6 +7,7 @@ import {
   type Layer,
   type Origin,
   type RawValue,
+  rankOf,
 } from "./config/config-layer.js";
 import { type Config, configSchema } from "./config/config-schema.js";
 import { didYouMean } from "./config/nearest-name.js";
@@ -59,14 +60,12 @@ function settleDatabase(merged: Map<string, RawValue>): string[] {
   const url = merged.get("databaseUrl");
   const file = merged.get("databaseUrlFile");
   if (url === undefined || file === undefined) return [];
-  const rank = (entry: RawValue) => LAYER_RANK.indexOf(entry.origin.layer);
-  if (rank(url) === rank(file))
+  const [rankOfUrl, rankOfFile] = [rankOf(url.origin), rankOf(file.origin)];
+  if (rankOfUrl === rankOfFile)
     return [`${url.origin.name} and ${file.origin.name} name two databases. Keep one.`];
-  merged.delete(rank(url) > rank(file) ? "databaseUrlFile" : "databaseUrl");
+  merged.delete(rankOfUrl > rankOfFile ? "databaseUrlFile" : "databaseUrl");
   return [];
 }
-
-const LAYER_RANK = ["default", "file", "environment", "flag"];
 
 /** Paths as nested objects, the way they stand in millrace.yaml; sections are always there. */
 function nest(merged: ReadonlyMap<string, RawValue>): Record<string, unknown> {

@@ -1,10 +1,13 @@
 /** Verbs that need no more than their options: from a command's context to what each takes. */
 import { GeneratorError } from "../data/generate/generator-error.js";
+import type { GraphFormat } from "../runners/graph/render.js";
 import { dbActions, runDb } from "./commands/db.js";
 import { parseGeneratorOptions, runGenerate } from "./commands/generate.js";
 import { runGraph } from "./commands/graph.js";
 import { runMigrate } from "./commands/migrate.js";
 import { runStatus } from "./commands/status.js";
+import { rankOf } from "./config/config-layer.js";
+import type { LoadedConfig } from "./config.js";
 import { refuseName } from "./registry.js";
 import { UsageError } from "./usage-error.js";
 import type { RunVerb, VerbContext } from "./verb.js";
@@ -27,7 +30,9 @@ export const status: RunVerb = (context) =>
   );
 
 export const migrate: RunVerb = (context) =>
-  withDatabase(context, ({ connection }) => runMigrate({ connection }, printer(context)));
+  withDatabase(context, ({ connection }) =>
+    runMigrate({ connection, json: context.loaded.config.json }, printer(context)),
+  );
 
 export const graph: RunVerb = async ({ loaded, stdout, parts }) => {
   const { config, origins } = loaded;
@@ -35,9 +40,19 @@ export const graph: RunVerb = async ({ loaded, stdout, parts }) => {
   const problem = refuseName("pipeline", config.pipeline, parts.pipelines, from);
   if (problem !== undefined) throw new UsageError([problem]);
   const build = await parts.pipelines[config.pipeline]!();
-  runGraph(await build(config), config.graph.format, { stdout });
+  runGraph(await build(config), graphFormat(loaded), { stdout });
   return 0;
 };
+
+/** `--json` is a format as well: the higher layer is heard, in one layer the format, of two flags neither. */
+function graphFormat({ config, origins }: LoadedConfig): GraphFormat {
+  const { format } = config.graph;
+  const [json, named] = [origins.get("json")!, origins.get("graph.format")!];
+  if (!config.json || format === "json") return format;
+  if (json.layer === "flag" && named.layer === "flag")
+    throw new UsageError([`${json.name} asks for json, ${named.name} for ${format}. Keep one.`]);
+  return rankOf(json) > rankOf(named) ? "json" : format;
+}
 
 export const db: RunVerb = async ({ args, loaded }) => {
   const [action, ...rest] = args;
@@ -46,6 +61,9 @@ export const db: RunVerb = async ({ args, loaded }) => {
     throw new UsageError([
       `db must be followed by one of ${dbActions.join(", ")}, got ${JSON.stringify(action)}`,
     ]);
+  }
+  if (known !== "sql" && rest.length > 0) {
+    throw new UsageError([`db ${known} takes no statement, got ${JSON.stringify(rest.join(" "))}`]);
   }
   const { stateDir } = loaded.config;
   await runDb(known, rest, { stateDir, stdout: process.stdout, stderr: process.stderr });

@@ -70,7 +70,11 @@ export async function loadRunnable({ loaded, parts }: VerbContext): Promise<Runn
   return { runner: await parts.runners[config.runner]!(), graph };
 }
 
-/** Waits for the database and brings its schema up to date. False: a stop was requested first. */
+/**
+ * Waits for the database and brings its schema up to date. False: a stop was requested first. The job migrates
+ * too, in each of its sessions: it also runs without a command, and the database it comes back to may be another
+ * than it left. Where nothing is missing that is one query.
+ */
 async function prepareDatabase(context: VerbContext, { connection }: OpenDatabase): Promise<boolean> {
   const { log, clock, parts, stop } = context;
   const { once, retryTimeout } = context.loaded.config;

@@ -4,14 +4,14 @@ import { settings } from "./config/settings.js";
 export interface VerbDescription {
   readonly name: string;
   readonly summary: string;
-  /** Paths of the settings that it shows as flags. */
+  /** Paths of the settings that it takes as flags: those that it honours, no other. */
   readonly settings: readonly string[];
   /** Arguments in commander's notation. */
   readonly arguments?: string;
 }
 
-/** Every verb takes these. */
-const COMMON = ["json", "logLevel"];
+/** Of the verbs whose answer is JSON as well; every verb takes `logLevel`. */
+const ANSWER = ["json", "logLevel"];
 const DATABASE = ["databaseUrl", "databaseUrlFile", "stateDir"];
 const section = (name: string) => [...settings.keys()].filter((path) => path.startsWith(`${name}.`));
 const ofPipeline = [...settings.keys()].filter((path) => !path.includes("."));
@@ -22,24 +22,24 @@ export const verbs: readonly VerbDescription[] = [
   {
     name: "generate",
     summary: "write fake shop events as CSV files",
-    settings: [...section("generate"), "logDir", ...COMMON],
+    settings: [...section("generate"), "logDir", "logLevel"],
   },
-  { name: "status", summary: "show what pipelines have committed", settings: [...DATABASE, ...COMMON] },
-  { name: "migrate", summary: "bring the database's schema up to date", settings: [...DATABASE, ...COMMON] },
+  { name: "status", summary: "show what pipelines have committed", settings: [...DATABASE, ...ANSWER] },
+  { name: "migrate", summary: "bring the database's schema up to date", settings: [...DATABASE, ...ANSWER] },
   {
     name: "graph",
     summary: "print a pipeline's graph",
-    settings: [...section("graph"), ...GRAPH, ...COMMON],
+    settings: [...section("graph"), ...GRAPH, ...ANSWER],
   },
   {
     name: "db",
     summary: "the embedded PostgreSQL: start, stop, url, sql",
-    settings: [...DATABASE, ...COMMON],
+    settings: ["stateDir", "logLevel"],
     arguments: "<action> [statement]",
   },
   {
     name: "demo",
     summary: "generate events, run the pipeline on them, and show the result",
-    settings: [...section("demo"), ...DATABASE, "input", "errorDir", "logDir", ...COMMON],
+    settings: [...section("demo"), "stateDir", "input", "errorDir", "logDir", "logLevel"],
   },
 ];

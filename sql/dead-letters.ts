@@ -1,4 +1,5 @@
 /** The table `dead_letters`: records that could not become rows, whatever bytes they are made of. */
+import { escaped, printable } from "./printable.js";
 import type { SqlTransaction } from "./sql-session.js";
 
 /** A record that was parted with, where it is and why. */
@@ -51,32 +52,9 @@ export function printableMessages(messages: readonly string[]): string[] {
   return messages.slice(0, MESSAGES_MAX).map(printable);
 }
 
-/**
- * A message as people can read it and databases store it: control characters as `\n`, `\t` or `\u0000`, half
- * a surrogate pair as `\ud800`, cut at 200 bytes of UTF-8 with `…` at the end.
- */
-export function printable(message: string): string {
-  // what comes after the first 200 characters is after the first 200 bytes, too
-  const start = escaped(message.slice(0, MESSAGE_BYTES_MAX + 1));
-  if (Buffer.byteLength(start) <= MESSAGE_BYTES_MAX) return start;
-  const parts: string[] = [];
-  let bytes = Buffer.byteLength(CUT);
-  for (const part of start.match(ESCAPES_AND_CHARACTERS) ?? []) {
-    bytes += Buffer.byteLength(part);
-    if (bytes > MESSAGE_BYTES_MAX) break;
-    parts.push(part);
-  }
-  return parts.join("") + CUT;
-}
-
-export const MESSAGE_BYTES_MAX = 200;
 const MESSAGES_MAX = 100;
 const LETTERS_PER_STATEMENT_MAX = 1_000;
 const RAW_BYTES_PER_STATEMENT_MAX = 8 * 1024 * 1024;
-const CUT = "…";
-const UNPRINTABLE = /[\p{Cc}\p{Cs}]/gu;
-const ESCAPES_AND_CHARACTERS = /\\u[0-9a-f]{4}|\\[nrt]|./gsu;
-const SHORT_ESCAPES: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
 const INSERT = `
 insert into dead_letters (
@@ -104,11 +82,4 @@ function* batches(letters: readonly DeadLetter[]): Generator<DeadLetter[]> {
     bytes += letter.raw.length;
   }
   if (batch.length > 0) yield batch;
-}
-
-/** With the u flag a pair is one character, so that `\p{Cs}` finds only halves. */
-function escaped(text: string): string {
-  return text.replaceAll(UNPRINTABLE, (character) => {
-    return SHORT_ESCAPES[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  });
 }

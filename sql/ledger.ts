@@ -1,15 +1,19 @@
 /** The table `ledger`: what became of every record of a file. */
 import type { SqlTransaction } from "./sql-session.js";
 
-/** Counts to add; read = written + duplicates + conflicts + the sum of dead letters. */
-export interface LedgerDelta {
-  readonly fileId: number;
+/** Counts that always balance: read = written + duplicates + conflicts + the sum of dead letters. */
+export interface RecordCounts {
   readonly recordsRead: number;
   readonly eventsWritten: number;
   readonly duplicates: number;
   readonly conflicts: number;
   /** By reason. */
   readonly deadLetters: Readonly<Record<string, number>>;
+}
+
+/** Counts to add. */
+export interface LedgerDelta extends RecordCounts {
+  readonly fileId: number;
 }
 
 /** Adds to what is stored, dead letters reason by reason. One row a file: a file given twice is an error (21000). */

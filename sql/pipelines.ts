@@ -1,4 +1,5 @@
 /** The row of a pipeline: who runs it, which epoch is committed, what was counted since the first. */
+import type { RecordCounts } from "./ledger.js";
 import type { SqlQueries, SqlTransaction } from "./sql-session.js";
 
 export interface PipelineKey {
@@ -13,20 +14,12 @@ export interface Holder {
   readonly startedAtMs: number;
 }
 
-/** Totals since the pipeline's first commit. */
-export interface PipelineTotals {
-  readonly recordsRead: number;
-  readonly eventsWritten: number;
-  readonly duplicates: number;
-  readonly conflicts: number;
-  readonly deadLetters: Readonly<Record<string, number>>;
-}
-
 /** What a run starts from. */
 export interface RunStart {
   /** Epochs committed so far; the next one is this plus 1. */
   readonly epoch: number;
-  readonly totals: PipelineTotals;
+  /** Since the pipeline's first commit. */
+  readonly totals: RecordCounts;
   readonly watermarkMs: number | null;
 }
 
@@ -166,7 +159,7 @@ export async function advanceEpoch(
   transaction: SqlTransaction,
   key: PipelineKey,
   at: { readonly runId: string; readonly epoch: number },
-  after: { readonly totals: PipelineTotals; readonly watermarkMs: number | null },
+  after: { readonly totals: RecordCounts; readonly watermarkMs: number | null },
 ): Promise<boolean> {
   const { totals, watermarkMs } = after;
   const moved = await transaction.execute(

@@ -1,8 +1,8 @@
 /** Reads the records of one CSV file by the names in its header. */
 import type { CsvDefect, CsvScanner } from "./csv-scanner.js";
-import { timestampMsOf } from "./event-time.js";
 import type { Problem, ScannedRecord } from "./input-record.js";
 import type { ReaderPosition, RecordReader } from "./record-format.js";
+import { timestampMsOf } from "./timestamp.js";
 
 export interface CsvReaderOptions {
   /** Required columns, each once. */

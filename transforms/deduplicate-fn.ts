@@ -3,7 +3,7 @@ import { isAccepted } from "./acceptance.js";
 import type { RecordOrigin, Sourced } from "./input-record.js";
 import type { BundleContext, DoFn, ProcessContext, SetupContext } from "./primitives/do-fn.js";
 import { registerDoFn } from "./primitives/fn-registry.js";
-import { RecentValues } from "./recent-values.js";
+import { HORIZON_RECORDS_MAX, RecentValues } from "./recent-values.js";
 
 export interface DeduplicateConfig {
   /** Field of the value that identifies an event. */
@@ -31,13 +31,14 @@ export class DeduplicateFn implements DoFn<Sourced<Value>> {
   #records: RecordOrigin[] = [];
 
   constructor(config: DeduplicateConfig) {
-    if (!(Number.isInteger(config.horizon.records) && config.horizon.records > 0)) {
+    const { records } = config.horizon;
+    if (!(Number.isInteger(records) && records >= 1 && records <= HORIZON_RECORDS_MAX)) {
       throw new Error(
-        `deduplicate's horizon.records must be a positive integer, got ${config.horizon.records}`,
+        `deduplicate's horizon.records must be an integer from 1 to ${HORIZON_RECORDS_MAX}, got ${records}`,
       );
     }
     this.#key = config.key;
-    this.#horizon = config.horizon.records;
+    this.#horizon = records;
   }
 
   setup(context: SetupContext): void {

@@ -6,7 +6,7 @@ import { registeredParDo, type StepOf } from "./primitives/par-do.js";
 export type DeduplicateOptions = {
   /** The field of the value that identifies an event. */
   readonly key: string;
-  /** How many accepted keys are remembered at the most; what is older passes again. */
+  /** How many accepted keys are remembered at the most, up to `HORIZON_RECORDS_MAX`; what is older passes again. */
   readonly horizon: { readonly records: number };
 };
 

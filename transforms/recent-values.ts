@@ -1,6 +1,9 @@
 /** The last values accepted, by key: what `deduplicate` remembers. */
 import { PackedValues } from "./packed-values.js";
 
+/** The largest capacity; with rows of 200 characters that is about 2 GB. */
+export const HORIZON_RECORDS_MAX = 4_194_304;
+
 /** What the memory holds under a key: nothing, the same value, or another one. */
 export type Remembered = "nothing" | "equal" | "different";
 

@@ -1,7 +1,7 @@
 /** Validation: a record becomes a value with canonical fields, or a dead letter that says what is wrong with it. */
 import type { z } from "zod";
+import { MESSAGE_BYTES_MAX, printable } from "../sql/printable.js";
 import type { DeadLetter, InputRecord, Problem, Sourced } from "./input-record.js";
-import { messageBytesMax, messageText } from "./message-text.js";
 import type { DoFn, ProcessContext } from "./primitives/do-fn.js";
 import { registerDoFn } from "./primitives/fn-registry.js";
 
@@ -104,9 +104,9 @@ function problemOf(
 
 /** Names the field, the rule and the value: `price: must be …, got "1e5"`. */
 function messageOf(issue: z.core.$ZodIssue, fields: Fields): string {
-  if (issue.path.length === 0) return messageText(`record: ${issue.message}`);
+  if (issue.path.length === 0) return printable(`record: ${issue.message}`);
   const value = fields[String(issue.path[0])];
   // Cut first: a field may be as long as a record, and only the start of it can show.
-  const got = value === undefined ? "nothing" : `"${value.slice(0, messageBytesMax)}"`;
-  return messageText(`${issue.path.map(String).join(".")}: ${issue.message}, got ${got}`);
+  const got = value === undefined ? "nothing" : `"${value.slice(0, MESSAGE_BYTES_MAX)}"`;
+  return printable(`${issue.path.map(String).join(".")}: ${issue.message}, got ${got}`);
 }

@@ -4,6 +4,8 @@ import { type ConnectionConfig, SqlSession } from "../../sql/sql-session.js";
 
 export interface MigrateOptions {
   readonly connection: ConnectionConfig;
+  /** One JSON object instead of lines for people. */
+  readonly json?: boolean;
 }
 
 /** Where a command's output goes. */
@@ -22,8 +24,10 @@ export async function runMigrate(options: MigrateOptions, io: MigrateIo): Promis
     applicationName: "millrace/migrate",
   });
   try {
-    const { applied } = await migrate(session, { info: (message) => io.print(message) });
-    if (applied.length === 0) io.print("nothing to migrate");
+    const info = options.json ? () => undefined : (message: string) => io.print(message);
+    const { applied } = await migrate(session, { info });
+    if (options.json) io.print(JSON.stringify({ event: "migrated", applied }));
+    else if (applied.length === 0) io.print("nothing to migrate");
   } finally {
     await session.close();
   }

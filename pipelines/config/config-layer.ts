@@ -1,7 +1,9 @@
 /** One layer of configuration: raw values by path, each with the place it came from. */
 import { settings } from "./settings.js";
 
-export type LayerName = "default" | "file" | "environment" | "flag";
+const LAYERS = ["default", "file", "environment", "flag"] as const;
+
+export type LayerName = (typeof LAYERS)[number];
 
 /** Where a value came from. */
 export interface Origin {
@@ -13,6 +15,11 @@ export interface Origin {
 export interface RawValue {
   readonly value: unknown;
   readonly origin: Origin;
+}
+
+/** Of two origins the one with the higher rank is heard. */
+export function rankOf({ layer }: Origin): number {
+  return LAYERS.indexOf(layer);
 }
 
 /** By path, e.g. `quietMs` or `generate.duration`; unknown paths are in it as well. */

@@ -1,5 +1,6 @@
 /** The one schema of everything that can be configured, whichever way it was given. */
 import { z } from "zod";
+import { HORIZON_RECORDS_MAX } from "../../transforms/recent-values.js";
 import { parseBytes, parseDurationMs } from "./parse-quantity.js";
 
 /** All settings after merging, each parsed once; see settings.ts for what each one means. */
@@ -18,6 +19,9 @@ const seconds = value('a duration in seconds or like "2m"', (raw) => {
 });
 const bytes = value('a size of at least one byte, like 65536 or "8MiB"', (raw) => positive(parseBytes(raw)));
 const count = value("a whole number of at least 1", (raw) => positive(parseWhole(raw)));
+const horizonRecords = value(`a whole number from 1 to ${HORIZON_RECORDS_MAX}`, (raw) =>
+  within(parseWhole(raw), 1, HORIZON_RECORDS_MAX),
+);
 const seed = value("a whole number", parseWhole);
 const share = value("a number from 0 to 1", (raw) => within(parseNumber(raw), 0, 1));
 const rate = value("a number above 0", (raw) => positive(parseNumber(raw)));
@@ -46,7 +50,7 @@ export const configSchema = z.strictObject({
   glob: value("a list of patterns like *.csv", parseList),
   recursive: flag,
   delimiter,
-  horizonRecords: count,
+  horizonRecords,
   epochRecordsMax: count,
   epochBytesMax: bytes,
   retryTimeout: timeoutMs,

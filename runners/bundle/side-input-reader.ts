@@ -1,5 +1,6 @@
 /** Side inputs of a step as its DoFn reads them: loaded by window before the element, the same for all elements of one call. */
 import { inspect } from "node:util";
+import { keyIdOf } from "../../transforms/primitives/coders/encode.js";
 import type {
   MapView,
   MultimapView,
@@ -8,7 +9,6 @@ import type {
 } from "../../transforms/primitives/side-input-spec.js";
 import type { Window } from "../engine/element.js";
 import type { SideInputHost } from "./host.js";
-import { keyIds } from "./key-id.js";
 import { whenThere } from "./maybe-promise.js";
 
 type View = { readonly value: unknown };
@@ -22,7 +22,7 @@ interface WindowViews {
   loading: Promise<void> | undefined;
 }
 
-const generalKeyId = keyIds();
+const generalKeyId = keyIdOf();
 
 export class SideInputReader {
   /** By id of the main window. */

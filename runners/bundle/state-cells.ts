@@ -1,4 +1,5 @@
 /** The cells that a DoFn reads and writes: value, bag, set, map and combining state over what a host keeps. */
+import { keyIdOf } from "../../transforms/primitives/coders/encode.js";
 import type {
   BagState,
   CombineFn,
@@ -10,7 +11,6 @@ import type {
 } from "../../transforms/primitives/state-spec.js";
 import type { BagCell } from "../engine/state-store.js";
 import { type HostCells, type HostMultimap, SET_MEMBER } from "./host.js";
-import { keyIds } from "./key-id.js";
 import { whenThere } from "./maybe-promise.js";
 
 type AnyCell =
@@ -38,11 +38,11 @@ export function cellOpener(spec: StateSpec, stateId: string): OpenCell {
     case "combining":
       return (cells) => new CombiningCell(cells.bag(stateId), spec.combineFn);
     case "set": {
-      const keyId = keyIds(spec.coder);
+      const keyId = keyIdOf(spec.coder);
       return (cells) => new SetCell(cells.multimap(stateId), keyId);
     }
     case "map": {
-      const keyId = keyIds(spec.keyCoder);
+      const keyId = keyIdOf(spec.keyCoder);
       return (cells) => new MapCell(cells.multimap(stateId), keyId);
     }
   }

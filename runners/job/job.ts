@@ -1,24 +1,15 @@
 /** What every running job shows and takes, whatever runner runs it. */
-
+import type { RecordCounts } from "../../sql/ledger.js";
 import type { ReadProgress } from "../../transforms/primitives/do-fn.js";
 import type { JobState } from "./job-state.js";
 import type { JobMessage } from "./messages.js";
 import type { MetricResults } from "./metrics.js";
 
+export type { RecordCounts } from "../../sql/ledger.js";
 export type { JobState } from "./job-state.js";
 
 /** How far a source is, by its own account. */
 export type SourceProgress = ReadProgress;
-
-/** Counts that always balance: read = written + duplicates + conflicts + the sum of dead letters. */
-export interface RecordCounts {
-  readonly recordsRead: number;
-  readonly eventsWritten: number;
-  readonly duplicates: number;
-  readonly conflicts: number;
-  /** By reason. */
-  readonly deadLetters: Readonly<Record<string, number>>;
-}
 
 /** One committed epoch, told after its commit and never before. */
 export interface CommitReport {

@@ -26,6 +26,7 @@ describe("graph", () => {
     );
     const proto = JSON.parse((await product.succeed(["graph", "--format=json"])).stdout);
     expect(Object.keys(proto.components.transforms)).to.include.members(["ReadEvents", "WriteEvents"]);
+    expect(JSON.parse((await product.succeed(["graph", "--json"])).stdout)).to.deep.equal(proto);
     const unknown = await product.run(["graph", "--format=png"]);
     expect(unknown.code).to.equal(2);
     expect(unknown.stderr).to.equal(
@@ -44,6 +45,17 @@ describe("graph", () => {
     expect(await input([])).to.equal("from-file");
     expect(await input([], { MILLRACE_INPUT: "from-environment" })).to.equal("from-environment");
     expect(await input(["--input=from-flag"], { MILLRACE_INPUT: "from-environment" })).to.equal("from-flag");
+  });
+
+  it("takes --json for a format: the higher layer is heard, in one layer the format", async () => {
+    const first = async (argv: readonly string[], env: Record<string, string> = {}) =>
+      (await product.succeed(["graph", ...argv], env)).stdout.split("\n")[0];
+    const json = { MILLRACE_JSON: "true" };
+    expect(await first([], json)).to.equal("{");
+    expect(await first(["--no-json"], json)).to.equal("flowchart LR");
+    expect(await first(["--format=dot"], json)).to.equal("digraph pipeline {");
+    expect(await first([], { ...json, MILLRACE_GRAPH_FORMAT: "dot" })).to.equal("digraph pipeline {");
+    expect(await first(["--json"], { MILLRACE_GRAPH_FORMAT: "dot" })).to.equal("{");
   });
 
   it("shows the graph that the options give", async () => {

@@ -3,6 +3,7 @@
 import { appendFile, readdir, readFile, unlink, writeFile } from "node:fs/promises";
 import { expect } from "chai";
 import type { PipelineStatus } from "../../sql/status.js";
+import type { Counts } from "../support/oracle.js";
 import { jsonLines } from "../support/product.js";
 import { ExpectedFile, HEADER, type Letter } from "./expected-file.js";
 import { product, session, useFreshProduct } from "./fresh-product.js";
@@ -226,14 +227,6 @@ async function expectMetricsToTell(status: PipelineStatus): Promise<void> {
   const rowsIn = sum((line) => line["numInputRows"]);
   const rowsOut = sum((line) => (line["sink"] as Record<string, unknown>)["numOutputRows"]);
   expect([rowsIn, rowsOut]).to.deep.equal([status.records_read, status.events_written]);
-}
-
-interface Counts {
-  records_read: number;
-  events_written: number;
-  duplicates: number;
-  conflicts: number;
-  dead_letters: Record<string, number>;
 }
 
 function countsOf({

@@ -12,7 +12,7 @@ import { bagState, valueState } from "../../transforms/primitives/state-spec.js"
 import { eventTimeTimer, type FiredTimer } from "../../transforms/primitives/timer-spec.js";
 import type { KV } from "../../transforms/primitives/window.js";
 import { fixedWindows, slidingWindows } from "../../transforms/primitives/window-fns.js";
-import { windowInto } from "../../transforms/primitives/window-into.js";
+import { into } from "./support/into.js";
 import { parDo } from "./support/local-do-fn.js";
 import { collect, expectElements, expectOutputs, expectPanes, runModel } from "./support/run-model.js";
 import { scenariosOf } from "./support/scenarios.js";
@@ -65,7 +65,7 @@ scenariosOf("async DoFns", (it) => {
         ["slow", 5],
         ["fast", 15],
       ])
-        .apply(withName("Window", windowInto<string>(fixedWindows(10))))
+        .apply(into<string>("Window", fixedWindows(10)))
         .apply(
           parDo("Async", () => ({
             async process(element: string, context: ProcessContext) {
@@ -213,7 +213,7 @@ scenariosOf("async DoFns", (it) => {
           [1, 4],
           [2, 14],
         ])
-          .apply(withName("Window", windowInto<number>(fixedWindows(10))))
+          .apply(into<number>("Window", fixedWindows(10)))
           .apply(
             parDo<number, KV<string, number>>("Async", () => ({
               async process(element, context) {
@@ -256,7 +256,7 @@ scenariosOf("async DoFns", (it) => {
           [1, 1],
           [2, 6],
         ])
-          .apply(withName("Window", windowInto<number>(slidingWindows({ sizeMs: 10, periodMs: 5 }))))
+          .apply(into<number>("Window", slidingWindows({ sizeMs: 10, periodMs: 5 })))
           .apply(waits("First", (element) => element))
           .apply(waits("Second", (element) => 5 - element))
           .apply(collect("out")),

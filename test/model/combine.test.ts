@@ -12,9 +12,9 @@ import {
   sessions,
   slidingWindows,
 } from "../../transforms/primitives/window-fns.js";
-import { windowInto } from "../../transforms/primitives/window-into.js";
-import { COUNT, MEAN, SUM } from "./support/combine-fns.js";
-import { at, keyed, kv, timed } from "./support/grouping.js";
+import { COUNT, mean, sum } from "./support/combine-fns.js";
+import { keyed } from "./support/grouping.js";
+import { into } from "./support/into.js";
 import { parDo } from "./support/local-do-fn.js";
 import {
   collect,
@@ -25,11 +25,9 @@ import {
   runToFailure,
 } from "./support/run-model.js";
 import { scenario, scenariosOf } from "./support/scenarios.js";
+import { at, kv, timed } from "./support/sources.js";
 
 const CATEGORY = "Combine";
-
-const sum = (name = "Sum") => withName(name, combinePerKey<string, number, number>(SUM, null));
-const mean = (name = "Mean") => withName(name, combinePerKey<string, number, number>(MEAN, null));
 
 /** The largest so many, largest first. */
 const LARGEST = registerCombineFn("test/model/largest@1", ({ count }: { count: number }) => ({
@@ -105,7 +103,7 @@ scenariosOf(CATEGORY, () => {
     const run = await runModel((root) =>
       root
         .apply(timed("Pairs", PAIRS))
-        .apply(withName("Window", windowInto(fixedWindows(2))))
+        .apply(into("Window", fixedWindows(2)))
         .apply(sum())
         .apply(collect("sums")),
     );
@@ -121,7 +119,7 @@ scenariosOf(CATEGORY, () => {
     const run = await runModel((root) =>
       root
         .apply(timed("Pairs", PAIRS))
-        .apply(withName("Window", windowInto(slidingWindows({ sizeMs: 4, periodMs: 2 }))))
+        .apply(into("Window", slidingWindows({ sizeMs: 4, periodMs: 2 })))
         .apply(sum())
         .apply(collect("sums")),
     );
@@ -140,7 +138,7 @@ scenariosOf(CATEGORY, () => {
     const run = await runModel((root) =>
       root
         .apply(timed("Pairs", PAIRS))
-        .apply(withName("Window", windowInto(sessions(5))))
+        .apply(into("Window", sessions(5)))
         .apply(mean())
         .apply(collect("means")),
     );
@@ -164,7 +162,7 @@ scenariosOf(CATEGORY, () => {
       const run = await runModel((root) =>
         root
           .apply(withName("Stream", script))
-          .apply(withName("Window", windowInto(sessions(10))))
+          .apply(into("Window", sessions(10)))
           .apply(mean())
           .apply(collect("means")),
       );
@@ -181,7 +179,7 @@ scenariosOf(CATEGORY, () => {
             [95, kv("a", 2)],
           ]),
         )
-        .apply(withName("Window", windowInto(fixedWindows(10))))
+        .apply(into("Window", fixedWindows(10)))
         .apply(sum())
         .apply(collect("sums")),
     );
@@ -217,15 +215,12 @@ scenariosOf(CATEGORY, () => {
         root
           .apply(withName("Stream", fourNumbers()))
           .apply(
-            withName(
-              "Window",
-              windowInto(globalWindows(), {
-                trigger: repeatedly(afterCount(2)),
-                accumulation: "discarding",
-                onTimeBehavior: "fire-if-non-empty",
-                closingBehavior: "emit-if-non-empty",
-              }),
-            ),
+            into("Window", globalWindows(), {
+              trigger: repeatedly(afterCount(2)),
+              accumulation: "discarding",
+              onTimeBehavior: "fire-if-non-empty",
+              closingBehavior: "emit-if-non-empty",
+            }),
           )
           .apply(keyed("k"))
           .apply(sum())
@@ -247,13 +242,10 @@ scenariosOf(CATEGORY, () => {
         root
           .apply(withName("Stream", fourNumbers()))
           .apply(
-            withName(
-              "Window",
-              windowInto(globalWindows(), {
-                trigger: afterWatermark({ early: afterCount(2) }),
-                accumulation: "accumulating",
-              }),
-            ),
+            into("Window", globalWindows(), {
+              trigger: afterWatermark({ early: afterCount(2) }),
+              accumulation: "accumulating",
+            }),
           )
           .apply(keyed("k"))
           .apply(sum())
@@ -271,9 +263,9 @@ scenariosOf(CATEGORY, () => {
     const run = await runModel((root) =>
       root
         .apply(timed("Pairs", PAIRS))
-        .apply(withName("Window", windowInto(fixedWindows(2))))
+        .apply(into("Window", fixedWindows(2)))
         .apply(sum("Sum by window"))
-        .apply(withName("Unwindow", windowInto(globalWindows())))
+        .apply(into("Unwindow", globalWindows()))
         .apply(
           parDo<KV<string, number>, KV<string, number>>("All", () => ({
             process: ({ value }) => [kv("all", value)],

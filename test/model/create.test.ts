@@ -3,9 +3,9 @@ import { expect } from "chai";
 import { withName } from "../../transforms/primitives/beam.js";
 import { create } from "../../transforms/primitives/create.js";
 import { MIN_TIMESTAMP_MS } from "../../transforms/primitives/timestamp-bounds.js";
-import { timed } from "./support/grouping.js";
 import { collect, expectElements, expectOutputs, runModel } from "./support/run-model.js";
 import { scenario, scenariosOf } from "./support/scenarios.js";
+import { timed } from "./support/sources.js";
 
 const CATEGORY = "create";
 

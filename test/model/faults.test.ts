@@ -8,7 +8,7 @@ import { testStream } from "../../transforms/primitives/test-stream.js";
 import { eventTimeTimer, type FiredTimer } from "../../transforms/primitives/timer-spec.js";
 import type { KV } from "../../transforms/primitives/window.js";
 import { fixedWindows } from "../../transforms/primitives/window-fns.js";
-import { windowInto } from "../../transforms/primitives/window-into.js";
+import { into } from "./support/into.js";
 import { mapping, parDo } from "./support/local-do-fn.js";
 import { collect, runModel, runToFailure, startModel } from "./support/run-model.js";
 import { scenariosOf } from "./support/scenarios.js";
@@ -185,7 +185,7 @@ scenariosOf("faults", (it) => {
             process: (element, context: ProcessContext) => context.output(element, context.timestampMs - 10),
           })),
         )
-        .apply(withName("Window", windowInto(fixedWindows(100))))
+        .apply(into("Window", fixedWindows(100)))
         .apply(collect("out")),
     );
     expect(run.collected("out").map(({ timestampMs, window }) => [timestampMs, window.id])).to.deep.equal([

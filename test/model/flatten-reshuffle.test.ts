@@ -12,8 +12,8 @@ import {
   sessions,
   slidingWindows,
 } from "../../transforms/primitives/window-fns.js";
-import { windowInto } from "../../transforms/primitives/window-into.js";
-import { at, both, grouped, keyed, kv, timed } from "./support/grouping.js";
+import { both, grouped, keyed } from "./support/grouping.js";
+import { into } from "./support/into.js";
 import { mapping, parDo } from "./support/local-do-fn.js";
 import {
   collect,
@@ -24,6 +24,7 @@ import {
   runToFailure,
 } from "./support/run-model.js";
 import { scenario, scenariosOf } from "./support/scenarios.js";
+import { at, kv, timed } from "./support/sources.js";
 
 const FLATTEN = "Flatten";
 const RESHUFFLE = "Reshuffle";
@@ -82,12 +83,8 @@ scenariosOf(FLATTEN, () => {
 
   scenario(FLATTEN, "keeps event times and windows", ["Flatten", "timestamps", "fixed windows"], async () => {
     const run = await runModel((root) => {
-      const left = root
-        .apply(timed("Left", [[1, "a"]]))
-        .apply(withName("Left windows", windowInto(fixedWindows(10))));
-      const right = root
-        .apply(timed("Right", [[12, "b"]]))
-        .apply(withName("Right windows", windowInto(fixedWindows(10))));
+      const left = root.apply(timed("Left", [[1, "a"]])).apply(into("Left windows", fixedWindows(10)));
+      const right = root.apply(timed("Right", [[12, "b"]])).apply(into("Right windows", fixedWindows(10)));
       both("Both", [left, right]).apply(collect("all"));
     });
     expectElements(run, "all", [
@@ -131,9 +128,7 @@ scenariosOf(FLATTEN, () => {
           .advanceWatermarkTo(10)
           .addElements(at(11, 2))
           .advanceWatermarkToInfinity();
-        const numbers = root
-          .apply(withName("Stream", script))
-          .apply(withName("Window", windowInto(fixedWindows(10))));
+        const numbers = root.apply(withName("Stream", script)).apply(into("Window", fixedWindows(10)));
         const sizes = grouped(numbers.apply(keyed("inner", "Inner key")), "Inner").apply(
           parDo<KV<string, number[]>, number>("Values", () => ({
             process: ({ value }) => value.map((n) => n * 100),
@@ -152,9 +147,7 @@ scenariosOf(FLATTEN, () => {
 
   scenario(FLATTEN, "of different windows is refused by name", ["Flatten", "fixed windows"], async () => {
     await runToFailure((root) => {
-      const left = root
-        .apply(timed("Left", [[1, "a"]]))
-        .apply(withName("Windows", windowInto(fixedWindows(10))));
+      const left = root.apply(timed("Left", [[1, "a"]])).apply(into("Windows", fixedWindows(10)));
       const right = root.apply(timed("Right", [[1, "b"]]));
       both("Both", [left, right]).apply(collect("all"));
     }, /"Both".*fixed_windows.*global_windows/);
@@ -186,7 +179,7 @@ scenariosOf(RESHUFFLE, () => {
               [12, "b"],
             ]),
           )
-          .apply(withName("Window", windowInto(fixedWindows(10))))
+          .apply(into("Window", fixedWindows(10)))
           .apply(withName("Reshuffle", reshuffle()))
           .apply(collect("all")),
       );
@@ -201,7 +194,7 @@ scenariosOf(RESHUFFLE, () => {
     const run = await runModel((root) =>
       root
         .apply(timed("Create", [[7, "a"]]))
-        .apply(withName("Window", windowInto(slidingWindows({ sizeMs: 10, periodMs: 5 }))))
+        .apply(into("Window", slidingWindows({ sizeMs: 10, periodMs: 5 })))
         .apply(withName("Reshuffle", reshuffle()))
         .apply(collect("all")),
     );
@@ -224,7 +217,7 @@ scenariosOf(RESHUFFLE, () => {
               [4, kv("k", 4)],
             ]),
           )
-          .apply(withName("Window", windowInto(sessions(5))))
+          .apply(into("Window", sessions(5)))
           .apply(withName("Reshuffle", reshuffle<KV<string, number>>()));
         shuffled.apply(collect("shuffled"));
         grouped(shuffled).apply(collect("groups"));
@@ -251,15 +244,12 @@ scenariosOf(RESHUFFLE, () => {
             ),
           )
           .apply(
-            withName(
-              "Window",
-              windowInto(globalWindows(), {
-                trigger: repeatedly(afterCount(1)),
-                accumulation: "discarding",
-                onTimeBehavior: "fire-if-non-empty",
-                closingBehavior: "emit-if-non-empty",
-              }),
-            ),
+            into("Window", globalWindows(), {
+              trigger: repeatedly(afterCount(1)),
+              accumulation: "discarding",
+              onTimeBehavior: "fire-if-non-empty",
+              closingBehavior: "emit-if-non-empty",
+            }),
           )
           .apply(keyed("k")),
       )

@@ -1,6 +1,5 @@
 /** Scenarios of GroupByKey in windows: when and where a group is emitted. */
 import { withName } from "../../transforms/primitives/beam.js";
-import { combinePerKey } from "../../transforms/primitives/combine-per-key.js";
 import { testStream } from "../../transforms/primitives/test-stream.js";
 import { afterProcessingTime, repeatedly } from "../../transforms/primitives/triggers.js";
 import type { KV } from "../../transforms/primitives/window.js";
@@ -10,12 +9,13 @@ import {
   sessions,
   slidingWindows,
 } from "../../transforms/primitives/window-fns.js";
-import { windowInto } from "../../transforms/primitives/window-into.js";
-import { SUM } from "./support/combine-fns.js";
-import { at, grouped, keyed, kv, timed } from "./support/grouping.js";
+import { sum } from "./support/combine-fns.js";
+import { grouped, keyed } from "./support/grouping.js";
+import { into } from "./support/into.js";
 import { parDo } from "./support/local-do-fn.js";
 import { collect, expectElements, runModel } from "./support/run-model.js";
 import { scenario, scenariosOf } from "./support/scenarios.js";
+import { at, kv, timed } from "./support/sources.js";
 
 const CATEGORY = "GroupByKey";
 const INT_MAX = 2147483647;
@@ -44,7 +44,7 @@ scenariosOf(CATEGORY, () => {
               [7, kv("k3", 0)],
             ]),
           )
-          .apply(withName("Window", windowInto(fixedWindows(5)))),
+          .apply(into("Window", fixedWindows(5))),
       ).apply(collect("groups")),
     );
     expectElements(run, "groups", [
@@ -66,7 +66,7 @@ scenariosOf(CATEGORY, () => {
         grouped(
           root
             .apply(timed("Pairs", FOO_BAR))
-            .apply(withName("Window", windowInto(slidingWindows({ sizeMs: 5, periodMs: 3 })))),
+            .apply(into("Window", slidingWindows({ sizeMs: 5, periodMs: 3 }))),
         ).apply(collect("groups")),
       );
       expectElements(run, "groups", [
@@ -82,9 +82,7 @@ scenariosOf(CATEGORY, () => {
   scenario(CATEGORY, "merges windows for each key by itself", ["GroupByKey", "session windows"], async () => {
     const run = await runModel((root) =>
       grouped(
-        root
-          .apply(timed("Pairs", [...FOO_BAR, [9, kv("foo", 9)]]))
-          .apply(withName("Window", windowInto(sessions(4)))),
+        root.apply(timed("Pairs", [...FOO_BAR, [9, kv("foo", 9)]])).apply(into("Window", sessions(4))),
       ).apply(collect("groups")),
     );
     expectElements(run, "groups", [
@@ -101,14 +99,12 @@ scenariosOf(CATEGORY, () => {
     async () => {
       const run = await runModel((root) =>
         grouped(
-          root
-            .apply(timed("Pairs", [...FOO_BAR, [9, kv("foo", 9)]]))
-            .apply(withName("Window", windowInto(sessions(4)))),
+          root.apply(timed("Pairs", [...FOO_BAR, [9, kv("foo", 9)]])).apply(into("Window", sessions(4))),
           "First",
         )
           .apply(parDo<KV<string, number[]>, number>("Values", () => ({ process: ({ value }) => value })))
           .apply(keyed("all"))
-          .apply(withName("Second", combinePerKey<string, number, number>(SUM, null)))
+          .apply(sum("Second"))
           .apply(collect("sums")),
       );
       expectElements(run, "sums", [
@@ -139,7 +135,7 @@ scenariosOf(CATEGORY, () => {
                   [1, kv("a", "z")],
                 ]),
               )
-              .apply(withName("Window", windowInto(fixedWindows(10), { timestampCombiner }))),
+              .apply(into("Window", fixedWindows(10), { timestampCombiner })),
           ).apply(collect("groups")),
         );
         expectElements(run, "groups", [{ value: kv("a", ["x", "y", "z"]), timestampMs }]);
@@ -155,9 +151,9 @@ scenariosOf(CATEGORY, () => {
       const run = await runModel((root) =>
         root
           .apply(timed("Pairs", [...FOO_BAR, [9, kv("foo", 9)]]))
-          .apply(withName("Latest", windowInto(globalWindows(), { timestampCombiner: "latest" })))
-          .apply(withName("Sum", combinePerKey<string, number, number>(SUM, null)))
-          .apply(withName("Window", windowInto(fixedWindows(1))))
+          .apply(into("Latest", globalWindows(), { timestampCombiner: "latest" }))
+          .apply(sum())
+          .apply(into("Window", fixedWindows(1)))
           .apply(collect("sums")),
       );
       expectElements(run, "sums", [
@@ -182,17 +178,14 @@ scenariosOf(CATEGORY, () => {
         root
           .apply(withName("Stream", stream))
           .apply(
-            withName(
-              "Window",
-              windowInto(fixedWindows(100), {
-                trigger: repeatedly(afterProcessingTime({ delayMs: 10 })),
-                accumulation: "accumulating",
-                timestampCombiner: "earliest",
-              }),
-            ),
+            into("Window", fixedWindows(100), {
+              trigger: repeatedly(afterProcessingTime({ delayMs: 10 })),
+              accumulation: "accumulating",
+              timestampCombiner: "earliest",
+            }),
           )
           .apply(keyed("all"))
-          .apply(withName("Sum", combinePerKey<string, number, number>(SUM, null)))
+          .apply(sum())
           .apply(collect("sums")),
       );
       expectElements(run, "sums", [{ value: kv("all", 7), window: "0/100", timestampMs: 2 }]);

@@ -4,10 +4,11 @@ import { create } from "../../transforms/primitives/create.js";
 import { groupByKey } from "../../transforms/primitives/group-by-key.js";
 import { GLOBAL_WINDOW_END_MS } from "../../transforms/primitives/timestamp-bounds.js";
 import type { KV } from "../../transforms/primitives/window.js";
-import { grouped, kv } from "./support/grouping.js";
+import { grouped } from "./support/grouping.js";
 import { mapping } from "./support/local-do-fn.js";
 import { collect, expectElements, expectOutputs, runModel } from "./support/run-model.js";
 import { scenario, scenariosOf } from "./support/scenarios.js";
+import { kv } from "./support/sources.js";
 
 const CATEGORY = "GroupByKey";
 const INT_MAX = 2147483647;

@@ -14,7 +14,7 @@ import { valueState } from "../../transforms/primitives/state-spec.js";
 import { testStream } from "../../transforms/primitives/test-stream.js";
 import { type KV, NO_FIRING, type WindowedValue } from "../../transforms/primitives/window.js";
 import { fixedWindows } from "../../transforms/primitives/window-fns.js";
-import { windowInto } from "../../transforms/primitives/window-into.js";
+import { into } from "./support/into.js";
 import { parDo, splittable } from "./support/local-do-fn.js";
 import { type OffsetRange, OffsetRangeTracker } from "./support/offset-range.js";
 import { collect, expectElements, expectOutputs, runModel, runToFailure } from "./support/run-model.js";
@@ -256,7 +256,7 @@ scenariosOf("lifecycle", (it) => {
             .addElements(at(21, 3))
             .advanceWatermarkToInfinity(),
         )
-          .apply(withName("Window", windowInto<number>(fixedWindows(10))))
+          .apply(into<number>("Window", fixedWindows(10)))
           .apply(parDo<number, KV<string, number>>("Buffer", () => new BufferInMemoryFn()))
           .apply(withName("Group", groupByKey<string, number>()))
           .apply(collect("out")),

@@ -13,7 +13,7 @@ import { testStream } from "../../transforms/primitives/test-stream.js";
 import { eventTimeTimer, type FiredTimer } from "../../transforms/primitives/timer-spec.js";
 import type { KV } from "../../transforms/primitives/window.js";
 import { fixedWindows } from "../../transforms/primitives/window-fns.js";
-import { windowInto } from "../../transforms/primitives/window-into.js";
+import { into } from "./support/into.js";
 import { parDo } from "./support/local-do-fn.js";
 import { type ModelRun, runModel, startModel } from "./support/run-model.js";
 import { scenariosOf } from "./support/scenarios.js";
@@ -190,7 +190,7 @@ scenariosOf("metrics", (it) => {
             .addElements(at(2, kv("a", 2)), at(3, kv("b", 3)), at(21, kv("b", 4)))
             .advanceWatermarkToInfinity(),
         )
-          .apply(withName("Window", windowInto<KV<string, number>>(fixedWindows(10))))
+          .apply(into<KV<string, number>>("Window", fixedWindows(10)))
           .apply(withName("Group", groupByKey<string, number>())),
       );
       expect(metric(run, "counters", "Group", "droppedDueToLateness")).to.deep.equal([2, 2]);
@@ -211,7 +211,7 @@ scenariosOf("metrics", (it) => {
             .addElements(at(2, kv("a", 2)), at(3, kv("b", 3)), at(4, kv("c", 4)), at(21, kv("b", 5)))
             .advanceWatermarkToInfinity(),
         )
-          .apply(withName("Window", windowInto<KV<string, number>>(fixedWindows(10))))
+          .apply(into<KV<string, number>>("Window", fixedWindows(10)))
           .apply(
             parDo("Stateful", () => ({
               state,

@@ -7,7 +7,7 @@ import { testStream } from "../../transforms/primitives/test-stream.js";
 import { eventTimeTimer, type FiredTimer } from "../../transforms/primitives/timer-spec.js";
 import type { KV } from "../../transforms/primitives/window.js";
 import { fixedWindows } from "../../transforms/primitives/window-fns.js";
-import { windowInto } from "../../transforms/primitives/window-into.js";
+import { into } from "./support/into.js";
 import { parDo } from "./support/local-do-fn.js";
 import { collect, expectElements, expectInOrder, expectOutputs, runModel } from "./support/run-model.js";
 import { scenariosOf } from "./support/scenarios.js";
@@ -181,7 +181,7 @@ scenariosOf("order", (it) => {
             .addElements(at(6, kv("a", 6)))
             .advanceWatermarkToInfinity(),
         )
-          .apply(withName("Window", windowInto<Pair>(fixedWindows(10), { allowedLatenessMs: 10 })))
+          .apply(into<Pair>("Window", fixedWindows(10), { allowedLatenessMs: 10 }))
           .apply(sorted())
           .apply(collect("out")),
       );

@@ -1,29 +1,19 @@
 /** Scenarios of processing-time timers: the clock decides, and at the end nobody waits for it. */
 import type { ElementContext, ProcessContext } from "../../transforms/primitives/do-fn.js";
-import { testStream } from "../../transforms/primitives/test-stream.js";
 import { type FiredTimer, processingTimeTimer } from "../../transforms/primitives/timer-spec.js";
 import type { KV } from "../../transforms/primitives/window.js";
 import { parDo } from "./support/local-do-fn.js";
 import { collect, expectInOrder, expectOutputs, expectPanes, runModel } from "./support/run-model.js";
 import { scenariosOf } from "./support/scenarios.js";
-import { at, elements, kv, streamed } from "./support/sources.js";
-import { clear, say, setProcessing, type TimerOrder, TimerScriptFn } from "./support/timer-script.js";
-
-type Orders = KV<string, readonly TimerOrder[]>;
-
-const timers = () => parDo<Orders, KV<string, string>>("Timers", () => new TimerScriptFn());
-
-/** One element of the key "a". */
-const order = (timestampMs: number, ...orders: TimerOrder[]) => at(timestampMs, kv("a", orders));
-
-const script = () => testStream<Orders>();
+import { elements, kv, streamed } from "./support/sources.js";
+import { clear, order, runTimers, say, script, setProcessing } from "./support/timer-script.js";
 
 scenariosOf("timers", (it) => {
   it(
     "processing-time timers of a family fire by tag",
     ["timer families", "processing-time timers", "TestStream"],
     async () => {
-      const run = await runModel((root) =>
+      const run = await runTimers((root) =>
         streamed(
           root,
           script()
@@ -32,9 +22,7 @@ scenariosOf("timers", (it) => {
             .addElements(order(4, say("between")))
             .advanceProcessingTime(30)
             .advanceWatermarkToInfinity(),
-        )
-          .apply(timers())
-          .apply(collect("out")),
+        ),
       );
       expectPanes(run, "out", [
         { value: kv("a", "processing y"), timestampMs: 3 },
@@ -48,7 +36,7 @@ scenariosOf("timers", (it) => {
     "a processing-time timer fires by the clock, and the watermark does not matter",
     ["processing-time timers", "TestStream"],
     async () => {
-      const run = await runModel((root) =>
+      const run = await runTimers((root) =>
         streamed(
           root,
           script()
@@ -59,9 +47,7 @@ scenariosOf("timers", (it) => {
             .advanceProcessingTime(1)
             .addElements(order(1_000_001, say("after")))
             .advanceWatermarkToInfinity(),
-        )
-          .apply(timers())
-          .apply(collect("out")),
+        ),
       );
       expectInOrder(
         run,
@@ -75,7 +61,7 @@ scenariosOf("timers", (it) => {
     "of a processing-time timer that is set again only the last setting fires",
     ["processing-time timers", "TestStream"],
     async () => {
-      const run = await runModel((root) =>
+      const run = await runTimers((root) =>
         streamed(
           root,
           script()
@@ -87,9 +73,7 @@ scenariosOf("timers", (it) => {
             .advanceProcessingTime(10)
             .addElements(order(4, say("16 ms after the second")))
             .advanceWatermarkToInfinity(),
-        )
-          .apply(timers())
-          .apply(collect("out")),
+        ),
       );
       expectInOrder(
         run,
@@ -100,7 +84,7 @@ scenariosOf("timers", (it) => {
   );
 
   it("a cleared processing-time timer does not fire", ["processing-time timers", "TestStream"], async () => {
-    const run = await runModel((root) =>
+    const run = await runTimers((root) =>
       streamed(
         root,
         script()
@@ -109,9 +93,7 @@ scenariosOf("timers", (it) => {
           .addElements(order(2, clear("processing")))
           .advanceProcessingTime(100)
           .advanceWatermarkToInfinity(),
-      )
-        .apply(timers())
-        .apply(collect("out")),
+      ),
     );
     expectOutputs(run, "out", [kv("a", "processing kept")]);
   });
@@ -121,12 +103,10 @@ scenariosOf("timers", (it) => {
     ["processing-time timers", "drain"],
     async () => {
       const hour = 3_600_000;
-      const run = await runModel((root) =>
+      const run = await runTimers((root) =>
         elements(root, [
           kv("a", [setProcessing(2 * hour, { tag: "later" }), setProcessing(hour, { tag: "sooner" })]),
-        ])
-          .apply(timers())
-          .apply(collect("out")),
+        ]),
       );
       expectInOrder(run, "out", [kv("a", "processing sooner"), kv("a", "processing later")]);
     },

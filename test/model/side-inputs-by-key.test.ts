@@ -1,22 +1,20 @@
 /** Scenarios of map and multimap side inputs. */
-import { withName } from "../../transforms/primitives/beam.js";
-import { combinePerKey } from "../../transforms/primitives/combine-per-key.js";
 import type { KV } from "../../transforms/primitives/window.js";
 import { fixedWindows } from "../../transforms/primitives/window-fns.js";
-import { SUM } from "./support/combine-fns.js";
-import { kv, timed } from "./support/grouping.js";
+import { sum } from "./support/combine-fns.js";
 import { parDo } from "./support/local-do-fn.js";
 import { collect, expectElements, expectOutputs, runModel, runToFailure } from "./support/run-model.js";
 import { scenario, scenariosOf } from "./support/scenarios.js";
-import { into, KeysFn, LookUpAllFn, LookUpFn, of } from "./support/side-input-fns.js";
+import { KeysFn, LookUpAllFn, LookUpFn } from "./support/side-input-fns.js";
+import { elements, kv, windowed } from "./support/sources.js";
 
 const CATEGORY = "side inputs";
 
 scenariosOf(CATEGORY, () => {
   scenario(CATEGORY, "a map has one value a key, and none for others", ["map side input"], async () => {
     const run = await runModel((root) => {
-      const side = of(root, "Side", [kv("a", 1), kv("b", 3)]);
-      of(root, "Main", ["a", "b", "c"])
+      const side = elements(root, [kv("a", 1), kv("b", 3)], "Side");
+      elements(root, ["a", "b", "c"], "Main")
         .apply(parDo("Look up", () => new LookUpFn(), { sideInputs: { side } }))
         .apply(collect("out"));
     });
@@ -29,10 +27,8 @@ scenariosOf(CATEGORY, () => {
 
   scenario(CATEGORY, "a map of what was combined has its sums", ["map side input", "Combine"], async () => {
     const run = await runModel((root) => {
-      const side = of(root, "Side", [kv("a", 1), kv("a", 20), kv("b", 3)]).apply(
-        withName("Sum", combinePerKey<string, number, number>(SUM, null)),
-      );
-      of(root, "Main", ["a", "b"])
+      const side = elements(root, [kv("a", 1), kv("a", 20), kv("b", 3)], "Side").apply(sum());
+      elements(root, ["a", "b"], "Main")
         .apply(parDo("Look up", () => new LookUpFn(), { sideInputs: { side } }))
         .apply(collect("out"));
     });
@@ -48,8 +44,8 @@ scenariosOf(CATEGORY, () => {
     ["map side input", "faults"],
     async () => {
       await runToFailure((root) => {
-        const side = of(root, "Side", [kv("a", 1), kv("a", 1)]);
-        of(root, "Main", ["a"])
+        const side = elements(root, [kv("a", 1), kv("a", 1)], "Side");
+        elements(root, ["a"], "Main")
           .apply(parDo("Look up", () => new LookUpFn(), { sideInputs: { side } }))
           .apply(collect("out"));
       }, /side.*a|a.*side/s);
@@ -62,25 +58,15 @@ scenariosOf(CATEGORY, () => {
     ["map side input", "fixed windows"],
     async () => {
       const run = await runModel((root) => {
-        const side = root
-          .apply(
-            timed("Side", [
-              [1, kv("a", 1)],
-              [2, kv("b", 4)],
-              [11, kv("b", 3)],
-            ]),
-          )
-          .apply(into("Side windows", fixedWindows(10)));
-        root
-          .apply(
-            timed("Main", [
-              [5, "a"],
-              [4, "b"],
-              [15, "b"],
-              [16, "a"],
-            ]),
-          )
-          .apply(into("Main windows", fixedWindows(10)))
+        const side = windowed(
+          root,
+          "Side",
+          fixedWindows(10),
+          [1, kv("a", 1)],
+          [2, kv("b", 4)],
+          [11, kv("b", 3)],
+        );
+        windowed(root, "Main", fixedWindows(10), [5, "a"], [4, "b"], [15, "b"], [16, "a"])
           .apply(parDo("Look up", () => new LookUpFn(), { sideInputs: { side } }))
           .apply(collect("out"));
       });
@@ -95,8 +81,8 @@ scenariosOf(CATEGORY, () => {
 
   scenario(CATEGORY, "an empty map has nothing", ["map side input"], async () => {
     const run = await runModel((root) => {
-      const side = of<KV<string, number>>(root, "Side", []);
-      of(root, "Main", ["a"])
+      const side = elements<KV<string, number>>(root, [], "Side");
+      elements(root, ["a"], "Main")
         .apply(parDo("Look up", () => new LookUpFn(), { sideInputs: { side } }))
         .apply(collect("out"));
     });
@@ -105,8 +91,8 @@ scenariosOf(CATEGORY, () => {
 
   scenario(CATEGORY, "a multimap has all values of a key", ["multimap side input"], async () => {
     const run = await runModel((root) => {
-      const side = of(root, "Side", [kv("a", 1), kv("a", 1), kv("a", 2), kv("b", 3)]);
-      of(root, "Main", ["a", "b", "c"])
+      const side = elements(root, [kv("a", 1), kv("a", 1), kv("a", 2), kv("b", 3)], "Side");
+      elements(root, ["a", "b", "c"], "Main")
         .apply(parDo("Look up", () => new LookUpAllFn(), { sideInputs: { side } }))
         .apply(collect("out"));
     });
@@ -123,23 +109,15 @@ scenariosOf(CATEGORY, () => {
     ["multimap side input", "fixed windows"],
     async () => {
       const run = await runModel((root) => {
-        const side = root
-          .apply(
-            timed("Side", [
-              [1, kv("a", 1)],
-              [2, kv("a", 2)],
-              [11, kv("a", 3)],
-            ]),
-          )
-          .apply(into("Side windows", fixedWindows(10)));
-        root
-          .apply(
-            timed("Main", [
-              [5, "a"],
-              [15, "a"],
-            ]),
-          )
-          .apply(into("Main windows", fixedWindows(10)))
+        const side = windowed(
+          root,
+          "Side",
+          fixedWindows(10),
+          [1, kv("a", 1)],
+          [2, kv("a", 2)],
+          [11, kv("a", 3)],
+        );
+        windowed(root, "Main", fixedWindows(10), [5, "a"], [15, "a"])
           .apply(parDo("Look up", () => new LookUpAllFn(), { sideInputs: { side } }))
           .apply(collect("out"));
       });
@@ -152,8 +130,8 @@ scenariosOf(CATEGORY, () => {
 
   scenario(CATEGORY, "a multimap tells its keys, each once", ["multimap side input"], async () => {
     const run = await runModel((root) => {
-      const side = of(root, "Side", [kv("x", 1), kv("y", 1), kv("x", 2)]);
-      of(root, "Main", ["a"])
+      const side = elements(root, [kv("x", 1), kv("y", 1), kv("x", 2)], "Side");
+      elements(root, ["a"], "Main")
         .apply(parDo("Keys", () => new KeysFn(), { sideInputs: { side } }))
         .apply(collect("out"));
     });

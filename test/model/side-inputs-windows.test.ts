@@ -1,16 +1,16 @@
 /** Scenarios of side inputs by window: which window is read, and when it is there. */
 import { withName } from "../../transforms/primitives/beam.js";
-import { combinePerKey } from "../../transforms/primitives/combine-per-key.js";
 import { testStream } from "../../transforms/primitives/test-stream.js";
 import { afterCount, repeatedly } from "../../transforms/primitives/triggers.js";
 import type { KV } from "../../transforms/primitives/window.js";
 import { fixedWindows, globalWindows, slidingWindows } from "../../transforms/primitives/window-fns.js";
-import { SUM } from "./support/combine-fns.js";
-import { at, kv, timed } from "./support/grouping.js";
+import { sum } from "./support/combine-fns.js";
+import { into } from "./support/into.js";
 import { mapping, parDo } from "./support/local-do-fn.js";
 import { collect, expectElements, expectOutputs, runModel } from "./support/run-model.js";
 import { scenario, scenariosOf } from "./support/scenarios.js";
-import { into, of, WithAllFn, WithOneFn } from "./support/side-input-fns.js";
+import { WithAllFn, WithOneFn } from "./support/side-input-fns.js";
+import { at, elements, kv, windowed } from "./support/sources.js";
 
 const CATEGORY = "side inputs";
 
@@ -21,24 +21,8 @@ scenariosOf(CATEGORY, () => {
     ["iterable side input", "fixed windows"],
     async () => {
       const run = await runModel((root) => {
-        const side = root
-          .apply(
-            timed("Side", [
-              [1, 1],
-              [99, 2],
-              [100, 3],
-            ]),
-          )
-          .apply(into("Side windows", fixedWindows(100)));
-        root
-          .apply(
-            timed("Main", [
-              [5, "a"],
-              [95, "b"],
-              [105, "c"],
-            ]),
-          )
-          .apply(into("Main windows", fixedWindows(10)))
+        const side = windowed(root, "Side", fixedWindows(100), [1, 1], [99, 2], [100, 3]);
+        windowed(root, "Main", fixedWindows(10), [5, "a"], [95, "b"], [105, "c"])
           .apply(parDo("With", () => new WithAllFn<number>(), { sideInputs: { side } }))
           .apply(collect("out"));
       });
@@ -56,15 +40,8 @@ scenariosOf(CATEGORY, () => {
     ["iterable side input", "global window"],
     async () => {
       const run = await runModel((root) => {
-        const side = of(root, "Side", [1, 2]);
-        root
-          .apply(
-            timed("Main", [
-              [5, "a"],
-              [15, "b"],
-            ]),
-          )
-          .apply(into("Main windows", fixedWindows(10)))
+        const side = elements(root, [1, 2], "Side");
+        windowed(root, "Main", fixedWindows(10), [5, "a"], [15, "b"])
           .apply(parDo("With", () => new WithAllFn<number>(), { sideInputs: { side } }))
           .apply(collect("out"));
       });
@@ -81,18 +58,8 @@ scenariosOf(CATEGORY, () => {
     ["iterable side input", "sliding windows"],
     async () => {
       const run = await runModel((root) => {
-        const side = root
-          .apply(
-            timed("Side", [
-              [1, 1],
-              [6, 6],
-              [11, 11],
-            ]),
-          )
-          .apply(into("Side windows", fixedWindows(5)));
-        root
-          .apply(timed("Main", [[7, "a"]]))
-          .apply(into("Main windows", slidingWindows({ sizeMs: 10, periodMs: 5 })))
+        const side = windowed(root, "Side", fixedWindows(5), [1, 1], [6, 6], [11, 11]);
+        windowed(root, "Main", slidingWindows({ sizeMs: 10, periodMs: 5 }), [7, "a"])
           .apply(parDo("With", () => new WithAllFn<number>(), { sideInputs: { side } }))
           .apply(collect("out"));
       });
@@ -109,19 +76,16 @@ scenariosOf(CATEGORY, () => {
     ["iterable side input", "sliding windows"],
     async () => {
       const run = await runModel((root) => {
-        const side = root
-          .apply(
-            timed("Side", [
-              [1, 1],
-              [6, 6],
-              [11, 11],
-              [16, 16],
-            ]),
-          )
-          .apply(into("Side windows", slidingWindows({ sizeMs: 10, periodMs: 5 })));
-        root
-          .apply(timed("Main", [[7, "a"]]))
-          .apply(into("Main windows", fixedWindows(10)))
+        const side = windowed(
+          root,
+          "Side",
+          slidingWindows({ sizeMs: 10, periodMs: 5 }),
+          [1, 1],
+          [6, 6],
+          [11, 11],
+          [16, 16],
+        );
+        windowed(root, "Main", fixedWindows(10), [7, "a"])
           .apply(parDo("With", () => new WithAllFn<number>(), { sideInputs: { side } }))
           .apply(collect("out"));
       });
@@ -184,7 +148,7 @@ scenariosOf(CATEGORY, () => {
               accumulation: "accumulating",
             }),
           )
-          .apply(withName("Sum", combinePerKey<string, number, number>(SUM, null)))
+          .apply(sum())
           .apply(mapping("Value", ({ value }: KV<string, number>) => value));
         only("Main", "main")
           .apply(parDo("With", () => new WithOneFn<number>(), { sideInputs: { side } }))

@@ -1,30 +1,21 @@
 /** Scenarios of iterable and singleton side inputs, and of several in one pipeline. */
-import { withName } from "../../transforms/primitives/beam.js";
-import { combinePerKey } from "../../transforms/primitives/combine-per-key.js";
 import type { KV } from "../../transforms/primitives/window.js";
 import { fixedWindows } from "../../transforms/primitives/window-fns.js";
-import { SUM } from "./support/combine-fns.js";
-import { kv, sorted, timed } from "./support/grouping.js";
+import { sum } from "./support/combine-fns.js";
+import { sorted } from "./support/grouping.js";
 import { mapping, parDo } from "./support/local-do-fn.js";
 import { collect, expectElements, expectOutputs, runModel, runToFailure } from "./support/run-model.js";
 import { scenario, scenariosOf } from "./support/scenarios.js";
-import {
-  into,
-  LookUpAllFn,
-  of,
-  ScaledCountFn,
-  WithAllFn,
-  WithOneFn,
-  WithTwoFn,
-} from "./support/side-input-fns.js";
+import { LookUpAllFn, ScaledCountFn, WithAllFn, WithOneFn, WithTwoFn } from "./support/side-input-fns.js";
+import { elements, kv, windowed } from "./support/sources.js";
 
 const CATEGORY = "side inputs";
 
 scenariosOf(CATEGORY, () => {
   scenario(CATEGORY, "an iterable has all elements, for each element", ["iterable side input"], async () => {
     const run = await runModel((root) => {
-      const side = of(root, "Side", [11, 13, 17, 11]);
-      of(root, "Main", ["a", "b"])
+      const side = elements(root, [11, 13, 17, 11], "Side");
+      elements(root, ["a", "b"], "Main")
         .apply(parDo("With", () => new WithAllFn<number>(), { sideInputs: { side } }))
         .apply(collect("out"));
     });
@@ -36,8 +27,8 @@ scenariosOf(CATEGORY, () => {
 
   scenario(CATEGORY, "an empty iterable is there, and empty", ["iterable side input"], async () => {
     const run = await runModel((root) => {
-      const side = of<number>(root, "Side", []);
-      of(root, "Main", ["a"])
+      const side = elements<number>(root, [], "Side");
+      elements(root, ["a"], "Main")
         .apply(parDo("With", () => new WithAllFn<number>(), { sideInputs: { side } }))
         .apply(collect("out"));
     });
@@ -50,25 +41,8 @@ scenariosOf(CATEGORY, () => {
     ["iterable side input", "fixed windows"],
     async () => {
       const run = await runModel((root) => {
-        const side = root
-          .apply(
-            timed("Side", [
-              [1, 11],
-              [11, 13],
-              [12, 17],
-              [21, 19],
-            ]),
-          )
-          .apply(into("Side windows", fixedWindows(10)));
-        root
-          .apply(
-            timed("Main", [
-              [5, "a"],
-              [15, "b"],
-              [35, "c"],
-            ]),
-          )
-          .apply(into("Main windows", fixedWindows(10)))
+        const side = windowed(root, "Side", fixedWindows(10), [1, 11], [11, 13], [12, 17], [21, 19]);
+        windowed(root, "Main", fixedWindows(10), [5, "a"], [15, "b"], [35, "c"])
           .apply(parDo("With", () => new WithAllFn<number>(), { sideInputs: { side } }))
           .apply(collect("out"));
       });
@@ -82,8 +56,8 @@ scenariosOf(CATEGORY, () => {
 
   scenario(CATEGORY, "an iterable of lists keeps them whole", ["iterable side input"], async () => {
     const run = await runModel((root) => {
-      const side = of(root, "Side", [[1, 2], [3], []]);
-      of(root, "Main", ["a"])
+      const side = elements(root, [[1, 2], [3], []], "Side");
+      elements(root, ["a"], "Main")
         .apply(parDo("With", () => new WithAllFn<number[]>(), { sideInputs: { side } }))
         .apply(collect("out"));
     });
@@ -92,8 +66,8 @@ scenariosOf(CATEGORY, () => {
 
   scenario(CATEGORY, "a singleton is its one element", ["singleton side input"], async () => {
     const run = await runModel((root) => {
-      const side = of(root, "Side", [47]);
-      of(root, "Main", ["a", "b"])
+      const side = elements(root, [47], "Side");
+      elements(root, ["a", "b"], "Main")
         .apply(parDo("With", () => new WithOneFn<number>(), { sideInputs: { side } }))
         .apply(collect("out"));
     });
@@ -109,22 +83,8 @@ scenariosOf(CATEGORY, () => {
     ["singleton side input", "fixed windows"],
     async () => {
       const run = await runModel((root) => {
-        const side = root
-          .apply(
-            timed("Side", [
-              [1, 47],
-              [11, 48],
-            ]),
-          )
-          .apply(into("Side windows", fixedWindows(10)));
-        root
-          .apply(
-            timed("Main", [
-              [5, "a"],
-              [15, "b"],
-            ]),
-          )
-          .apply(into("Main windows", fixedWindows(10)))
+        const side = windowed(root, "Side", fixedWindows(10), [1, 47], [11, 48]);
+        windowed(root, "Main", fixedWindows(10), [5, "a"], [15, "b"])
           .apply(parDo("With", () => new WithOneFn<number>(), { sideInputs: { side } }))
           .apply(collect("out"));
       });
@@ -137,15 +97,8 @@ scenariosOf(CATEGORY, () => {
 
   scenario(CATEGORY, "a singleton without element is its default", ["singleton side input"], async () => {
     const run = await runModel((root) => {
-      const side = root.apply(timed("Side", [[1, 47]])).apply(into("Side windows", fixedWindows(10)));
-      root
-        .apply(
-          timed("Main", [
-            [5, "a"],
-            [15, "b"],
-          ]),
-        )
-        .apply(into("Main windows", fixedWindows(10)))
+      const side = windowed(root, "Side", fixedWindows(10), [1, 47]);
+      windowed(root, "Main", fixedWindows(10), [5, "a"], [15, "b"])
         .apply(parDo("With", () => new WithOneFn<number>(-1), { sideInputs: { side } }))
         .apply(collect("out"));
     });
@@ -161,8 +114,8 @@ scenariosOf(CATEGORY, () => {
     ["singleton side input", "faults"],
     async () => {
       await runToFailure((root) => {
-        const side = of<number>(root, "Side", []);
-        of(root, "Main", ["a"])
+        const side = elements<number>(root, [], "Side");
+        elements(root, ["a"], "Main")
           .apply(parDo("With", () => new WithOneFn<number>(), { sideInputs: { side } }))
           .apply(collect("out"));
       }, /side/);
@@ -175,8 +128,8 @@ scenariosOf(CATEGORY, () => {
     ["singleton side input", "faults"],
     async () => {
       await runToFailure((root) => {
-        const side = of(root, "Side", [1, 2]);
-        of(root, "Main", ["a"])
+        const side = elements(root, [1, 2], "Side");
+        elements(root, ["a"], "Main")
           .apply(parDo("With", () => new WithOneFn<number>(), { sideInputs: { side } }))
           .apply(collect("out"));
       }, /side.*2/);
@@ -189,9 +142,9 @@ scenariosOf(CATEGORY, () => {
     ["iterable side input", "singleton side input"],
     async () => {
       const run = await runModel((root) => {
-        const small = of(root, "Small", [1]);
-        const large = of(root, "Large", [100, 200]);
-        of(root, "Main", ["a"])
+        const small = elements(root, [1], "Small");
+        const large = elements(root, [100, 200], "Large");
+        elements(root, ["a"], "Main")
           .apply(parDo("With", () => new WithTwoFn(), { sideInputs: { small, large } }))
           .apply(collect("out"));
       });
@@ -205,8 +158,8 @@ scenariosOf(CATEGORY, () => {
     ["iterable side input", "multimap side input"],
     async () => {
       const run = await runModel((root) => {
-        const side = of(root, "Side", [kv("a", 1), kv("b", 2)]);
-        const main = of(root, "Main", ["a"]);
+        const side = elements(root, [kv("a", 1), kv("b", 2)], "Side");
+        const main = elements(root, ["a"], "Main");
         main
           .apply(parDo("All", () => new WithAllFn<KV<string, number>>(), { sideInputs: { side } }))
           .apply(collect("all"));
@@ -225,10 +178,10 @@ scenariosOf(CATEGORY, () => {
     ["singleton side input", "Combine"],
     async () => {
       const run = await runModel((root) => {
-        const words = of(root, "Words", ["a", "bb", "cccc"]);
+        const words = elements(root, ["a", "bb", "cccc"], "Words");
         const side = words
           .apply(mapping("Length", (word: string) => kv("all", word.length)))
-          .apply(withName("Sum", combinePerKey<string, number, number>(SUM, null)))
+          .apply(sum())
           .apply(mapping("Value", ({ value }: KV<string, number>) => value));
         words
           .apply(parDo("With", () => new WithOneFn<number>(), { sideInputs: { side } }))
@@ -248,8 +201,8 @@ scenariosOf(CATEGORY, () => {
     ["singleton side input", "value state"],
     async () => {
       const run = await runModel((root) => {
-        const factor = of(root, "Factor", [10]);
-        of(root, "Main", [kv("x", "1"), kv("y", "2"), kv("x", "3")])
+        const factor = elements(root, [10], "Factor");
+        elements(root, [kv("x", "1"), kv("y", "2"), kv("x", "3")], "Main")
           .apply(parDo("Count", () => new ScaledCountFn(), { sideInputs: { factor } }))
           .apply(collect("out"));
       });
@@ -267,8 +220,8 @@ scenariosOf(CATEGORY, () => {
     ["iterable side input"],
     async () => {
       await runToFailure((root) => {
-        const other = of(root, "Side", [1]);
-        of(root, "Main", ["a"])
+        const other = elements(root, [1], "Side");
+        elements(root, ["a"], "Main")
           .apply(parDo("With", () => new WithAllFn<number>(), { sideInputs: { other } }))
           .apply(collect("out"));
       }, /other/);
@@ -282,7 +235,7 @@ scenariosOf(CATEGORY, () => {
     async () => {
       await runToFailure(
         (root) =>
-          of(root, "Main", ["a"])
+          elements(root, ["a"], "Main")
             .apply(parDo("With", () => new WithAllFn<number>()))
             .apply(collect("out")),
         /side/,

@@ -17,7 +17,7 @@ import {
 } from "../../transforms/primitives/timer-spec.js";
 import type { KV } from "../../transforms/primitives/window.js";
 import { fixedWindows } from "../../transforms/primitives/window-fns.js";
-import { windowInto } from "../../transforms/primitives/window-into.js";
+import { into } from "./support/into.js";
 import { parDo, splittable } from "./support/local-do-fn.js";
 import type { OffsetRange, OffsetRangeTracker } from "./support/offset-range.js";
 import {
@@ -43,7 +43,7 @@ async function drainedTicks(create: (ticked: () => void) => TicksFn<number>) {
     );
     ticks.apply(collect("ticks"));
     ticks
-      .apply(withName("Window", windowInto<KV<string, number>>(fixedWindows(1_000_000))))
+      .apply(into<KV<string, number>>("Window", fixedWindows(1_000_000)))
       .apply(withName("Group", groupByKey<string, number>()))
       .apply(collect("panes"));
   });
@@ -244,7 +244,7 @@ scenariosOf("splittable DoFns", (it) => {
           ticks.apply(collect("ticks"));
           ticks.apply(parDo("Timers", () => new WaitingFn())).apply(collect("timers"));
           ticks
-            .apply(withName("Window", windowInto<KV<string, number>>(fixedWindows(20))))
+            .apply(into<KV<string, number>>("Window", fixedWindows(20)))
             .apply(withName("Group", groupByKey<string, number>()))
             .apply(collect("panes"));
         },

@@ -10,8 +10,8 @@ import { groupByKey } from "../../transforms/primitives/group-by-key.js";
 import { testStream } from "../../transforms/primitives/test-stream.js";
 import type { KV } from "../../transforms/primitives/window.js";
 import { fixedWindows, slidingWindows } from "../../transforms/primitives/window-fns.js";
-import { windowInto } from "../../transforms/primitives/window-into.js";
 import { DONE, IndexesFn } from "./support/indexes-fn.js";
+import { into } from "./support/into.js";
 import { mapping, splittable } from "./support/local-do-fn.js";
 import { type OffsetRange, OffsetRangeTracker } from "./support/offset-range.js";
 import {
@@ -59,7 +59,7 @@ scenariosOf("splittable DoFns", (it) => {
             .advanceProcessingTime(3_600_000)
             .advanceWatermarkToInfinity(),
         )
-          .apply(withName("Window", windowInto<string>(fixedWindows(10_000), { allowedLatenessMs: 10_000 })))
+          .apply(into<string>("Window", fixedWindows(10_000), { allowedLatenessMs: 10_000 }))
           .apply(
             splittable<string, KV<string, number>, OffsetRange, number>("Indexes", () => new IndexesFn(1), {
               bounded: false,
@@ -86,7 +86,7 @@ scenariosOf("splittable DoFns", (it) => {
       }
       const run = await runModel((root) =>
         elementsAt(root, [["a", 3]])
-          .apply(withName("Window", windowInto<string>(slidingWindows({ sizeMs: 4, periodMs: 2 }))))
+          .apply(into<string>("Window", slidingWindows({ sizeMs: 4, periodMs: 2 })))
           .apply(splittable("Windows", () => new WindowsFn(), { bounded: true }))
           .apply(collect("out")),
       );

@@ -11,7 +11,7 @@ import {
 } from "../../transforms/primitives/watermark-estimator.js";
 import type { KV } from "../../transforms/primitives/window.js";
 import { fixedWindows } from "../../transforms/primitives/window-fns.js";
-import { windowInto } from "../../transforms/primitives/window-into.js";
+import { into } from "./support/into.js";
 import { localParDo, mapping, splittable } from "./support/local-do-fn.js";
 import type { OffsetRange } from "./support/offset-range.js";
 import { collect, expectPanes, runModel, runToFailure } from "./support/run-model.js";
@@ -53,7 +53,7 @@ async function logOfTicks<State>(create: () => TicksFn<State>): Promise<string[]
     );
     ticks.apply(mapping<KV<string, number>, unknown>("Log ticks", ({ value }) => log.push(`tick ${value}`)));
     ticks
-      .apply(withName("Window", windowInto<KV<string, number>>(fixedWindows(10))))
+      .apply(into<KV<string, number>>("Window", fixedWindows(10)))
       .apply(withName("Group", groupByKey<string, number>()))
       .apply(
         mapping<KV<string, Iterable<number>>, unknown>("Log panes", ({ value }) =>

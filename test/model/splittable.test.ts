@@ -12,8 +12,8 @@ import { singletonSideInput } from "../../transforms/primitives/side-input-spec.
 import { splittableParDo } from "../../transforms/primitives/splittable-par-do.js";
 import type { KV } from "../../transforms/primitives/window.js";
 import { fixedWindows, slidingWindows } from "../../transforms/primitives/window-fns.js";
-import { windowInto } from "../../transforms/primitives/window-into.js";
 import { AT_ONCE, DONE, IndexesFn } from "./support/indexes-fn.js";
+import { into } from "./support/into.js";
 import { mapping, registerLocally, splittable } from "./support/local-do-fn.js";
 import { type OffsetRange, OffsetRangeTracker } from "./support/offset-range.js";
 import { collect, expectElements, expectOutputs, runModel } from "./support/run-model.js";
@@ -128,7 +128,7 @@ scenariosOf("splittable DoFns", (it) => {
             ["a", 10],
             ["bb", 12],
           ])
-            .apply(withName("Window", windowInto<string>(slidingWindows({ sizeMs: 4, periodMs: 2 }))))
+            .apply(into<string>("Window", slidingWindows({ sizeMs: 4, periodMs: 2 })))
             .apply(splittable("Indexes", () => new IndexesFn(1), { bounded }))
             .apply(collect("out")),
         );
@@ -182,12 +182,12 @@ scenariosOf("splittable DoFns", (it) => {
               ["b", 4],
             ],
             "Side",
-          ).apply(withName("Window side", windowInto<string>(fixedWindows(4))));
+          ).apply(into<string>("Window side", fixedWindows(4)));
           elementsAt(
             root,
             [0, 1, 2, 3, 4, 5, 6, 7].map((value) => [value, value] as const),
           )
-            .apply(withName("Window", windowInto<number>(fixedWindows(2))))
+            .apply(into<number>("Window", fixedWindows(2)))
             .apply(splittable("Read", () => new WithSideFn(), { bounded, sideInputs: { side } }))
             .apply(collect("out"));
         });
@@ -207,12 +207,12 @@ scenariosOf("splittable DoFns", (it) => {
               ["b", 2],
             ],
             "Side",
-          ).apply(withName("Window side", windowInto<string>(fixedWindows(2))));
+          ).apply(into<string>("Window side", fixedWindows(2)));
           elementsAt(
             root,
             [0, 1, 2, 3].map((value) => [value, value] as const),
           )
-            .apply(withName("Window", windowInto<number>(fixedWindows(1))))
+            .apply(into<number>("Window", fixedWindows(1)))
             .apply(
               splittable<number, KV<string, number>, OffsetRange, number>(
                 "Read",

@@ -5,7 +5,7 @@ import { valueState } from "../../transforms/primitives/state-spec.js";
 import { testStream } from "../../transforms/primitives/test-stream.js";
 import type { KV } from "../../transforms/primitives/window.js";
 import { fixedWindows, slidingWindows } from "../../transforms/primitives/window-fns.js";
-import { windowInto } from "../../transforms/primitives/window-into.js";
+import { into } from "./support/into.js";
 import { localParDo, parDo } from "./support/local-do-fn.js";
 import {
   collect,
@@ -70,7 +70,7 @@ scenariosOf("state", (it) => {
         [kv("b", 4), 12],
         [kv("a", 5), 13],
       ])
-        .apply(withName("Window", windowInto(fixedWindows(10))))
+        .apply(into("Window", fixedWindows(10)))
         .apply(parDo("Count", () => new CountFn()))
         .apply(collect("out")),
     );
@@ -92,7 +92,7 @@ scenariosOf("state", (it) => {
           [kv("a", 1), 3],
           [kv("a", 2), 7],
         ])
-          .apply(withName("Window", windowInto(slidingWindows({ sizeMs: 10, periodMs: 5 }))))
+          .apply(into("Window", slidingWindows({ sizeMs: 10, periodMs: 5 })))
           .apply(parDo("Count", () => new CountFn()))
           .apply(collect("out")),
       );
@@ -267,7 +267,7 @@ scenariosOf("state", (it) => {
             .addElements(at(3, kv("a", 3)), at(101, kv("a", 4)))
             .advanceWatermarkToInfinity(),
         )
-          .apply(withName("Window", windowInto(fixedWindows(10), { allowedLatenessMs: 20 })))
+          .apply(into("Window", fixedWindows(10), { allowedLatenessMs: 20 }))
           .apply(parDo("Count", () => new CountFn()))
           .apply(collect("out")),
       );

@@ -1,7 +1,6 @@
 /** Scenarios of TestStream in which triggers and lateness decide what is emitted. */
 import { expect } from "chai";
 import { withName } from "../../transforms/primitives/beam.js";
-import { combinePerKey } from "../../transforms/primitives/combine-per-key.js";
 import { testStream } from "../../transforms/primitives/test-stream.js";
 import { GLOBAL_WINDOW_END_MS } from "../../transforms/primitives/timestamp-bounds.js";
 import {
@@ -12,9 +11,9 @@ import {
   never,
 } from "../../transforms/primitives/triggers.js";
 import { fixedWindows, globalWindows } from "../../transforms/primitives/window-fns.js";
-import { windowInto } from "../../transforms/primitives/window-into.js";
-import { COUNT, SUM } from "./support/combine-fns.js";
-import { at, grouped, keyed, kv } from "./support/grouping.js";
+import { count, sum } from "./support/combine-fns.js";
+import { grouped, keyed } from "./support/grouping.js";
+import { into } from "./support/into.js";
 import {
   collect,
   expectElements,
@@ -24,6 +23,7 @@ import {
   runModel,
 } from "./support/run-model.js";
 import { scenario, scenariosOf } from "./support/scenarios.js";
+import { at, kv } from "./support/sources.js";
 
 const CATEGORY = "TestStream";
 const MINUTE_MS = 60_000;
@@ -47,27 +47,20 @@ scenariosOf(CATEGORY, () => {
         const windowed = root
           .apply(withName("Stream", script))
           .apply(
-            withName(
-              "Window",
-              windowInto(fixedWindows(5 * MINUTE_MS), {
-                trigger: afterWatermark({
-                  early: afterProcessingTime({ delayMs: 2 * MINUTE_MS }),
-                  late: afterCount(1),
-                }),
-                accumulation: "accumulating",
-                allowedLatenessMs: 5 * MINUTE_MS,
-                closingBehavior: "emit-always",
+            into("Window", fixedWindows(5 * MINUTE_MS), {
+              trigger: afterWatermark({
+                early: afterProcessingTime({ delayMs: 2 * MINUTE_MS }),
+                late: afterCount(1),
               }),
-            ),
+              accumulation: "accumulating",
+              allowedLatenessMs: 5 * MINUTE_MS,
+              closingBehavior: "emit-always",
+            }),
           )
           .apply(keyed("all"));
         grouped(windowed).apply(collect("groups"));
-        windowed
-          .apply(withName("Count", combinePerKey<string, number, number>(COUNT, null)))
-          .apply(collect("counts"));
-        windowed
-          .apply(withName("Sum", combinePerKey<string, number, number>(SUM, null)))
-          .apply(collect("sums"));
+        windowed.apply(count()).apply(collect("counts"));
+        windowed.apply(sum()).apply(collect("sums"));
       });
       const window = `0/${5 * MINUTE_MS}`;
       const panes = run.collected("groups");
@@ -106,16 +99,13 @@ scenariosOf(CATEGORY, () => {
         root
           .apply(withName("Stream", script))
           .apply(
-            withName(
-              "Window",
-              windowInto(globalWindows(), {
-                trigger: afterWatermark({ early: afterProcessingTime({ delayMs: 5 * MINUTE_MS }) }),
-                accumulation: "accumulating",
-              }),
-            ),
+            into("Window", globalWindows(), {
+              trigger: afterWatermark({ early: afterProcessingTime({ delayMs: 5 * MINUTE_MS }) }),
+              accumulation: "accumulating",
+            }),
           )
           .apply(keyed("all"))
-          .apply(withName("Sum", combinePerKey<string, number, number>(SUM, null)))
+          .apply(sum())
           .apply(collect("sums")),
       );
       expectPanes(run, "sums", [
@@ -143,14 +133,11 @@ scenariosOf(CATEGORY, () => {
           root
             .apply(withName("Stream", script))
             .apply(
-              withName(
-                "Window",
-                windowInto(fixedWindows(1000), {
-                  trigger: afterWatermark({ early: afterCount(2), late: never() }),
-                  accumulation: "discarding",
-                  allowedLatenessMs: 5000,
-                }),
-              ),
+              into("Window", fixedWindows(1000), {
+                trigger: afterWatermark({ early: afterCount(2), late: never() }),
+                accumulation: "discarding",
+                allowedLatenessMs: 5000,
+              }),
             )
             .apply(keyed("all")),
         ).apply(collect("groups")),
@@ -178,14 +165,11 @@ scenariosOf(CATEGORY, () => {
           root
             .apply(withName("Stream", script))
             .apply(
-              withName(
-                "Window",
-                windowInto(fixedWindows(1000), {
-                  trigger: defaultTrigger(),
-                  accumulation: "discarding",
-                  allowedLatenessMs: 5000,
-                }),
-              ),
+              into("Window", fixedWindows(1000), {
+                trigger: defaultTrigger(),
+                accumulation: "discarding",
+                allowedLatenessMs: 5000,
+              }),
             )
             .apply(keyed("all")),
         ).apply(collect("groups")),
@@ -206,7 +190,7 @@ scenariosOf(CATEGORY, () => {
         grouped(
           root
             .apply(withName("Stream", script))
-            .apply(withName("Window", windowInto(fixedWindows(6 * HOUR_MS))))
+            .apply(into("Window", fixedWindows(6 * HOUR_MS)))
             .apply(keyed("all")),
         ).apply(collect("groups")),
       );
@@ -233,16 +217,13 @@ scenariosOf(CATEGORY, () => {
         root
           .apply(withName("Stream", script))
           .apply(
-            withName(
-              "Window",
-              windowInto(fixedWindows(30 * MINUTE_MS), {
-                trigger: afterWatermark({ early: afterProcessingTime({ delayMs: 5 * MINUTE_MS }) }),
-                accumulation: "accumulating",
-              }),
-            ),
+            into("Window", fixedWindows(30 * MINUTE_MS), {
+              trigger: afterWatermark({ early: afterProcessingTime({ delayMs: 5 * MINUTE_MS }) }),
+              accumulation: "accumulating",
+            }),
           )
           .apply(keyed("key"))
-          .apply(withName("Sum", combinePerKey<string, number, number>(SUM, null)))
+          .apply(sum())
           .apply(collect("sums")),
       );
       const window = `0/${30 * MINUTE_MS}`;

@@ -8,8 +8,8 @@ import { eventTimeTimer, processingTimeTimer } from "../../transforms/primitives
 import { MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS } from "../../transforms/primitives/timestamp-bounds.js";
 import type { KV } from "../../transforms/primitives/window.js";
 import { fixedWindows, globalWindows } from "../../transforms/primitives/window-fns.js";
-import { windowInto } from "../../transforms/primitives/window-into.js";
-import { at, both, grouped, keyed, kv } from "./support/grouping.js";
+import { both, grouped, keyed } from "./support/grouping.js";
+import { into } from "./support/into.js";
 import { mapping, parDo } from "./support/local-do-fn.js";
 import {
   collect,
@@ -20,6 +20,7 @@ import {
   runToFailure,
 } from "./support/run-model.js";
 import { scenario, scenariosOf } from "./support/scenarios.js";
+import { at, kv } from "./support/sources.js";
 
 const CATEGORY = "TestStream";
 const SECOND_MS = 1000;
@@ -70,11 +71,11 @@ scenariosOf(CATEGORY, () => {
         const input = root.apply(withName("Stream", script));
         const upper = grouped(
           input
-            .apply(withName("Seconds", windowInto(fixedWindows(SECOND_MS))))
+            .apply(into("Seconds", fixedWindows(SECOND_MS)))
             .apply(mapping("Pair", (text: string) => kv(text, text))),
         )
           .apply(mapping("Upper", ({ key }: KV<string, string[]>) => key.toUpperCase()))
-          .apply(withName("Rewindow", windowInto(globalWindows())));
+          .apply(into("Rewindow", globalWindows()));
         both("Both", [input, upper])
           .apply(keyed("key"))
           .apply(parDo<KV<string, string>, string>("Append", () => new AppendFn()))
@@ -133,7 +134,7 @@ scenariosOf(CATEGORY, () => {
       grouped(
         root
           .apply(withName("Stream", script))
-          .apply(withName("Window", windowInto(fixedWindows(10))))
+          .apply(into("Window", fixedWindows(10)))
           .apply(keyed("all")),
       ).apply(collect("groups")),
     );

@@ -7,7 +7,7 @@ import { testStream } from "../../transforms/primitives/test-stream.js";
 import { eventTimeTimer, type FiredTimer } from "../../transforms/primitives/timer-spec.js";
 import type { KV } from "../../transforms/primitives/window.js";
 import { fixedWindows } from "../../transforms/primitives/window-fns.js";
-import { windowInto } from "../../transforms/primitives/window-into.js";
+import { into } from "./support/into.js";
 import { localParDo, parDo } from "./support/local-do-fn.js";
 import { collect, expectElements, expectPanes, runModel } from "./support/run-model.js";
 import { scenariosOf } from "./support/scenarios.js";
@@ -53,7 +53,7 @@ scenariosOf("timers", (it) => {
           [kv("a", 1), 2],
           [kv("a", 2), 14],
         ])
-          .apply(withName("Window", windowInto(fixedWindows(10))))
+          .apply(into("Window", fixedWindows(10)))
           .apply(parDo("Buffer", () => new BufferFn(5)))
           .apply(collect("out")),
       );
@@ -127,7 +127,7 @@ scenariosOf("timers", (it) => {
           [kv("b", 3), 3],
           [kv("a", 4), 14],
         ])
-          .apply(withName("Window", windowInto(fixedWindows(10))))
+          .apply(into("Window", fixedWindows(10)))
           .apply(withName("Group", groupByKey<string, number>()))
           .apply(
             parDo("Timer", () => ({

@@ -3,32 +3,25 @@ import { expect } from "chai";
 import { withName } from "../../transforms/primitives/beam.js";
 import type { ElementContext, ProcessContext } from "../../transforms/primitives/do-fn.js";
 import { groupByKey } from "../../transforms/primitives/group-by-key.js";
-import { testStream } from "../../transforms/primitives/test-stream.js";
 import { eventTimeTimer, type FiredTimer } from "../../transforms/primitives/timer-spec.js";
 import type { KV } from "../../transforms/primitives/window.js";
 import { fixedWindows } from "../../transforms/primitives/window-fns.js";
-import { windowInto } from "../../transforms/primitives/window-into.js";
+import { into } from "./support/into.js";
 import { mapping, parDo } from "./support/local-do-fn.js";
 import { collect, expectPanes, type ModelRun, runModel, runToFailure } from "./support/run-model.js";
 import { scenariosOf } from "./support/scenarios.js";
-import { at, elementsAt, kv, streamed } from "./support/sources.js";
+import { elementsAt, kv, streamed } from "./support/sources.js";
 import {
   clear,
+  order,
   say,
+  script,
   setEvent,
   setOtherEvent,
   setProcessing,
   type TimerOrder,
-  TimerScriptFn,
+  timers,
 } from "./support/timer-script.js";
-
-type Orders = KV<string, readonly TimerOrder[]>;
-
-const timers = () => parDo<Orders, KV<string, string>>("Timers", () => new TimerScriptFn());
-
-const order = (timestampMs: number, ...orders: TimerOrder[]) => at(timestampMs, kv("a", orders));
-
-const script = () => testStream<Orders>();
 
 /** The script's orders, and their outputs grouped in windows of 10 ms. */
 function runGrouped(events: ReturnType<typeof script>): Promise<ModelRun> {
@@ -36,7 +29,7 @@ function runGrouped(events: ReturnType<typeof script>): Promise<ModelRun> {
     const said = streamed(root, events).apply(timers());
     said.apply(collect("said"));
     said
-      .apply(withName("Window", windowInto(fixedWindows(10))))
+      .apply(into("Window", fixedWindows(10)))
       .apply(withName("Group", groupByKey<string, string>()))
       .apply(collect("panes"));
   });
@@ -49,7 +42,7 @@ function runInWindow(orders: readonly TimerOrder[]): Promise<ModelRun> {
 
 const windowedOrders = (orders: readonly TimerOrder[]) => (root: Parameters<typeof elementsAt>[0]) =>
   elementsAt(root, [[kv("a", orders), 12]])
-    .apply(withName("Window", windowInto(fixedWindows(10))))
+    .apply(into("Window", fixedWindows(10)))
     .apply(timers())
     .apply(collect("out"));
 
@@ -171,7 +164,7 @@ scenariosOf("timers", (it) => {
         ).apply(timers());
         said.apply(mapping<KV<string, string>, unknown>("Log said", ({ value }) => log.push(value)));
         said
-          .apply(withName("Window", windowInto(fixedWindows(10))))
+          .apply(into("Window", fixedWindows(10)))
           .apply(withName("Group", groupByKey<string, string>()))
           .apply(
             mapping<KV<string, Iterable<string>>, unknown>("Log panes", ({ value }) =>

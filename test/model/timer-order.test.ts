@@ -9,16 +9,7 @@ import { parDo } from "./support/local-do-fn.js";
 import { collect, expectElements, expectInOrder, expectPanes, runModel } from "./support/run-model.js";
 import { scenariosOf } from "./support/scenarios.js";
 import { at, elements, elementsAt, kv, streamed } from "./support/sources.js";
-import { say, setEvent, setOtherEvent, type TimerOrder, TimerScriptFn } from "./support/timer-script.js";
-
-type Orders = KV<string, readonly TimerOrder[]>;
-
-const timers = () => parDo<Orders, KV<string, string>>("Timers", () => new TimerScriptFn());
-
-/** One element of the key "a". */
-const order = (timestampMs: number, ...orders: TimerOrder[]) => at(timestampMs, kv("a", orders));
-
-const script = () => testStream<Orders>();
+import { order, runTimers, say, script, setEvent, setOtherEvent } from "./support/timer-script.js";
 
 /** Sets itself again, `periodMs` later, until it has fired `times` times. */
 class LoopFn implements DoFn<KV<string, unknown>> {
@@ -106,7 +97,7 @@ scenariosOf("timers", (it) => {
     "of an event-time timer that is set again only the last setting fires",
     ["event-time timers", "TestStream"],
     async () => {
-      const run = await runModel((root) =>
+      const run = await runTimers((root) =>
         streamed(
           root,
           script()
@@ -118,9 +109,7 @@ scenariosOf("timers", (it) => {
             .advanceWatermarkTo(21)
             .addElements(order(21, say("at 21")))
             .advanceWatermarkToInfinity(),
-        )
-          .apply(timers())
-          .apply(collect("out")),
+        ),
       );
       expectPanes(run, "out", [
         { value: kv("a", "at 15"), timestampMs: 15 },
@@ -131,11 +120,7 @@ scenariosOf("timers", (it) => {
   );
 
   it("an event-time timer may be set again to an earlier time", ["event-time timers"], async () => {
-    const run = await runModel((root) =>
-      elementsAt(root, [[kv("a", [setEvent(90), setEvent(30)]), 0]])
-        .apply(timers())
-        .apply(collect("out")),
-    );
+    const run = await runTimers((root) => elementsAt(root, [[kv("a", [setEvent(90), setEvent(30)]), 0]]));
     expectPanes(run, "out", [{ value: kv("a", "event"), timestampMs: 30 }]);
   });
 
@@ -143,7 +128,7 @@ scenariosOf("timers", (it) => {
     "timers of a key fire in the order of their times, whatever their families",
     ["event-time timers"],
     async () => {
-      const run = await runModel((root) =>
+      const run = await runTimers((root) =>
         elementsAt(root, [
           [
             kv("a", [
@@ -154,9 +139,7 @@ scenariosOf("timers", (it) => {
             ]),
             0,
           ],
-        ])
-          .apply(timers())
-          .apply(collect("out")),
+        ]),
       );
       expectInOrder(
         run,
@@ -170,7 +153,7 @@ scenariosOf("timers", (it) => {
     "timers fire in the order of their times although the watermark passes all of them at once",
     ["event-time timers", "TestStream"],
     async () => {
-      const run = await runModel((root) =>
+      const run = await runTimers((root) =>
         streamed(
           root,
           script()
@@ -180,9 +163,7 @@ scenariosOf("timers", (it) => {
             .advanceWatermarkTo(100)
             .addElements(order(100, say("after")))
             .advanceWatermarkToInfinity(),
-        )
-          .apply(timers())
-          .apply(collect("out")),
+        ),
       );
       expectInOrder(
         run,

@@ -1,34 +1,19 @@
 /** Scenarios of event-time timers: when they fire, where, and with which time. */
-import { withName } from "../../transforms/primitives/beam.js";
 import type { ElementContext, ProcessContext } from "../../transforms/primitives/do-fn.js";
-import { testStream } from "../../transforms/primitives/test-stream.js";
 import { eventTimeTimer, type FiredTimer } from "../../transforms/primitives/timer-spec.js";
 import { MIN_TIMESTAMP_MS } from "../../transforms/primitives/timestamp-bounds.js";
 import type { IntervalWindow, KV } from "../../transforms/primitives/window.js";
 import { fixedWindows, slidingWindows } from "../../transforms/primitives/window-fns.js";
-import { windowInto } from "../../transforms/primitives/window-into.js";
+import { into } from "./support/into.js";
 import { parDo } from "./support/local-do-fn.js";
 import { collect, expectElements, expectPanes, runModel } from "./support/run-model.js";
 import { scenariosOf } from "./support/scenarios.js";
-import { at, elements, elementsAt, kv, streamed } from "./support/sources.js";
-import { say, setEvent, type TimerOrder, TimerScriptFn } from "./support/timer-script.js";
-
-type Orders = KV<string, readonly TimerOrder[]>;
-
-const timers = () => parDo<Orders, KV<string, string>>("Timers", () => new TimerScriptFn());
-
-/** One element of the key "a". */
-const order = (timestampMs: number, ...orders: TimerOrder[]) => at(timestampMs, kv("a", orders));
-
-const script = () => testStream<Orders>();
+import { elements, elementsAt, kv, streamed } from "./support/sources.js";
+import { order, runTimers, say, script, setEvent, timers } from "./support/timer-script.js";
 
 scenariosOf("timers", (it) => {
   it("an event-time timer of bounded input fires with its own timestamp", ["event-time timers"], async () => {
-    const run = await runModel((root) =>
-      elements(root, [kv("a", [say("element"), setEvent(100)])])
-        .apply(timers())
-        .apply(collect("out")),
-    );
+    const run = await runTimers((root) => elements(root, [kv("a", [say("element"), setEvent(100)])]));
     expectPanes(run, "out", [
       { value: kv("a", "element"), timestampMs: MIN_TIMESTAMP_MS },
       { value: kv("a", "event"), timestampMs: 100 },
@@ -39,7 +24,7 @@ scenariosOf("timers", (it) => {
     "an event-time timer fires once the watermark has passed it, not when it gets there",
     ["event-time timers", "TestStream"],
     async () => {
-      const run = await runModel((root) =>
+      const run = await runTimers((root) =>
         streamed(
           root,
           script()
@@ -49,9 +34,7 @@ scenariosOf("timers", (it) => {
             .advanceWatermarkTo(11)
             .addElements(order(11, say("at 11")))
             .advanceWatermarkToInfinity(),
-        )
-          .apply(timers())
-          .apply(collect("out")),
+        ),
       );
       expectPanes(run, "out", [
         { value: kv("a", "element"), timestampMs: 0 },
@@ -63,10 +46,8 @@ scenariosOf("timers", (it) => {
   );
 
   it("every key has timers of its own", ["event-time timers"], async () => {
-    const run = await runModel((root) =>
-      elements(root, [kv("a", [setEvent(1)]), kv("b", [setEvent(2)]), kv("c", [say("no timer")])])
-        .apply(timers())
-        .apply(collect("out")),
+    const run = await runTimers((root) =>
+      elements(root, [kv("a", [setEvent(1)]), kv("b", [setEvent(2)]), kv("c", [say("no timer")])]),
     );
     expectElements(run, "out", [
       { value: kv("a", "event"), timestampMs: 1 },
@@ -76,10 +57,8 @@ scenariosOf("timers", (it) => {
   });
 
   it("a relative event-time timer counts from the element's time", ["event-time timers"], async () => {
-    const run = await runModel((root) =>
-      elementsAt(root, [[kv("a", [{ say: "", family: "event" as const, after: 7 }]), 100]])
-        .apply(timers())
-        .apply(collect("out")),
+    const run = await runTimers((root) =>
+      elementsAt(root, [[kv("a", [{ say: "", family: "event" as const, after: 7 }]), 100]]),
     );
     expectPanes(run, "out", [{ value: kv("a", "event"), timestampMs: 107 }]);
   });
@@ -91,7 +70,7 @@ scenariosOf("timers", (it) => {
         [kv("a", 1), 7],
         [kv("a", 2), 12],
       ])
-        .apply(withName("Window", windowInto(slidingWindows({ sizeMs: 10, periodMs: 5 }))))
+        .apply(into("Window", slidingWindows({ sizeMs: 10, periodMs: 5 })))
         .apply(
           parDo("End", () => ({
             end,
@@ -114,7 +93,7 @@ scenariosOf("timers", (it) => {
     "a timer set for a time that has passed fires at once",
     ["event-time timers", "TestStream"],
     async () => {
-      const run = await runModel((root) =>
+      const run = await runTimers((root) =>
         streamed(
           root,
           script()
@@ -122,9 +101,7 @@ scenariosOf("timers", (it) => {
             .addElements(order(2, say("late"), setEvent(5)))
             .addElements(order(21, say("next")))
             .advanceWatermarkToInfinity(),
-        )
-          .apply(timers())
-          .apply(collect("out")),
+        ),
       );
       expectPanes(run, "out", [
         { value: kv("a", "late"), timestampMs: 2 },
@@ -149,7 +126,7 @@ scenariosOf("timers", (it) => {
             .addElements(order(16, say("at 16")))
             .advanceWatermarkToInfinity(),
         )
-          .apply(withName("Window", windowInto(fixedWindows(10), { allowedLatenessMs: 10 })))
+          .apply(into("Window", fixedWindows(10), { allowedLatenessMs: 10 }))
           .apply(timers())
           .apply(collect("out")),
       );

@@ -3,12 +3,13 @@ import { withName } from "../../transforms/primitives/beam.js";
 import { create } from "../../transforms/primitives/create.js";
 import { MIN_TIMESTAMP_MS } from "../../transforms/primitives/timestamp-bounds.js";
 import { fixedWindows } from "../../transforms/primitives/window-fns.js";
-import { windowInto } from "../../transforms/primitives/window-into.js";
 import { registerTimestampFn, withTimestamps } from "../../transforms/primitives/with-timestamps.js";
-import { grouped, keyed, kv, timed } from "./support/grouping.js";
+import { grouped, keyed } from "./support/grouping.js";
+import { into } from "./support/into.js";
 import { localParDo, mapping, parDo } from "./support/local-do-fn.js";
 import { collect, expectElements, runModel, runToFailure } from "./support/run-model.js";
 import { scenario, scenariosOf } from "./support/scenarios.js";
+import { kv, timed } from "./support/sources.js";
 
 const CATEGORY = "timestamps";
 
@@ -44,7 +45,7 @@ scenariosOf(CATEGORY, () => {
           root
             .apply(withName("Create", create([{ at: 3 }, { at: 4 }, { at: 12 }])))
             .apply(withName("Times", withTimestamps(TIME_OF_FIELD, { field: "at", unitMs: 1 })))
-            .apply(withName("Window", windowInto(fixedWindows(10))))
+            .apply(into("Window", fixedWindows(10)))
             .apply(mapping("At", ({ at }: { at: number }) => at))
             .apply(keyed("all")),
         ).apply(collect("groups")),
@@ -64,7 +65,7 @@ scenariosOf(CATEGORY, () => {
       const run = await runModel((root) =>
         root
           .apply(timed("Create", [[1, { at: 5 }]]))
-          .apply(withName("Window", windowInto(fixedWindows(10))))
+          .apply(into("Window", fixedWindows(10)))
           .apply(withName("Times", withTimestamps(TIME_OF_FIELD, { field: "at", unitMs: 1 })))
           .apply(collect("elements")),
       );

@@ -11,8 +11,8 @@ import {
   repeatedly,
 } from "../../transforms/primitives/triggers.js";
 import { globalWindows } from "../../transforms/primitives/window-fns.js";
-import { at } from "./support/grouping.js";
 import { scenariosOf } from "./support/scenarios.js";
+import { at } from "./support/sources.js";
 import { CATEGORY, elements, fires, numbered } from "./support/trigger-script.js";
 
 scenariosOf(CATEGORY, () => {

@@ -6,9 +6,11 @@ import { GLOBAL_WINDOW_END_MS } from "../../transforms/primitives/timestamp-boun
 import { afterCount, afterWatermark, repeatedly } from "../../transforms/primitives/triggers.js";
 import { fixedWindows, globalWindows, sessions } from "../../transforms/primitives/window-fns.js";
 import { windowInto } from "../../transforms/primitives/window-into.js";
-import { at, grouped, keyed, kv } from "./support/grouping.js";
+import { grouped, keyed } from "./support/grouping.js";
+import { into } from "./support/into.js";
 import { collect, expectPanes, runModel } from "./support/run-model.js";
 import { scenario, scenariosOf } from "./support/scenarios.js";
+import { at, kv } from "./support/sources.js";
 import { CATEGORY, elements, fires, numbered, runScript } from "./support/trigger-script.js";
 
 scenariosOf(CATEGORY, () => {
@@ -64,14 +66,12 @@ scenariosOf(CATEGORY, () => {
       .advanceWatermarkToInfinity();
     const run = await runModel((root) =>
       grouped(
-        root
-          .apply(withName("Stream", script))
-          .apply(
-            withName(
-              "Window",
-              windowInto(globalWindows(), { trigger: repeatedly(afterCount(2)), accumulation: "discarding" }),
-            ),
-          ),
+        root.apply(withName("Stream", script)).apply(
+          into("Window", globalWindows(), {
+            trigger: repeatedly(afterCount(2)),
+            accumulation: "discarding",
+          }),
+        ),
       ).apply(collect("panes")),
     );
     const panes = run.collected("panes").map(({ value, pane }) => ({ value, timing: pane.timing }));
@@ -118,15 +118,12 @@ scenariosOf(CATEGORY, () => {
           root
             .apply(withName("Stream", numbered(3).advanceWatermarkToInfinity()))
             .apply(
-              withName(
-                "Window",
-                windowInto(globalWindows(), {
-                  trigger: repeatedly(afterCount(1)),
-                  accumulation: "discarding",
-                  onTimeBehavior: "fire-if-non-empty",
-                  closingBehavior: "emit-if-non-empty",
-                }),
-              ),
+              into("Window", globalWindows(), {
+                trigger: repeatedly(afterCount(1)),
+                accumulation: "discarding",
+                onTimeBehavior: "fire-if-non-empty",
+                closingBehavior: "emit-if-non-empty",
+              }),
             )
             .apply(keyed("k")),
           "First",

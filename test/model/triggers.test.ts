@@ -7,8 +7,8 @@ import {
   never,
   repeatedly,
 } from "../../transforms/primitives/triggers.js";
-import { at } from "./support/grouping.js";
 import { scenariosOf } from "./support/scenarios.js";
+import { at } from "./support/sources.js";
 import { CATEGORY, elements, fires } from "./support/trigger-script.js";
 
 scenariosOf(CATEGORY, () => {

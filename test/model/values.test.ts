@@ -5,10 +5,11 @@ import type { DoFn, ProcessContext } from "../../transforms/primitives/do-fn.js"
 import { reshuffle } from "../../transforms/primitives/reshuffle.js";
 import { bagState } from "../../transforms/primitives/state-spec.js";
 import type { KV } from "../../transforms/primitives/window.js";
-import { grouped, kv, sorted } from "./support/grouping.js";
+import { grouped, sorted } from "./support/grouping.js";
 import { parDo } from "./support/local-do-fn.js";
 import { collect, expectOutputs, runModel, runToFailure } from "./support/run-model.js";
 import { scenario, scenariosOf } from "./support/scenarios.js";
+import { kv } from "./support/sources.js";
 
 const CATEGORY = "values";
 

@@ -1,5 +1,5 @@
 /** Scenarios of onWindowExpiration: the last word of a key and window before its state is gone. */
-import { withName } from "../../transforms/primitives/beam.js";
+import { type PCollection, type Root, withName } from "../../transforms/primitives/beam.js";
 import type { DoFn, ElementContext, ProcessContext } from "../../transforms/primitives/do-fn.js";
 import { bagState, valueState } from "../../transforms/primitives/state-spec.js";
 import { testStream } from "../../transforms/primitives/test-stream.js";
@@ -11,7 +11,7 @@ import {
 import { GLOBAL_WINDOW_END_MS } from "../../transforms/primitives/timestamp-bounds.js";
 import type { KV } from "../../transforms/primitives/window.js";
 import { fixedWindows, slidingWindows } from "../../transforms/primitives/window-fns.js";
-import { windowInto } from "../../transforms/primitives/window-into.js";
+import { into } from "./support/into.js";
 import { localParDo, parDo } from "./support/local-do-fn.js";
 import {
   collect,
@@ -19,6 +19,7 @@ import {
   expectInOrder,
   expectOutputs,
   expectPanes,
+  type ModelRun,
   runModel,
 } from "./support/run-model.js";
 import { scenariosOf } from "./support/scenarios.js";
@@ -42,9 +43,18 @@ class UntilExpirationFn implements DoFn<Pair> {
 }
 
 const untilExpiration = () => parDo<Pair, unknown>("Keep", () => new UntilExpirationFn());
-const windows = (allowedLatenessMs = 0) =>
-  withName("Window", windowInto<Pair>(fixedWindows(10), { allowedLatenessMs }));
+const windows = (allowedLatenessMs = 0) => into<Pair>("Window", fixedWindows(10), { allowedLatenessMs });
 const script = () => testStream<Pair>();
+
+/** Keeps the input in windows of 10 ms until they expire, and collects as "out" what comes of it. */
+function runToExpiration(
+  input: (root: Root) => PCollection<Pair>,
+  allowedLatenessMs?: number,
+): Promise<ModelRun> {
+  return runModel((root) =>
+    input(root).apply(windows(allowedLatenessMs)).apply(untilExpiration()).apply(collect("out")),
+  );
+}
 
 /** Has timers of both domains, and says what fires. */
 class ExpiringTimersFn implements DoFn<Pair> {
@@ -72,16 +82,13 @@ scenariosOf("on window expiration", (it) => {
     "it is called once for each key and window of bounded input",
     ["on window expiration", "fixed windows"],
     async () => {
-      const run = await runModel((root) =>
+      const run = await runToExpiration((root) =>
         elementsAt(root, [
           [kv("a", 2), 1],
           [kv("a", 1), 2],
           [kv("b", 3), 3],
           [kv("a", 4), 14],
-        ])
-          .apply(windows())
-          .apply(untilExpiration())
-          .apply(collect("out")),
+        ]),
       );
       expectElements(run, "out", [
         { value: kv("a", [1, 2]), window: "0/10", timestampMs: 9 },
@@ -95,7 +102,7 @@ scenariosOf("on window expiration", (it) => {
     "it is called when the watermark has passed the window's end",
     ["on window expiration", "TestStream"],
     async () => {
-      const run = await runModel((root) =>
+      const run = await runToExpiration((root) =>
         streamed(
           root,
           script()
@@ -105,10 +112,7 @@ scenariosOf("on window expiration", (it) => {
             .advanceWatermarkTo(10)
             .addElements(at(11, kv("a", 0)))
             .advanceWatermarkToInfinity(),
-        )
-          .apply(windows())
-          .apply(untilExpiration())
-          .apply(collect("out")),
+        ),
       );
       expectPanes(run, "out", [
         { value: kv("a", [1, 2]), window: "0/10" },
@@ -121,20 +125,19 @@ scenariosOf("on window expiration", (it) => {
     "it waits as long as late elements are allowed, and sees their state",
     ["on window expiration", "allowed lateness", "TestStream"],
     async () => {
-      const run = await runModel((root) =>
-        streamed(
-          root,
-          script()
-            .addElements(at(1, kv("a", 1)))
-            .advanceWatermarkTo(29)
-            .addElements(at(3, kv("a", 2)), at(30, kv("b", 0)))
-            .advanceWatermarkTo(30)
-            .addElements(at(31, kv("c", 0)))
-            .advanceWatermarkToInfinity(),
-        )
-          .apply(windows(20))
-          .apply(untilExpiration())
-          .apply(collect("out")),
+      const run = await runToExpiration(
+        (root) =>
+          streamed(
+            root,
+            script()
+              .addElements(at(1, kv("a", 1)))
+              .advanceWatermarkTo(29)
+              .addElements(at(3, kv("a", 2)), at(30, kv("b", 0)))
+              .advanceWatermarkTo(30)
+              .addElements(at(31, kv("c", 0)))
+              .advanceWatermarkToInfinity(),
+          ),
+        20,
       );
       expectPanes(run, "out", [
         { value: kv("b", "passed on"), window: "30/40" },
@@ -169,7 +172,7 @@ scenariosOf("on window expiration", (it) => {
           [kv("a", 1), 3],
           [kv("a", 2), 8],
         ])
-          .apply(withName("Window", windowInto<Pair>(slidingWindows({ sizeMs: 10, periodMs: 5 }))))
+          .apply(into<Pair>("Window", slidingWindows({ sizeMs: 10, periodMs: 5 })))
           .apply(untilExpiration())
           .apply(collect("out")),
       );
@@ -182,15 +185,12 @@ scenariosOf("on window expiration", (it) => {
   );
 
   it("a key and window that has no state does not expire", ["on window expiration"], async () => {
-    const run = await runModel((root) =>
+    const run = await runToExpiration((root) =>
       elementsAt(root, [
         [kv("a", 0), 1],
         [kv("b", 5), 2],
         [kv("a", 0), 11],
-      ])
-        .apply(windows())
-        .apply(untilExpiration())
-        .apply(collect("out")),
+      ]),
     );
     expectElements(run, "out", [
       { value: kv("a", "passed on"), window: "0/10" },
@@ -234,7 +234,7 @@ scenariosOf("on window expiration", (it) => {
     "elements behind the expiration are dropped: the state does not come back",
     ["on window expiration", "TestStream"],
     async () => {
-      const run = await runModel((root) =>
+      const run = await runToExpiration((root) =>
         streamed(
           root,
           script()
@@ -242,10 +242,7 @@ scenariosOf("on window expiration", (it) => {
             .advanceWatermarkTo(20)
             .addElements(at(2, kv("a", 2)), at(3, kv("z", 3)))
             .advanceWatermarkToInfinity(),
-        )
-          .apply(windows())
-          .apply(untilExpiration())
-          .apply(collect("out")),
+        ),
       );
       expectPanes(run, "out", [{ value: kv("a", [1]), window: "0/10" }]);
     },

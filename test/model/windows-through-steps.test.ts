@@ -4,12 +4,13 @@ import { combinePerKey } from "../../transforms/primitives/combine-per-key.js";
 import { create } from "../../transforms/primitives/create.js";
 import type { KV } from "../../transforms/primitives/window.js";
 import { fixedWindows, globalWindows, slidingWindows } from "../../transforms/primitives/window-fns.js";
-import { windowInto } from "../../transforms/primitives/window-into.js";
-import { COUNT, MEAN } from "./support/combine-fns.js";
-import { both, grouped, keyed, kv, sorted, timed } from "./support/grouping.js";
+import { COUNT, mean } from "./support/combine-fns.js";
+import { both, grouped, keyed, sorted } from "./support/grouping.js";
+import { into } from "./support/into.js";
 import { mapping, parDo } from "./support/local-do-fn.js";
 import { collect, expectElements, expectOutputs, runModel } from "./support/run-model.js";
 import { scenario, scenariosOf } from "./support/scenarios.js";
+import { kv, timed } from "./support/sources.js";
 import { CATEGORY } from "./support/window-scenarios.js";
 
 scenariosOf(CATEGORY, () => {
@@ -21,8 +22,8 @@ scenariosOf(CATEGORY, () => {
       const run = await runModel((root) =>
         root
           .apply(timed("Elements", [[7, "a"]]))
-          .apply(withName("Slide", windowInto(slidingWindows({ sizeMs: 20, periodMs: 5 }))))
-          .apply(withName("Fix", windowInto(fixedWindows(10))))
+          .apply(into("Slide", slidingWindows({ sizeMs: 20, periodMs: 5 })))
+          .apply(into("Fix", fixedWindows(10)))
           .apply(collect("assigned")),
       );
       expectElements(run, "assigned", [{ value: "a", window: "0/10", timestampMs: 7 }]);
@@ -43,8 +44,8 @@ scenariosOf(CATEGORY, () => {
                 [11, "b"],
               ]),
             )
-            .apply(withName("Fix", windowInto(fixedWindows(10))))
-            .apply(withName("Unfix", windowInto(globalWindows())))
+            .apply(into("Fix", fixedWindows(10)))
+            .apply(into("Unfix", globalWindows()))
             .apply(keyed("all")),
         ).apply(collect("groups")),
       );
@@ -65,7 +66,7 @@ scenariosOf(CATEGORY, () => {
               [11, "b"],
             ]),
           )
-          .apply(withName("Fix", windowInto(fixedWindows(10))))
+          .apply(into("Fix", fixedWindows(10)))
           .apply(mapping("Upper", (text: string) => text.toUpperCase()))
           .apply(parDo<string, string>("Twice", () => ({ process: (text) => [text, text] })))
           .apply(collect("out")),
@@ -87,7 +88,7 @@ scenariosOf(CATEGORY, () => {
       const run = await runModel((root) => {
         const windowed = root
           .apply(timed("Elements", [[7, "a"]]))
-          .apply(withName("Slide", windowInto(slidingWindows({ sizeMs: 10, periodMs: 5 }))));
+          .apply(into("Slide", slidingWindows({ sizeMs: 10, periodMs: 5 })));
         windowed
           .apply(
             parDo<string, string>("Each", () => ({
@@ -95,7 +96,7 @@ scenariosOf(CATEGORY, () => {
               process: (value, { window }) => [`${value} in ${window.id}`],
             })),
           )
-          .apply(withName("Each globally", windowInto(globalWindows())))
+          .apply(into("Each globally", globalWindows()))
           .apply(collect("each"));
         windowed
           .apply(
@@ -105,7 +106,7 @@ scenariosOf(CATEGORY, () => {
               ],
             })),
           )
-          .apply(withName("Once globally", windowInto(globalWindows())))
+          .apply(into("Once globally", globalWindows()))
           .apply(collect("once"));
       });
       expectOutputs(run, "each", ["a in 0/10", "a in 5/15"]);
@@ -126,7 +127,7 @@ scenariosOf(CATEGORY, () => {
             [13, "b"],
           ]),
         )
-        .apply(withName("Fix", windowInto(fixedWindows(10))))
+        .apply(into("Fix", fixedWindows(10)))
         .apply(mapping("Pair", (word: string) => kv(word, word)))
         .apply(withName("Count", combinePerKey<string, string, number>(COUNT, null)))
         .apply(collect("counts")),
@@ -149,8 +150,8 @@ scenariosOf(CATEGORY, () => {
             [12, kv("k", 60)],
           ]),
         )
-        .apply(withName("Slide", windowInto(slidingWindows({ sizeMs: 10, periodMs: 5 }))))
-        .apply(withName("Mean", combinePerKey<string, number, number>(MEAN, null)))
+        .apply(into("Slide", slidingWindows({ sizeMs: 10, periodMs: 5 })))
+        .apply(mean())
         .apply(collect("means")),
     );
     expectElements(run, "means", [
@@ -168,7 +169,7 @@ scenariosOf(CATEGORY, () => {
     async () => {
       const run = await runModel((root) => {
         const window = (name: string, input: PCollection<string>) =>
-          input.apply(withName(name, windowInto(fixedWindows(10))));
+          input.apply(into(name, fixedWindows(10)));
         const left = window(
           "Left windows",
           root.apply(
@@ -200,9 +201,7 @@ scenariosOf(CATEGORY, () => {
   scenario(CATEGORY, "an empty input has no windows", ["fixed windows", "GroupByKey"], async () => {
     const run = await runModel((root) =>
       grouped(
-        root
-          .apply(withName("None", create<KV<string, number>>([])))
-          .apply(withName("Fix", windowInto(fixedWindows(10)))),
+        root.apply(withName("None", create<KV<string, number>>([]))).apply(into("Fix", fixedWindows(10))),
       ).apply(collect("groups")),
     );
     expectOutputs(run, "groups", []);

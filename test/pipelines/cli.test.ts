@@ -43,6 +43,36 @@ describe("cli.js ends with 2 and says what to put right", () => {
       /^millrace: unknown option "--inptu"\. Did you mean "--input"\?\n$/,
     ],
     [
+      "a flag of other verbs, without its value",
+      ["demo", "--database-url=postgres://ann:canary-11@h/d"],
+      /^millrace: demo does not take --database-url: it is for pipeline, status, migrate\.\n$/,
+    ],
+    [
+      "a switch of other verbs, taken back",
+      ["db", "url", "--no-json"],
+      /^millrace: db does not take --no-json: it is for pipeline, status, migrate, graph\.\n$/,
+    ],
+    [
+      "--json of the generator, whose manifest is JSON",
+      ["generate", "--json"],
+      /^millrace: generate does not take --json: it is for pipeline, status, migrate, graph\.\n$/,
+    ],
+    [
+      "a flag before its verb",
+      ["--once", "pipeline"],
+      /^millrace: --once must follow its command: it is for pipeline, graph\.\n$/,
+    ],
+    [
+      "two formats of a graph",
+      ["graph", "--json", "--format=dot"],
+      /^millrace: --json asks for json, --format for dot\. Keep one\.\n$/,
+    ],
+    [
+      "a statement where none is taken",
+      ["db", "stop", "select 1"],
+      /^millrace: db stop takes no statement, got "select 1"\n$/,
+    ],
+    [
       "an unknown runner",
       ["pipeline", "--runner=drect"],
       /^millrace: runner must be one of .*, got "drect" \(from --runner\)\./m,

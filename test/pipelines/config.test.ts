@@ -178,6 +178,11 @@ describe("mergeConfig() refuses", () => {
       'generate.malformedRate must be a number from 0 to 1, got "1.5" (from --malformed-rate). Try 0.01.',
     ],
     [
+      "a horizon above its limit",
+      () => merge(flags({ horizonRecords: "4194305" })),
+      'horizonRecords must be a whole number from 1 to 4194304, got "4194305" (from --horizon-records). Try 65536.',
+    ],
+    [
       "an unknown variable",
       () => merge(environmentLayer({ MILLRACE_INPTU: "x" })),
       'unknown variable MILLRACE_INPTU in the environment. Did you mean "MILLRACE_INPUT"?',

@@ -1,7 +1,8 @@
-/** insertDeadLetters() with the worst contents, and printable(). */
+/** insertDeadLetters() with the worst contents. */
 import { randomBytes } from "node:crypto";
 import { expect } from "chai";
-import { type DeadLetter, insertDeadLetters, MESSAGE_BYTES_MAX, printable } from "../../sql/dead-letters.js";
+import { type DeadLetter, insertDeadLetters } from "../../sql/dead-letters.js";
+import { printable } from "../../sql/printable.js";
 import type { SqlSession } from "../../sql/sql-session.js";
 import { type MigratedDatabase, migratedDatabase } from "../support/migrated-database.js";
 
@@ -120,26 +121,4 @@ describe("insertDeadLetters()", () => {
     await insertDeadLetters(session, "q", 2, [letter(1)]);
     expect(await stored()).length(4);
   });
-});
-
-describe("printable()", () => {
-  const cases: [criterion: string, message: string, expected: string][] = [
-    ["leaves what is printable", "price 'é' \\ \"😀\"", "price 'é' \\ \"😀\""],
-    ["escapes NUL", "a\0b", "a\\u0000b"],
-    ["escapes line ends and tabs as people write them", "\n\r\t", "\\n\\r\\t"],
-    ["escapes DEL and the second set of control characters", "\x7f\x85", "\\u007f\\u0085"],
-    ["shows half a pair", "a\ud83db\ude00", "a\\ud83db\\ude00"],
-    ["keeps 200 bytes whole", "é".repeat(100), "é".repeat(100)],
-    ["cuts at 200 bytes", "a".repeat(201), `${"a".repeat(197)}…`],
-    ["cuts between characters", `${"é".repeat(100)}a`, `${"é".repeat(98)}…`],
-    ["cuts no pair", "😀".repeat(51), `${"😀".repeat(49)}…`],
-    ["cuts no escape", "\0".repeat(34), `${"\\u0000".repeat(32)}…`],
-    ["cuts a message of many megabytes", "b".repeat(1 << 24), `${"b".repeat(197)}…`],
-  ];
-  for (const [criterion, message, expected] of cases) {
-    it(criterion, () => {
-      expect(printable(message)).equal(expected);
-      expect(Buffer.byteLength(printable(message))).at.most(MESSAGE_BYTES_MAX);
-    });
-  }
 });

@@ -1,19 +1,12 @@
-/** The life cycle of the embedded PostgreSQL, on a real server. */
-
+/** openEmbeddedPostgres() and one command: what it makes, finds again and refuses, on a real server. */
 import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
-import { hostname } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect } from "chai";
-import { embeddedPostgresStatus, stopEmbeddedPostgres } from "../../sql/embedded/embedded-postgres.js";
-import { EmbeddedPostgresError } from "../../sql/embedded/embedded-postgres-error.js";
-import { describeProcess } from "../../sql/embedded/process-identity.js";
-import { isRoot } from "../../sql/embedded/server-account.js";
-import { type ConnectionConfig, SqlSession } from "../../sql/sql-session.js";
-import { EmbeddedCommands, eventually } from "../support/embedded-commands.js";
+import { ask, EmbeddedCommands, failureOf } from "../support/embedded-commands.js";
 
 describe("openEmbeddedPostgres()", () => {
   let commands: EmbeddedCommands;
@@ -75,41 +68,6 @@ describe("openEmbeddedPostgres()", () => {
     await database.close();
   });
 
-  it("attaches to a live server, which the last one to leave stops", async () => {
-    const stateDir = await commands.stateDir();
-    const first = await commands.open(stateDir);
-    const pid = await commands.serverPid(stateDir);
-    const second = commands.hold(stateDir);
-    expect((await second.line("open")).url).to.equal(first.url);
-    expect((await embeddedPostgresStatus({ stateDir })).sessions).to.deep.equal([
-      "millrace/holder",
-      "millrace/test",
-    ]);
-    await first.close();
-    expect(await commands.serverPid(stateDir)).to.equal(pid);
-    await second.leave();
-    expect(await embeddedPostgresStatus({ stateDir })).to.include({ state: "stopped" });
-    expect(await describeProcess(pid!)).to.equal(undefined);
-  });
-
-  it("stops the server when the last two leave together", async () => {
-    const stateDir = await commands.stateDir();
-    const holders = [commands.hold(stateDir), commands.hold(stateDir), commands.hold(stateDir)];
-    for (const holder of holders) await holder.line("open");
-    await Promise.all(holders.map((holder) => holder.leave()));
-    expect(await commands.serverPid(stateDir)).to.equal(undefined);
-  });
-
-  it("ends with one server when several commands start at once", async () => {
-    const stateDir = await commands.stateDir();
-    const holders = [commands.hold(stateDir), commands.hold(stateDir), commands.hold(stateDir)];
-    const opened = await Promise.all(holders.map((holder) => holder.line("open")));
-    expect(new Set(opened.map((line) => line.url)).size).to.equal(1);
-    const starts = holders.flatMap((holder) => holder.lines).filter((line) => line.event === "log");
-    expect(starts).to.have.length(1);
-    for (const holder of holders) await holder.leave();
-  });
-
   it("serves data again after a stop, on the same port", async () => {
     const stateDir = await commands.stateDir();
     const first = await commands.open(stateDir);
@@ -119,75 +77,6 @@ describe("openEmbeddedPostgres()", () => {
     expect(await ask(second.connection, "select n from kept")).to.deep.equal([{ n: 7 }]);
     expect(second.url).to.equal(first.url);
     await second.close();
-  });
-
-  it("leaves the server running for the next command when a command is killed", async () => {
-    const stateDir = await commands.stateDir();
-    const holder = commands.hold(stateDir);
-    await holder.line("open");
-    const pid = await commands.serverPid(stateDir);
-    await holder.kill();
-    const next = await commands.open(stateDir);
-    expect(await commands.serverPid(stateDir)).to.equal(pid);
-    await next.close();
-    expect(await commands.serverPid(stateDir)).to.equal(undefined);
-  });
-
-  it("keeps the server out of the terminal's process group", async () => {
-    const stateDir = await commands.stateDir();
-    const holder = commands.hold(stateDir);
-    await holder.line("open");
-    const pid = await commands.serverPid(stateDir);
-    process.kill(-holder.pid, "SIGINT");
-    await once(holder.process, "close");
-    const next = await commands.open(stateDir);
-    expect(await commands.serverPid(stateDir)).to.equal(pid);
-    await next.close();
-  });
-
-  it("settles the pid file of a killed server, and loses nothing", async () => {
-    const stateDir = await commands.stateDir();
-    const holder = commands.hold(stateDir);
-    await holder.line("open");
-    const first = await commands.open(stateDir);
-    await ask(first.connection, "create table kept as select 7 as n");
-    await killServer(commands, stateDir);
-    const next = commands.hold(stateDir);
-    await next.line("open");
-    expect(await ask(first.connection, "select n from kept")).to.deep.equal([{ n: 7 }]);
-    await holder.leave();
-    await next.leave();
-    await first.close();
-    expect(await commands.serverPid(stateDir)).to.equal(undefined);
-  });
-
-  it("starts although the killed server's pid was given to another program", async () => {
-    const stateDir = await commands.stateDir();
-    const first = await commands.open(stateDir);
-    await killServer(commands, stateDir);
-    const pidFile = join(first.dataDir, "postmaster.pid");
-    const [, ...rest] = (await readFile(pidFile, "utf8")).split("\n");
-    await writeFile(pidFile, [process.pid, ...rest].join("\n"));
-    const second = await commands.open(stateDir);
-    expect(await commands.serverPid(stateDir)).not.to.equal(process.pid);
-    await second.close();
-    await first.close();
-  });
-
-  it("counts a command again whose session broke when the server was restarted", async () => {
-    const stateDir = await commands.stateDir();
-    const holder = commands.hold(stateDir);
-    await holder.line("open");
-    await killServer(commands, stateDir);
-    const other = await commands.open(stateDir);
-    await eventually(
-      async () => (await embeddedPostgresStatus({ stateDir })).sessions.includes("millrace/holder"),
-      () => `millrace/holder in ${JSON.stringify(holder.lines)} on ${other.url}`,
-    );
-    await other.close();
-    expect(await commands.serverPid(stateDir)).to.be.a("number");
-    await holder.leave();
-    expect(await commands.serverPid(stateDir)).to.equal(undefined);
   });
 
   it("moves to another port when somebody else has taken its own", async () => {
@@ -238,38 +127,6 @@ describe("openEmbeddedPostgres()", () => {
     expect(error.message).to.contain('unrecognized configuration parameter "no_such_setting"');
   });
 
-  it("keeps a server that was asked to stay, until stopEmbeddedPostgres()", async () => {
-    const stateDir = await commands.stateDir();
-    const first = await commands.open(stateDir, { keepRunning: true });
-    await first.close();
-    const second = await commands.open(stateDir);
-    await second.close();
-    expect(await embeddedPostgresStatus({ stateDir })).to.include({ state: "running", keepRunning: true });
-    const holder = commands.hold(stateDir);
-    await holder.line("open");
-    const { programs, reachableDirs } = commands;
-    expect(await stopEmbeddedPostgres({ stateDir, programs, reachableDirs })).to.deep.equal({
-      wasRunning: true,
-      sessionsEnded: ["millrace/holder"],
-    });
-    expect(await embeddedPostgresStatus({ stateDir })).to.include({ state: "stopped", keepRunning: false });
-    await holder.leave();
-  });
-
-  it("breaks the lock of a dead process, and of one whose pid was given out again", async () => {
-    const stateDir = await commands.stateDir();
-    await (await commands.open(stateDir)).close();
-    const lockFile = join(stateDir, "postgres", "lock");
-    for (const holder of [{ pid: 2_147_483_646 }, { pid: process.pid, start: "another start" }]) {
-      await writeFile(
-        lockFile,
-        JSON.stringify({ ...holder, host: hostname(), token: "of a killed command" }),
-      );
-      await (await commands.open(stateDir)).close();
-    }
-    expect(await readdir(join(stateDir, "postgres"))).not.to.include("lock");
-  });
-
   it("finds its data in a state folder that was moved", async () => {
     const stateDir = await commands.stateDir();
     const first = await commands.open(stateDir);
@@ -309,125 +166,7 @@ describe("openEmbeddedPostgres()", () => {
     expect(await readdir(join(stateDir, "postgres"))).to.have.members(["pgpass", "server.json"]);
     await (await commands.open(stateDir)).close();
   });
-
-  it("stops waiting for the lock when its signal fires", async () => {
-    const stateDir = await commands.stateDir();
-    const first = await commands.open(stateDir);
-    await first.close();
-    const lockFile = join(stateDir, "postgres", "lock");
-    await writeFile(lockFile, "");
-    expect((await failureOf(commands.open(stateDir, { signal: AbortSignal.timeout(100) }))).code).to.equal(
-      "aborted",
-    );
-    await rm(lockFile);
-  });
 });
-
-if (isRoot()) {
-  describe("openEmbeddedPostgres() as root", () => {
-    let commands: EmbeddedCommands;
-    before(async () => {
-      commands = await EmbeddedCommands.create();
-    });
-    after(() => commands.clear());
-
-    it("runs the server as an account that cannot do harm", async () => {
-      const stateDir = await commands.stateDir();
-      const database = await commands.open(stateDir);
-      expect(database.dataDir).to.equal(join(stateDir, "postgres", "data"));
-      const { uid } = await stat(`/proc/${await commands.serverPid(stateDir)}`);
-      expect(uid).to.not.equal(0);
-      expect((await stat(database.dataDir)).uid).to.equal(uid);
-      await database.close();
-    });
-
-    it("keeps the data out of a folder 0700, says so, and finds them again", async () => {
-      const stateDir = await commands.stateDir({ parentMode: 0o700 });
-      const messages: string[] = [];
-      const first = await commands.open(stateDir, { log: (message) => messages.push(message) });
-      await ask(first.connection, "create table kept as select 7 as n");
-      await first.close();
-      const [system] = commands.reachableDirs;
-      expect(first.dataDir).to.match(new RegExp(`^${system}/data-[0-9a-f]{12}-[0-9a-f]{8}$`));
-      expect(messages[0]).to.match(new RegExp(`^PostgreSQL's data go to ${first.dataDir}, because `));
-      messages.length = 0;
-      const second = await commands.open(stateDir, { log: (message) => messages.push(message) });
-      expect(second.dataDir).to.equal(first.dataDir);
-      expect(await ask(second.connection, "select n from kept")).to.deep.equal([{ n: 7 }]);
-      expect(messages).to.have.length(1);
-      await second.close();
-    });
-
-    it("refuses a copy of a state folder whose data are elsewhere", async () => {
-      const stateDir = await commands.stateDir({ parentMode: 0o700 });
-      await (await commands.open(stateDir)).close();
-      await promisify(execFile)("cp", ["-a", stateDir, `${stateDir}-copy`]);
-      const error = await failureOf(commands.open(`${stateDir}-copy`));
-      expect(error.code).to.equal("state_invalid");
-      expect(error.message).to.contain(`is a copy of ${join(stateDir, "postgres")}`);
-    });
-
-    it("begins anew when the state folder was removed, and names what is left", async () => {
-      const stateDir = await commands.stateDir({ parentMode: 0o700 });
-      const first = await commands.open(stateDir);
-      await first.close();
-      await rm(stateDir, { recursive: true });
-      const messages: string[] = [];
-      const second = await commands.open(stateDir, { log: (message) => messages.push(message) });
-      expect(second.dataDir).not.to.equal(first.dataDir);
-      expect(messages[0]).to.equal(
-        `data of an earlier ${join(stateDir, "postgres")} are left in ${first.dataDir}`,
-      );
-      await second.close();
-    });
-
-    it("serves an ordinary user, who runs the server himself", async () => {
-      const stateDir = await commands.stateDir({ parentMode: 0o777 });
-      const holder = commands.hold(join(stateDir, "..", "..", ".millrace"), { uid: 65_534 });
-      const { dataDir } = await holder.line("open");
-      expect((await stat(dataDir)).uid).to.equal(65_534);
-      await holder.leave();
-      const next = await commands.open(join(dataDir, "..", ".."));
-      expect((await stat(`/proc/${await commands.serverPid(join(dataDir, "..", ".."))}`)).uid).to.equal(
-        65_534,
-      );
-      expect((await stat(next.pgpassFile)).uid).to.equal(65_534);
-      await next.close();
-    });
-
-    it("tells an ordinary user that the state folder is root's", async () => {
-      const stateDir = await commands.stateDir();
-      await (await commands.open(stateDir)).close();
-      const { code } = await commands.hold(stateDir, { uid: 65_534 }).line("error");
-      expect(code).to.equal("state_folder_unusable");
-    });
-  });
-}
-
-async function ask(connection: ConnectionConfig, text: string): Promise<unknown[]> {
-  const session = await SqlSession.connect({ connection, applicationName: "test" });
-  try {
-    return await session.query(text);
-  } finally {
-    await session.close();
-  }
-}
-
-async function failureOf(attempt: Promise<unknown>): Promise<EmbeddedPostgresError> {
-  const outcome = await attempt.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  expect(outcome).to.be.instanceOf(EmbeddedPostgresError);
-  return outcome as EmbeddedPostgresError;
-}
-
-/** As the system does when memory is short. */
-async function killServer(commands: EmbeddedCommands, stateDir: string): Promise<void> {
-  const pid = await commands.serverPid(stateDir);
-  process.kill(pid!, "SIGKILL");
-  await eventually(async () => (await commands.serverPid(stateDir)) === undefined);
-}
 
 /** Command lines and environments of a process and its children, where the system shows them. */
 async function argumentsOfFamily(pid: number): Promise<string[]> {

@@ -161,4 +161,15 @@ describe("migrate()", () => {
     await runMigrate({ connection: database.connection }, io);
     expect(lines).deep.equal([...files.map((file) => `applied ${file}`), "nothing to migrate"]);
   });
+
+  it("runMigrate() tells the same as one JSON object under --json", async () => {
+    const lines: string[] = [];
+    const io = { print: (line: string) => lines.push(line) };
+    await runMigrate({ connection: database.connection, json: true }, io);
+    await runMigrate({ connection: database.connection, json: true }, io);
+    expect(lines.map((line) => JSON.parse(line))).deep.equal([
+      { event: "migrated", applied: files },
+      { event: "migrated", applied: [] },
+    ]);
+  });
 });

@@ -1,4 +1,5 @@
 /** Runs commands that hold the embedded PostgreSQL, and clears up whatever a test leaves. */
+
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
@@ -7,6 +8,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { expect } from "chai";
 import {
   type EmbeddedPostgres,
   type EmbeddedPostgresOptions,
@@ -14,8 +16,10 @@ import {
   openEmbeddedPostgres,
   stopEmbeddedPostgres,
 } from "../../sql/embedded/embedded-postgres.js";
+import { EmbeddedPostgresError } from "../../sql/embedded/embedded-postgres-error.js";
 import { findPrograms, type PostgresPrograms, usablePrograms } from "../../sql/embedded/postgres-programs.js";
 import { serverAccountFor } from "../../sql/embedded/server-account.js";
+import { type ConnectionConfig, SqlSession } from "../../sql/sql-session.js";
 import type { HolderLine, HolderOptions } from "./embedded-holder.js";
 
 const holderScript = fileURLToPath(new URL("./embedded-holder.js", import.meta.url));
@@ -145,4 +149,24 @@ export async function eventually(
     if (Date.now() > deadline) throw new Error(`not within ${waitMaxMs} ms: ${missing()}`);
     await sleep(20);
   }
+}
+
+/** The rows of one statement, in a session of its own. */
+export async function ask(connection: ConnectionConfig, text: string): Promise<unknown[]> {
+  const session = await SqlSession.connect({ connection, applicationName: "test" });
+  try {
+    return await session.query(text);
+  } finally {
+    await session.close();
+  }
+}
+
+/** The error that opening must end with. */
+export async function failureOf(attempt: Promise<unknown>): Promise<EmbeddedPostgresError> {
+  const outcome = await attempt.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  expect(outcome).to.be.instanceOf(EmbeddedPostgresError);
+  return outcome as EmbeddedPostgresError;
 }

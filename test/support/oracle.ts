@@ -8,7 +8,8 @@ export interface OracleOptions {
   readonly isRejected?: (event: ShopEvent) => boolean;
 }
 
-interface Counts {
+/** As `status` tells them. */
+export interface Counts {
   records_read: number;
   events_written: number;
   duplicates: number;

@@ -99,7 +99,7 @@ describe("validateRecord()", () => {
   it("escapes control characters of the value", () => {
     expect(validateRecord(person, recordOf({ name: "ada", age: "\0\r\u001b[31m" })))
       .to.have.nested.property("invalid.problem.messages")
-      .that.deep.equals(['age: must be digits, got "\\u0000\\u000d\\u001b[31m"']);
+      .that.deep.equals(['age: must be digits, got "\\u0000\\r\\u001b[31m"']);
   });
 
   it("cuts each message at 200 bytes between code points", () => {

@@ -1,5 +1,8 @@
-/** CombineFns of the scenarios. */
-import { registerCombineFn } from "../../../transforms/primitives/combine-per-key.js";
+/** CombineFns of the scenarios, and the steps that combine with them. */
+import { type PCollection, withName } from "../../../transforms/primitives/beam.js";
+import { combinePerKey, registerCombineFn } from "../../../transforms/primitives/combine-per-key.js";
+import type { StepOf } from "../../../transforms/primitives/par-do.js";
+import type { KV } from "../../../transforms/primitives/window.js";
 
 /** The sum of numbers; 0 of none. */
 export const SUM = registerCombineFn("test/model/sum@1", () => ({
@@ -27,3 +30,17 @@ export const MEAN = registerCombineFn("test/model/mean@1", () => ({
     ] as readonly [number, number]),
   extractOutput: ([sum, count]: readonly [number, number]) => sum / count,
 }));
+
+type CombineNumbers = StepOf<PCollection<KV<string, number>>, PCollection<KV<string, number>>>;
+
+export function sum(name = "Sum"): CombineNumbers {
+  return withName(name, combinePerKey<string, number, number>(SUM, null));
+}
+
+export function count(name = "Count"): CombineNumbers {
+  return withName(name, combinePerKey<string, number, number>(COUNT, null));
+}
+
+export function mean(name = "Mean"): CombineNumbers {
+  return withName(name, combinePerKey<string, number, number>(MEAN, null));
+}

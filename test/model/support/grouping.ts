@@ -1,31 +1,11 @@
-/** Input with event times, and groups whose values stand in a fixed order, so that scenarios compare exactly. */
-import { P, type PCollection, type Root, withName } from "../../../transforms/primitives/beam.js";
-import { create } from "../../../transforms/primitives/create.js";
+/** Groups whose values stand in a fixed order, so that scenarios compare exactly, and steps around them. */
+import { P, type PCollection, withName } from "../../../transforms/primitives/beam.js";
 import { flattenAll } from "../../../transforms/primitives/flatten-all.js";
 import { groupByKey } from "../../../transforms/primitives/group-by-key.js";
 import type { StepOf } from "../../../transforms/primitives/par-do.js";
 import type { KV } from "../../../transforms/primitives/window.js";
 import { canonicalText } from "./canonical-text.js";
 import { mapping } from "./local-do-fn.js";
-
-/** A key with its value. */
-export function kv<K, V>(key: K, value: V): KV<K, V> {
-  return { key, value };
-}
-
-/** A value with its event time, as a TestStream takes it. */
-export function at<T>(timestampMs: number, value: T): { value: T; timestampMs: number } {
-  return { value, timestampMs };
-}
-
-/** A bounded source of elements with event times. */
-export function timed<T>(
-  name: string,
-  elements: readonly (readonly [timestampMs: number, value: T])[],
-): StepOf<Root, PCollection<T>> {
-  const values = elements.map(([, value]) => value);
-  return withName(name, create(values, { timestampMs: elements.map(([timestampMs]) => timestampMs) }));
-}
 
 /** GroupByKey, with the values of a group sorted: their order is nobody's promise. */
 export function grouped<K, V>(input: PCollection<KV<K, V>>, name = "Group"): PCollection<KV<K, V[]>> {

@@ -1,8 +1,5 @@
-/** DoFns that emit what they read beside their elements, and the steps around them. */
-import { type PCollection, type Root, withName } from "../../../transforms/primitives/beam.js";
-import { create } from "../../../transforms/primitives/create.js";
+/** DoFns that emit what they read beside their elements. */
 import type { DoFn, ProcessContext } from "../../../transforms/primitives/do-fn.js";
-import type { StepOf } from "../../../transforms/primitives/par-do.js";
 import {
   iterableSideInput,
   mapSideInput,
@@ -11,7 +8,6 @@ import {
 } from "../../../transforms/primitives/side-input-spec.js";
 import { valueState } from "../../../transforms/primitives/state-spec.js";
 import type { KV } from "../../../transforms/primitives/window.js";
-import { windowInto } from "../../../transforms/primitives/window-into.js";
 import { sorted } from "./grouping.js";
 
 /** Emits each element with all elements of the side input. */
@@ -87,14 +83,4 @@ export class WithTwoFn implements DoFn<string> {
     const large = [...context.sideInput(this.large)].reduce((a, b) => a + b, 0);
     context.output([element, large + context.sideInput(this.small)]);
   }
-}
-
-export const of = <T>(root: Root, name: string, elements: readonly T[]) =>
-  root.apply(withName(name, create(elements)));
-
-export function into<T>(
-  name: string,
-  ...how: Parameters<typeof windowInto>
-): StepOf<PCollection<T>, PCollection<T>> {
-  return withName(name, windowInto<T>(...how));
 }

@@ -1,11 +1,16 @@
-/** A DoFn whose timers do what its input tells it: the script of a timer scenario is its data. */
+/** A DoFn whose timers do what its input tells it, and runs of it: the script of a timer scenario is its data. */
+import type { PCollection, Root } from "../../../transforms/primitives/beam.js";
 import type { DoFn, ElementContext, ProcessContext } from "../../../transforms/primitives/do-fn.js";
+import { testStream } from "../../../transforms/primitives/test-stream.js";
 import {
   eventTimeTimer,
   type FiredTimer,
   processingTimeTimer,
 } from "../../../transforms/primitives/timer-spec.js";
 import type { KV } from "../../../transforms/primitives/window.js";
+import { parDo } from "./local-do-fn.js";
+import { collect, type ModelRun, runModel } from "./run-model.js";
+import { at, kv } from "./sources.js";
 
 /** What an element asks for. Without a family it is only passed on. */
 export interface TimerOrder {
@@ -68,4 +73,20 @@ export function setProcessing(after: number, more: Setting = {}): TimerOrder {
 
 export function clear(family: NonNullable<TimerOrder["family"]>, tag = ""): TimerOrder {
   return { say: "", family, tag, isCleared: true };
+}
+
+/** What a script of timers is made of. */
+export type Orders = KV<string, readonly TimerOrder[]>;
+
+/** A stream of orders. */
+export const script = () => testStream<Orders>();
+
+/** One element of the key "a". */
+export const order = (timestampMs: number, ...orders: TimerOrder[]) => at(timestampMs, kv("a", orders));
+
+export const timers = () => parDo<Orders, KV<string, string>>("Timers", () => new TimerScriptFn());
+
+/** Does what the input tells the timers, and collects as "out" what they and the elements say. */
+export function runTimers(input: (root: Root) => PCollection<Orders>): Promise<ModelRun> {
+  return runModel((root) => input(root).apply(timers()).apply(collect("out")));
 }

@@ -3,11 +3,13 @@ import { expect } from "chai";
 import { withName } from "../../../transforms/primitives/beam.js";
 import { testStream } from "../../../transforms/primitives/test-stream.js";
 import { fixedWindows } from "../../../transforms/primitives/window-fns.js";
-import { type WindowingOptions, windowInto } from "../../../transforms/primitives/window-into.js";
-import { at, grouped, keyed } from "./grouping.js";
+import type { WindowingOptions, windowInto } from "../../../transforms/primitives/window-into.js";
+import { grouped, keyed } from "./grouping.js";
+import { into } from "./into.js";
 import type { ModelFeature } from "./model-features.js";
 import { collect, type ModelRun, runModel } from "./run-model.js";
 import { scenario } from "./scenarios.js";
+import { at } from "./sources.js";
 
 export const CATEGORY = "triggers";
 
@@ -27,7 +29,7 @@ export function runScript(
     grouped(
       root
         .apply(withName("Stream", script))
-        .apply(withName("Window", windowInto(windowFn, options)))
+        .apply(into("Window", windowFn, options))
         .apply(keyed("k")),
     ).apply(collect("panes")),
   );

@@ -1,10 +1,11 @@
 /** Scenarios of windows as tables: windows by element, or values by window. */
-import { withName } from "../../../transforms/primitives/beam.js";
-import { type WindowingOptions, windowInto } from "../../../transforms/primitives/window-into.js";
-import { grouped, keyed, kv, timed } from "./grouping.js";
+import type { WindowingOptions, windowInto } from "../../../transforms/primitives/window-into.js";
+import { grouped, keyed } from "./grouping.js";
+import { into } from "./into.js";
 import type { ModelFeature } from "./model-features.js";
 import { collect, expectElements, runModel } from "./run-model.js";
 import { scenario } from "./scenarios.js";
+import { kv, timed } from "./sources.js";
 
 export const CATEGORY = "windows";
 
@@ -20,10 +21,7 @@ export function assigns(
   scenario(CATEGORY, name, features, async () => {
     const elements = Object.entries(expected).map(([value, { at }]) => [at, value] as const);
     const run = await runModel((root) =>
-      root
-        .apply(timed("Elements", elements))
-        .apply(withName("Window", windowInto(windowFn)))
-        .apply(collect("assigned")),
+      root.apply(timed("Elements", elements)).apply(into("Window", windowFn)).apply(collect("assigned")),
     );
     expectElements(
       run,
@@ -49,7 +47,7 @@ export function groups(
       grouped(
         root
           .apply(timed("Elements", elements))
-          .apply(withName("Window", windowInto(windowFn, options)))
+          .apply(into("Window", windowFn, options))
           .apply(keyed("all")),
       ).apply(collect("groups")),
     );

@@ -46,9 +46,9 @@ export function* decodeElements<T>(coder: Coder<T>, bytes: Uint8Array): Generato
 /**
  * A function that gives a key's id: two keys have the same id exactly if they have the same encoding. A
  * string under a coder of strings or of anything is its own id; any other key's is a prefix and its
- * encoding (as by `encodeToBytes`), each byte a character.
+ * encoding (as by `encodeToBytes`), each byte a character. Keys without a coder of their own: the general one.
  */
-export function keyIdOf(coder: Coder<unknown>): (key: unknown) => string {
+export function keyIdOf(coder: Coder<unknown> = new GeneralObjectCoder()): (key: unknown) => string {
   const own = asBeamCoder(coder);
   const encodedId = (key: unknown) => encodeWith(own, key, prefixedLatin1);
   if (!(own instanceof GeneralObjectCoder || own instanceof StringUtf8Coder)) return encodedId;

@@ -1,7 +1,7 @@
 /** timestampMsOf() on each rule of its format, and compared with Date on random instants. */
 import { expect } from "chai";
 import fc from "fast-check";
-import { timestampMsOf } from "../../transforms/event-time.js";
+import { timestampMsOf } from "../../transforms/timestamp.js";
 import { checkProperty } from "../support/check-property.js";
 
 describe("timestampMsOf()", () => {
