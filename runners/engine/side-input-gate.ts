@@ -6,6 +6,8 @@ import type { SideInputReader } from "./side-input-reader.js";
 interface BlockedElements {
   readonly windows: readonly Window[];
   readonly elements: Element[];
+  /** Of the first of the windows. */
+  readonly endMs: number;
   holdMs: number;
 }
 
@@ -46,7 +48,8 @@ export class SideInputGate {
       } else {
         admitted ??= elements.slice(0, index);
         group.elements.push(element);
-        group.holdMs = Math.min(group.holdMs, Math.max(element.timestampMs, floorMs));
+        const timeMs = Math.min(element.timestampMs, group.endMs);
+        group.holdMs = Math.min(group.holdMs, Math.max(timeMs, floorMs));
       }
     }
     return admitted ?? elements;
@@ -71,7 +74,8 @@ export class SideInputGate {
     const id = windows.length === 1 ? windows[0]!.id : JSON.stringify(windows.map((window) => window.id));
     let group = this.#blocked.get(id);
     if (group === undefined) {
-      group = { windows, elements: [], holdMs: MAX_WATERMARK_MS };
+      const endMs = Math.min(...windows.map((window) => window.maxTimestampMs));
+      group = { windows, elements: [], endMs, holdMs: MAX_WATERMARK_MS };
       this.#blocked.set(id, group);
     }
     return group;
