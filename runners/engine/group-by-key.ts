@@ -68,7 +68,7 @@ export class GroupByKey implements GroupByKeyOperator {
     this.#groups = new WindowGroups(node.strategy.allowedLatenessMs);
     this.#schedule = new PaneSchedule(node.strategy);
     this.#times = new OperatorTimes(node.id);
-    this.#firings = new PaneFirings(node.strategy, this.#times);
+    this.#firings = new PaneFirings(node.id, node.strategy, this.#times);
     this.#merging = windowFn.isMerging ? new MergingWindows(windowFn) : undefined;
   }
 
