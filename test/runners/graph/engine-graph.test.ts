@@ -252,6 +252,7 @@ describe("toEngineGraph", () => {
     });
     const windows = [new IntervalWindow(0, 10), new IntervalWindow(5, 15)];
     expect(windowFn.merge(windows).map(({ merged }) => merged.id)).to.deep.equal(["0/15"]);
+    expect(windows.map((of) => windowFn.startMsOf!(of))).to.deep.equal([0, 5]);
     const second = (node(graph, "groupByKey", 1) as GroupByKeyNode).strategy;
     expect([second.windowFn.isMerging, second.windowFn.merge(windows)]).to.deep.equal([false, []]);
     expect(second.trigger).to.deep.equal({ kind: "after-count", count: 1 });
