@@ -264,7 +264,7 @@ export class GroupByKey implements GroupByKeyOperator {
   #forget(entry: KeyWindow): void {
     const { group } = entry;
     group.keys.delete(entry.keyId);
-    this.#merging!.delete(entry);
+    this.#merging!.replace(entry);
     if (!this.#isScheduledByGroup) this.#schedule.forget(entry);
     if (group.keys.size === 0) this.#deleteGroup(group);
   }

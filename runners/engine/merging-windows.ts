@@ -38,6 +38,11 @@ export class MergingWindows {
     windows.add(entry);
   }
 
+  /** Takes out what goes into another window of the key, which is added next. */
+  replace(entry: KeyWindow): void {
+    this.#active.get(entry.keyId)?.delete(entry);
+  }
+
   delete(entry: KeyWindow): void {
     const windows = this.#active.get(entry.keyId);
     windows?.delete(entry);

@@ -2,12 +2,16 @@
 import type { Consumer } from "./collection.js";
 import type { Element, Window } from "./element.js";
 import { FiredPane } from "./pane-tracker.js";
+import { TimeHeap } from "./time-heap.js";
 
 const NOTHING: readonly unknown[] = Object.freeze([]);
 
 export class SideContents implements Consumer {
   readonly #windows = new Map<string, WindowContents>();
+  /** By their ends: in this order they go. */
+  readonly #byEnd = new TimeHeap<Window>();
   readonly #isGone: (window: Window) => boolean;
+  #opened = 0;
 
   /** @param isGone whether nobody can read a window any more */
   constructor(isGone: (window: Window) => boolean) {
@@ -22,6 +26,11 @@ export class SideContents implements Consumer {
     }
   }
 
+  /** How many windows have had something, since the start. */
+  get opened(): number {
+    return this.#opened;
+  }
+
   has(window: Window): boolean {
     return this.#windows.has(window.id);
   }
@@ -33,14 +42,21 @@ export class SideContents implements Consumer {
 
   /** Forgets the windows that nobody can read any more. */
   collectGarbage(): void {
-    for (const [id, { window }] of this.#windows) if (this.#isGone(window)) this.#windows.delete(id);
+    for (;;) {
+      const first = this.#byEnd.first;
+      if (first === undefined || !this.#isGone(first)) return;
+      this.#byEnd.pop();
+      this.#windows.delete(first.id);
+    }
   }
 
   #contents(window: Window): WindowContents {
     let contents = this.#windows.get(window.id);
     if (contents === undefined) {
-      contents = new WindowContents(window);
+      contents = new WindowContents();
       this.#windows.set(window.id, contents);
+      this.#byEnd.push(window.maxTimestampMs, window);
+      this.#opened++;
     }
     return contents;
   }
@@ -59,8 +75,6 @@ class WindowContents {
   /** By source; undefined: what nothing takes the place of. */
   readonly #firings = new Map<string | undefined, Firing>();
   #shown: readonly unknown[] | undefined;
-
-  constructor(readonly window: Window) {}
 
   add({ value, pane }: Element): void {
     const source = FiredPane.sourceOf(pane);

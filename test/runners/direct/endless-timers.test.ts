@@ -3,12 +3,7 @@ import { expect } from "chai";
 import { directRunner } from "millrace/runners";
 import { JobState_Enum, withName } from "../../../transforms/primitives/beam.js";
 import { create } from "../../../transforms/primitives/create.js";
-import type {
-  DoFn,
-  ElementContext,
-  FiredTimer,
-  ProcessContext,
-} from "../../../transforms/primitives/do-fn.js";
+import type { DoFn, ElementContext, ProcessContext } from "../../../transforms/primitives/do-fn.js";
 import { registerDoFn } from "../../../transforms/primitives/fn-registry.js";
 import { registeredParDo } from "../../../transforms/primitives/par-do.js";
 import { eventTimeTimer, type FiredTimer } from "../../../transforms/primitives/timer-spec.js";

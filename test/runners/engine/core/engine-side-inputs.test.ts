@@ -194,6 +194,20 @@ describe("Engine: side inputs", () => {
     );
   });
 
+  it("are not looked at again for what waits while nothing of them moves", () => {
+    let mapped = 0;
+    const mapWindow = (main: Window) => {
+      mapped++;
+      return main;
+    };
+    const run = runTable(withSide({ mapWindow }), "Side watermark 0", { windowOf: fixed(10) });
+    for (let ms = 0; ms < 1000; ms += 10) run.act(`In a@${ms}`);
+    const before = mapped;
+    for (let ms = 0; ms < 100; ms++) run.act(`clock ${ms}`);
+    assert.equal(mapped, before);
+    assert.lengthOf(run.act("Side end"), 100);
+  });
+
   it("block stateful steps too: their windows do not expire meanwhile", () => {
     runTable(
       new GraphBuilder()
