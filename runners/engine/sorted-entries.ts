@@ -44,7 +44,8 @@ export class SortedEntries<T> {
   /** From the last one before `from`, or from the first, up to `to`. */
   *between(from: number, to: number): Generator<T> {
     let start = this.#bucketOf(from);
-    if (this.#buckets[start]?.[0]!.place === from && start > 0) start--;
+    // The last before it is in the bucket before where it begins one.
+    if (start > 0 && this.#buckets[start]![0]!.place === from) start--;
     let index = Math.max(0, indexOf(this.#buckets[start] ?? [], from) - 1);
     for (let at = start; at < this.#buckets.length; at++) {
       const bucket = this.#buckets[at]!;
