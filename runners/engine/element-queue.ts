@@ -1,5 +1,4 @@
 /** Elements that wait for a stage: arrays as they came, first in, first out. */
-import { minTimestampOf } from "./collection.js";
 import type { Element } from "./element.js";
 import { HoldSet } from "./hold-set.js";
 
@@ -17,6 +16,12 @@ export class ElementQueue {
   /** Place of the first that was not taken. */
   #head = 0;
   readonly #holds = new HoldSet();
+  readonly #minTimeOf: (elements: readonly Element[]) => number;
+
+  /** @param minTimeOf what some of the elements hold when the others are done */
+  constructor(minTimeOf: (elements: readonly Element[]) => number) {
+    this.#minTimeOf = minTimeOf;
+  }
 
   get isEmpty(): boolean {
     return this.#head === this.#chunks.length;
@@ -66,7 +71,7 @@ export class ElementQueue {
     const pieces: QueuedElements[] = [];
     for (let start = 0; start < first.elements.length; start += max) {
       const elements = first.elements.slice(start, start + max);
-      const piece = { elements, holdMs: Math.max(minTimestampOf(elements), first.holdMs) };
+      const piece = { elements, holdMs: Math.max(this.#minTimeOf(elements), first.holdMs) };
       this.#holds.add(piece.holdMs);
       pieces.push(piece);
     }

@@ -58,10 +58,8 @@ export interface SideInput {
   readonly collection: string;
   /** From a main window to the side input's. */
   mapWindow(main: Window): Window;
-  /** Not the default trigger: ready with its first pane, also before the watermark. */
+  /** Its trigger may fire before the window's end: it is ready with its first element, also before the watermark. */
   readonly isTriggered: boolean;
-  /** A later pane stands for the earlier ones of its window and key. As `isTriggered` unless given. */
-  readonly isAccumulating?: boolean;
   /** Of the PCollection. */
   readonly allowedLatenessMs: number;
 }

@@ -69,13 +69,13 @@ export class EngineNodes {
   /** The elements of a PCollection that is a side input are kept from the first one on. */
   #addContents({ nodes }: EngineGraph): void {
     const roots = nodes.flatMap((node) => (node.kind === "stage" ? node.roots : []));
-    for (const { collection, isAccumulating, isTriggered } of roots.flatMap((root) => root.sideInputs)) {
+    for (const { collection } of roots.flatMap((root) => root.sideInputs)) {
       if (this.#contents.has(collection)) continue;
       const readers: SideInputReader[] = [];
       this.#readers.set(collection, readers);
       const isGone: ConstructorParameters<typeof SideContents>[0] = (window) =>
         readers.every((reader) => reader.isGone(window));
-      this.#contents.set(collection, new SideContents(isGone, isAccumulating ?? isTriggered));
+      this.#contents.set(collection, new SideContents(isGone));
     }
   }
 

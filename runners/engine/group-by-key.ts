@@ -68,7 +68,7 @@ export class GroupByKey implements GroupByKeyOperator {
     this.#groups = new WindowGroups(node.strategy.allowedLatenessMs);
     this.#schedule = new PaneSchedule(node.strategy);
     this.#times = new OperatorTimes(node.id);
-    this.#firings = new PaneFirings(node.strategy, this.#times);
+    this.#firings = new PaneFirings(node.id, node.strategy, this.#times);
     this.#merging = windowFn.isMerging ? new MergingWindows(windowFn) : undefined;
   }
 
@@ -264,7 +264,7 @@ export class GroupByKey implements GroupByKeyOperator {
   #forget(entry: KeyWindow): void {
     const { group } = entry;
     group.keys.delete(entry.keyId);
-    this.#merging!.delete(entry);
+    this.#merging!.replace(entry);
     if (!this.#isScheduledByGroup) this.#schedule.forget(entry);
     if (group.keys.size === 0) this.#deleteGroup(group);
   }

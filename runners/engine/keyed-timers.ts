@@ -64,10 +64,11 @@ export class KeyedTimers {
   /** Sets a timer of the cell, in place of what it was set to before. */
   set(cell: Cell, family: string, tag: string, setting: TimerSetting, floorMs: number): void {
     if (Number.isNaN(setting.fireAtMs)) throw new Error(`timer ${family} cannot be set to NaN`);
-    this.clear(cell, family, tag);
+    const id = idOf(cell, family, tag);
+    const earlier = this.#find(id);
     const holdMs = Math.max(setting.outputTimestampMs, floorMs);
     const timer: KeyedTimer = {
-      id: idOf(cell, family, tag),
+      id,
       cell,
       family,
       tag,
@@ -81,11 +82,15 @@ export class KeyedTimers {
     attach(timer);
     this.#index(timer).set(timer);
     this.#holds.add(holdMs);
+    if (earlier === undefined) return;
+    // In the index the new one has taken its place: to take it out before would cost more, the more timers there are.
+    if (earlier.domain !== timer.domain) this.#index(earlier).delete(id);
+    this.#holds.remove(earlier.holdMs);
+    detach(earlier);
   }
 
   clear(cell: Cell, family: string, tag: string): void {
-    const id = idOf(cell, family, tag);
-    const timer = this.#eventTime.get(id) ?? this.#processingTime.get(id);
+    const timer = this.#find(idOf(cell, family, tag));
     if (timer !== undefined) this.#forget(timer);
   }
 
@@ -117,6 +122,10 @@ export class KeyedTimers {
     this.#index(timer).delete(timer.id);
     this.#holds.remove(timer.holdMs);
     detach(timer);
+  }
+
+  #find(id: string): KeyedTimer | undefined {
+    return this.#eventTime.get(id) ?? this.#processingTime.get(id);
   }
 
   #index({ domain }: KeyedTimer): TimerIndex<KeyedTimer> {

@@ -14,9 +14,12 @@ export class PaneFirings {
   /** The default trigger has no state: an element of a window that has not ended need not ask it. */
   readonly #isDefaultTrigger: boolean;
   readonly #moment = { hasWindowEnded: false, processingTimeMs: 0 };
+  readonly #nodeId: string;
   #output: Element[] = [];
 
-  constructor(strategy: WindowingStrategy, times: OperatorTimes) {
+  /** @param nodeId of the GroupByKey */
+  constructor(nodeId: string, strategy: WindowingStrategy, times: OperatorTimes) {
+    this.#nodeId = nodeId;
     this.#strategy = strategy;
     this.#times = times;
     this.#trigger = createTrigger(strategy.trigger, strategy.windowFn.isMerging);
@@ -65,7 +68,9 @@ export class PaneFirings {
     const { group } = entry;
     const { inputWatermarkMs, outputWatermarkMs } = this.#times;
     const hasEnded = inputWatermarkMs > group.endMs;
-    const pane = nextPane(entry.lastPane, hasEnded, outputWatermarkMs > group.endMs, isLast);
+    const pane = nextPane(entry.lastPane, hasEnded, outputWatermarkMs > group.endMs, isLast, () =>
+      this.#sourceOf(entry),
+    );
     const isWanted =
       entry.unfired > 0 ||
       (pane.timing === "ON_TIME" && this.#strategy.onTimeBehavior === "fire-always") ||
@@ -88,6 +93,10 @@ export class PaneFirings {
       entry.isClosed = true;
       entry.trigger = undefined;
     }
+  }
+
+  #sourceOf({ keyId, group: { window } }: KeyWindow): string {
+    return `${this.#nodeId}\t${window.id}\t${keyId}`;
   }
 
   /** One object for all: it is only valid until the next call. */

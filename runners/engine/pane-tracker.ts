@@ -9,6 +9,29 @@ export interface LastPane {
   readonly nonSpeculativeIndex: number;
 }
 
+/** A pane behind which others may come. It knows what fired it, which is nothing to whoever compares panes. */
+export class FiredPane implements PaneInfo, LastPane {
+  readonly isFirst: boolean;
+  readonly #source: string;
+
+  /** @param source one text for all panes that are numbered together: those of a key and window of a GroupByKey */
+  constructor(
+    readonly timing: LastPane["timing"],
+    readonly index: number,
+    readonly nonSpeculativeIndex: number,
+    readonly isLast: boolean,
+    source: string,
+  ) {
+    this.isFirst = index === 0;
+    this.#source = source;
+  }
+
+  /** Undefined if no other pane of the same source is known to come before or behind it. */
+  static sourceOf(pane: PaneInfo): string | undefined {
+    return #source in pane ? pane.#source : undefined;
+  }
+}
+
 /**
  * Timing goes EARLY*, at most one ON_TIME, LATE*. The window has ended when the input watermark is beyond its end;
  * when the output watermark is, whatever comes of it is late for whoever reads it.
@@ -18,14 +41,15 @@ export function nextPane(
   hasWindowEnded: boolean,
   isLateForOutput: boolean,
   isLast: boolean,
+  sourceOf: () => string,
 ): PaneInfo & LastPane {
   const hasOnlyBeenEarly = last === undefined || last.timing === "EARLY";
   const index = last === undefined ? 0 : last.index + 1;
   if (isLateForOutput || !hasOnlyBeenEarly) {
-    return paneOf("LATE", index, (last?.nonSpeculativeIndex ?? -1) + 1, isLast);
+    return paneOf("LATE", index, (last?.nonSpeculativeIndex ?? -1) + 1, isLast, sourceOf);
   }
-  if (!hasWindowEnded) return paneOf("EARLY", index, -1, isLast);
-  return paneOf("ON_TIME", index, 0, isLast);
+  if (!hasWindowEnded) return paneOf("EARLY", index, -1, isLast, sourceOf);
+  return paneOf("ON_TIME", index, 0, isLast, sourceOf);
 }
 
 function paneOf(
@@ -33,10 +57,11 @@ function paneOf(
   index: number,
   nonSpeculativeIndex: number,
   isLast: boolean,
+  sourceOf: () => string,
 ): PaneInfo & LastPane {
   // The pane of nearly every window: one object for all of them.
-  if (index === 0 && timing === "ON_TIME") return isLast ? ONLY_PANE : FIRST_ON_TIME_PANE;
-  return { timing, isFirst: index === 0, isLast, index, nonSpeculativeIndex };
+  if (index === 0 && timing === "ON_TIME" && isLast) return ONLY_PANE;
+  return new FiredPane(timing, index, nonSpeculativeIndex, isLast, sourceOf());
 }
 
 const ONLY_PANE = Object.freeze({
@@ -46,5 +71,3 @@ const ONLY_PANE = Object.freeze({
   index: 0,
   nonSpeculativeIndex: 0,
 } as const);
-
-const FIRST_ON_TIME_PANE = Object.freeze({ ...ONLY_PANE, isLast: false } as const);

@@ -16,7 +16,9 @@ export class RootInput implements Consumer {
   readonly #collection: Collection;
   readonly #gate: SideInputGate | undefined;
   readonly #counters: Counters;
-  readonly #queue = new ElementQueue();
+  readonly #queue: ElementQueue;
+  /** Elements need what their windows have: state, timers, side inputs. */
+  readonly #isByWindow: boolean;
   #taken: QueuedElements[] = [];
 
   constructor(root: StageRoot, collection: Collection, gate: SideInputGate | undefined, counters: Counters) {
@@ -25,6 +27,8 @@ export class RootInput implements Consumer {
     this.#collection = collection;
     this.#gate = gate;
     this.#counters = counters;
+    this.#isByWindow = root.keyed !== undefined || gate !== undefined;
+    this.#queue = new ElementQueue(this.#isByWindow ? minTimeInWindows : minTimestampOf);
     collection.addConsumer(this);
   }
 
@@ -42,7 +46,7 @@ export class RootInput implements Consumer {
     const inTime = this.#withoutLate(elements);
     const admitted = this.#gate?.admit(inTime, floorMs) ?? inTime;
     if (admitted.length === 0) return;
-    const minMs = admitted === elements ? minTimestampMs : minTimestampOf(admitted);
+    const minMs = this.#isByWindow ? minTimeInWindows(admitted) : minTimestampMs;
     this.#queue.push(admitted, Math.max(minMs, floorMs));
   }
 
@@ -68,7 +72,7 @@ export class RootInput implements Consumer {
 
   /** Without the windows that are over for this root; an element without any left is dropped. */
   #withoutLate(elements: readonly Element[]): readonly Element[] {
-    if (this.#root.keyed === undefined && this.#gate === undefined) return elements;
+    if (!this.#isByWindow) return elements;
     let kept: Element[] | undefined;
     let dropped = 0;
     let windows: readonly Window[] | undefined;
@@ -105,4 +109,20 @@ export class RootInput implements Consumer {
     if (keyed !== undefined && this.watermark.ms > expiryMs(window, keyed.allowedLatenessMs)) return true;
     return this.#gate?.isTooLate(window) ?? false;
   }
+}
+
+/**
+ * The earliest of their event times and of the ends of their windows. An element may have been given a time behind
+ * its window: what the window has must still be there when it runs.
+ */
+function minTimeInWindows(elements: readonly Element[]): number {
+  let minMs = Number.POSITIVE_INFINITY;
+  let windows: readonly Window[] | undefined;
+  for (const element of elements) {
+    if (element.timestampMs < minMs) minMs = element.timestampMs;
+    if (element.windows === windows) continue;
+    windows = element.windows;
+    for (const { maxTimestampMs } of windows) if (maxTimestampMs < minMs) minMs = maxTimestampMs;
+  }
+  return minMs;
 }

@@ -1,29 +1,34 @@
-/** What a PCollection that is read as a side input holds, by window. */
+/** What a PCollection that is read as a side input holds, by window: of each key that fires panes the latest firing. */
 import type { Consumer } from "./collection.js";
 import type { Element, Window } from "./element.js";
+import { FiredPane } from "./pane-tracker.js";
+import { TimeHeap } from "./time-heap.js";
 
 const NOTHING: readonly unknown[] = Object.freeze([]);
 
 export class SideContents implements Consumer {
   readonly #windows = new Map<string, WindowContents>();
+  /** By their ends: in this order they go. */
+  readonly #byEnd = new TimeHeap<Window>();
   readonly #isGone: (window: Window) => boolean;
-  readonly #replacesPanes: boolean;
+  #opened = 0;
 
-  /**
-   * @param isGone whether nobody can read a window any more
-   * @param replacesPanes whether a later pane stands for the earlier ones
-   */
-  constructor(isGone: (window: Window) => boolean, replacesPanes: boolean) {
+  /** @param isGone whether nobody can read a window any more */
+  constructor(isGone: (window: Window) => boolean) {
     this.#isGone = isGone;
-    this.#replacesPanes = replacesPanes;
   }
 
   receive(elements: readonly Element[]): void {
     for (const element of elements) {
       for (const window of element.windows) {
-        if (!this.#isGone(window)) this.#contents(window).add(element, this.#replacesPanes);
+        if (!this.#isGone(window)) this.#contents(window).add(element);
       }
     }
+  }
+
+  /** How many windows have had something, since the start. */
+  get opened(): number {
+    return this.#opened;
   }
 
   has(window: Window): boolean {
@@ -37,39 +42,49 @@ export class SideContents implements Consumer {
 
   /** Forgets the windows that nobody can read any more. */
   collectGarbage(): void {
-    for (const [id, { window }] of this.#windows) if (this.#isGone(window)) this.#windows.delete(id);
+    for (;;) {
+      const first = this.#byEnd.first;
+      if (first === undefined || !this.#isGone(first)) return;
+      this.#byEnd.pop();
+      this.#windows.delete(first.id);
+    }
   }
 
   #contents(window: Window): WindowContents {
     let contents = this.#windows.get(window.id);
     if (contents === undefined) {
-      contents = new WindowContents(window);
+      contents = new WindowContents();
       this.#windows.set(window.id, contents);
+      this.#byEnd.push(window.maxTimestampMs, window);
+      this.#opened++;
     }
     return contents;
   }
 }
 
-interface Pane {
+interface Firing {
   readonly index: number;
   values: unknown[];
 }
 
+/**
+ * Beam takes the value of the latest firing, accumulating or not; by key and window of the grouping that fired, since
+ * firings of different ones have nothing to do with each other. What no trigger fired stays.
+ */
 class WindowContents {
-  readonly #panes = new Map<string, Pane>();
+  /** By source; undefined: what nothing takes the place of. */
+  readonly #firings = new Map<string | undefined, Firing>();
   #shown: readonly unknown[] | undefined;
 
-  constructor(readonly window: Window) {}
-
-  add(element: Element, replacesPanes: boolean): void {
-    const scope = replacesPanes ? scopeOf(element.value) : "";
-    const index = replacesPanes ? element.pane.index : 0;
-    const pane = this.#panes.get(scope);
-    if (pane === undefined || pane.index < index) {
-      this.#panes.set(scope, { index, values: [element.value] });
-    } else if (pane.index === index) {
-      if (this.#shown === pane.values) pane.values = [...pane.values];
-      pane.values.push(element.value);
+  add({ value, pane }: Element): void {
+    const source = FiredPane.sourceOf(pane);
+    const index = source === undefined ? 0 : pane.index;
+    const firing = this.#firings.get(source);
+    if (firing === undefined || firing.index < index) {
+      this.#firings.set(source, { index, values: [value] });
+    } else if (firing.index === index) {
+      if (this.#shown === firing.values) firing.values = [...firing.values];
+      firing.values.push(value);
     } else {
       return;
     }
@@ -78,16 +93,9 @@ class WindowContents {
 
   values(): readonly unknown[] {
     if (this.#shown === undefined) {
-      const panes = [...this.#panes.values()];
-      this.#shown = panes.length === 1 ? panes[0]!.values : panes.flatMap(({ values }) => values);
+      const firings = [...this.#firings.values()];
+      this.#shown = firings.length === 1 ? firings[0]!.values : firings.flatMap(({ values }) => values);
     }
     return this.#shown;
   }
-}
-
-/** Panes are numbered by key: those of `{ key, value }` with different plain keys have nothing to do with each other. */
-function scopeOf(value: unknown): string {
-  if (typeof value !== "object" || value === null || !("key" in value) || !("value" in value)) return "";
-  const { key } = value;
-  return typeof key === "object" && key !== null ? "" : `${typeof key} ${String(key)}`;
 }

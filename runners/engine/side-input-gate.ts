@@ -1,16 +1,21 @@
 /** Holds back the elements of a root until the side inputs of their windows are ready. */
 import { type Element, MAX_WATERMARK_MS, type Window } from "./element.js";
+import { HoldSet } from "./hold-set.js";
 import type { SideInputReader } from "./side-input-reader.js";
 
 /** Elements of the same windows wait together. */
 interface BlockedElements {
   readonly windows: readonly Window[];
   readonly elements: Element[];
+  /** Of the first of the windows. */
+  readonly endMs: number;
+  /** The maximum while it holds nothing. */
   holdMs: number;
 }
 
 export class SideInputGate {
   readonly #blocked = new Map<string, BlockedElements>();
+  readonly #holds = new HoldSet();
 
   constructor(readonly readers: readonly SideInputReader[]) {}
 
@@ -20,9 +25,7 @@ export class SideInputGate {
 
   /** The earliest hold of what waits; the maximum if nothing does. */
   get holdMs(): number {
-    let minMs = MAX_WATERMARK_MS;
-    for (const { holdMs } of this.#blocked.values()) if (holdMs < minMs) minMs = holdMs;
-    return minMs;
+    return this.#holds.minMs;
   }
 
   /** Whether some side input has forgotten what an element of this window would read. */
@@ -46,7 +49,7 @@ export class SideInputGate {
       } else {
         admitted ??= elements.slice(0, index);
         group.elements.push(element);
-        group.holdMs = Math.min(group.holdMs, Math.max(element.timestampMs, floorMs));
+        this.#hold(group, Math.max(Math.min(element.timestampMs, group.endMs), floorMs));
       }
     }
     return admitted ?? elements;
@@ -55,12 +58,21 @@ export class SideInputGate {
   /** Those that have become ready, with their holds, in the order in which their windows came. */
   release(): { readonly elements: readonly Element[]; readonly holdMs: number }[] {
     const released: BlockedElements[] = [];
+    if (!this.readers.map((reader) => reader.takeMoved()).includes(true)) return released;
     for (const [id, group] of this.#blocked) {
       if (!this.#isReady(group.windows)) continue;
       this.#blocked.delete(id);
+      if (group.holdMs < MAX_WATERMARK_MS) this.#holds.remove(group.holdMs);
       released.push(group);
     }
     return released;
+  }
+
+  #hold(group: BlockedElements, holdMs: number): void {
+    if (holdMs >= group.holdMs) return;
+    if (group.holdMs < MAX_WATERMARK_MS) this.#holds.remove(group.holdMs);
+    this.#holds.add(holdMs);
+    group.holdMs = holdMs;
   }
 
   #isReady(windows: readonly Window[]): boolean {
@@ -71,7 +83,8 @@ export class SideInputGate {
     const id = windows.length === 1 ? windows[0]!.id : JSON.stringify(windows.map((window) => window.id));
     let group = this.#blocked.get(id);
     if (group === undefined) {
-      group = { windows, elements: [], holdMs: MAX_WATERMARK_MS };
+      const endMs = Math.min(...windows.map((window) => window.maxTimestampMs));
+      group = { windows, elements: [], endMs, holdMs: MAX_WATERMARK_MS };
       this.#blocked.set(id, group);
     }
     return group;

@@ -1,6 +1,6 @@
 /** One side input of a root: which of its windows are ready, and which will not be read any more. */
 import type { Collection } from "./collection.js";
-import { MAX_WATERMARK_MS, type Window } from "./element.js";
+import { MAX_WATERMARK_MS, MIN_WATERMARK_MS, type Window } from "./element.js";
 import type { SideInput } from "./engine-graph.js";
 import type { SideContents } from "./side-contents.js";
 import type { Watermark } from "./watermark.js";
@@ -10,6 +10,8 @@ export class SideInputReader {
   /** How far main windows end behind the side window they read: 0 unless they read earlier ones. */
   #lagMs: number | undefined;
   #lastMain: string | undefined;
+  #seenWatermarkMs = MIN_WATERMARK_MS;
+  #seenOpened = 0;
   #lastSide: Window | undefined;
 
   /**
@@ -30,6 +32,16 @@ export class SideInputReader {
     const watermarkMs = this.collection.watermark.ms;
     if (watermarkMs > side.maxTimestampMs || watermarkMs === MAX_WATERMARK_MS) return true;
     return this.spec.isTriggered && this.contents.has(side);
+  }
+
+  /** Whether anything has happened since the last call that may have made main windows ready. */
+  takeMoved(): boolean {
+    const watermarkMs = this.collection.watermark.ms;
+    const opened = this.spec.isTriggered ? this.contents.opened : 0;
+    const hasMoved = watermarkMs > this.#seenWatermarkMs || opened > this.#seenOpened;
+    this.#seenWatermarkMs = watermarkMs;
+    this.#seenOpened = opened;
+    return hasMoved;
   }
 
   /** Whether the contents for this main window have been forgotten. */

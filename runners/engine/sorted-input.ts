@@ -29,8 +29,10 @@ export class SortedInput {
   }
 
   add(element: Element, window: Window, floorMs: number): void {
-    const holdMs = Math.max(element.timestampMs, floorMs);
-    this.#waiting.push(element.timestampMs, { element, window, holdMs });
+    // One with a time behind its window comes at the window's end, while what the window has is there.
+    const timeMs = Math.min(element.timestampMs, window.maxTimestampMs);
+    const holdMs = Math.max(timeMs, floorMs);
+    this.#waiting.push(timeMs, { element, window, holdMs });
     this.#holds.add(holdMs);
   }
 

@@ -19,6 +19,10 @@ export class TimeHeap<T> {
     return this.#entries[0]?.timeMs;
   }
 
+  get first(): T | undefined {
+    return this.#entries[0]?.item;
+  }
+
   push(timeMs: number, item: T): void {
     const entries = this.#entries;
     const entry = { timeMs, order: this.#pushes++, item };

@@ -41,14 +41,17 @@ export class WindowGroups {
     if (this.#last === group) this.#last = undefined;
   }
 
-  /** The next window that ended or expired; one that ended comes again when it expires. */
+  /**
+   * The next window that ended or expired; one that ended comes again when it expires. If it has done both since,
+   * it has expired: what it then emits is the last pane, and says so.
+   */
   takeDue(
     inputWatermarkMs: number,
   ): { readonly group: WindowGroup; readonly isExpired: boolean } | undefined {
     const timer = this.#timers.peek();
     if (timer === undefined || timer.fireAtMs >= inputWatermarkMs) return undefined;
     const { group } = timer;
-    const isExpired = timer.fireAtMs >= group.expiryMs;
+    const isExpired = inputWatermarkMs > group.expiryMs;
     if (isExpired) this.#timers.delete(timer.id);
     else this.#setTimer(group, group.expiryMs);
     return { group, isExpired };

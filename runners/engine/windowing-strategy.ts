@@ -11,6 +11,11 @@ export interface WindowingStrategy {
     merge(
       windows: readonly Window[],
     ): readonly { readonly merged: Window; readonly from: readonly Window[] }[];
+    /**
+     * Given where exactly those windows merge that overlap: the first time in a window. Then `merge` is only shown
+     * what may overlap.
+     */
+    readonly startMsOf?: ((window: Window) => number) | undefined;
   };
   readonly trigger: TriggerSpec;
   readonly accumulation: "discarding" | "accumulating";

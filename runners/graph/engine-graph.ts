@@ -124,7 +124,8 @@ function engineRoot(plan: Plan, { id, kind, collection, consumers }: StageRoot):
   const step = consumers[0]!.step;
   const isAlone = id === step.path && step.kind === "parDo";
   const sideInputs = isAlone ? named(step.path, () => sideInputsOf(plan, step)) : [];
-  const root = { id, input: collection, kind, sideInputs };
+  const allowedLatenessMs = allowedLatenessMsOf(strategyOf(plan, collection));
+  const root = { id, input: collection, kind, sideInputs, allowedLatenessMs };
   return isAlone && kind === "keyed" ? { ...root, keyed: named(id, () => keyedRoot(plan, step)) } : root;
 }
 

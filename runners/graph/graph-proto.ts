@@ -1,5 +1,6 @@
 /** The final proto of a pipeline: ids that are stable paths, everything said that runners rely on. */
 import { type Pipeline, runnerApi } from "../../transforms/primitives/beam.js";
+import { checkProto } from "./check-proto.js";
 import { withBeamsReshuffle } from "./sdk-reshuffle.js";
 import { inputsOf, leaves, outputsOf, readSteps } from "./step.js";
 
@@ -7,12 +8,13 @@ import { inputsOf, leaves, outputsOf, readSteps } from "./step.js";
  * The pipeline as other programs get it. Transform ids are step paths (`ReadEvents/ReadFiles`),
  * PCollection ids and names the path of the step that makes them and its output's tag
  * (`ReadEvents/ReadFiles.main`). The same graph gives the same bytes in every process.
- * @throws when a PCollection does not say whether it is bounded, or two would get the same name.
+ * @throws when the graph names what it does not hold, a PCollection does not say whether it is bounded, or two would get the same name.
  */
 export function graphProto(pipeline: Pipeline | runnerApi.Pipeline): runnerApi.Pipeline {
   const given = "getProto" in pipeline ? pipeline.getProto() : pipeline;
   // Through the wire and back: the SDK leaves fields undefined that the messages declare.
   const proto = runnerApi.Pipeline.fromBinary(runnerApi.Pipeline.toBinary(given));
+  checkProto(proto);
   const components = proto.components!;
   components.transforms = withBeamsReshuffle(components.transforms);
   const names = collectionNames(proto);

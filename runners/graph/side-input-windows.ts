@@ -30,7 +30,34 @@ export function windowMappingOf(
   }
 }
 
-/** Whether a side input is to be had before its window is complete. */
+/** Whether a side input is to be had before its window is complete: its trigger may fire before the window's end. */
 export function isTriggered({ trigger }: runnerApi.WindowingStrategy): boolean {
-  return (trigger?.trigger.oneofKind ?? "default") !== "default";
+  return mayFireEarly(trigger);
+}
+
+function mayFireEarly(proto: runnerApi.Trigger | undefined): boolean {
+  const trigger = proto?.trigger ?? { oneofKind: undefined };
+  switch (trigger.oneofKind) {
+    case undefined:
+    case "default":
+    case "never":
+      return false;
+    case "always":
+    case "elementCount":
+    case "afterProcessingTime":
+    case "afterSynchronizedProcessingTime":
+      return true;
+    case "afterEndOfWindow":
+      return mayFireEarly(trigger.afterEndOfWindow.earlyFirings);
+    case "repeat":
+      return mayFireEarly(trigger.repeat.subtrigger);
+    case "afterEach":
+      return mayFireEarly(trigger.afterEach.subtriggers[0]);
+    case "afterAny":
+      return trigger.afterAny.subtriggers.some(mayFireEarly);
+    case "afterAll":
+      return trigger.afterAll.subtriggers.every(mayFireEarly);
+    case "orFinally":
+      return mayFireEarly(trigger.orFinally.main) || mayFireEarly(trigger.orFinally.finally);
+  }
 }

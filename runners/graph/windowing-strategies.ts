@@ -40,7 +40,8 @@ function groupingFnOf({ windowFn, mergeStatus }: runnerApi.WindowingStrategy): W
   const fn: WindowFn = windowFnFromProto(windowFn);
   if (fn.merge === undefined)
     throw new Error(`window function "${windowFn?.urn}" must say how windows merge`);
-  return { isMerging: true, merge: (windows: readonly Window[]) => fn.merge!(windows) };
+  const merge = (windows: readonly Window[]) => fn.merge!(windows);
+  return { isMerging: true, merge, startMsOf: fn.startMsOf };
 }
 
 function accumulationOf(mode: runnerApi.AccumulationMode_Enum): WindowingStrategy["accumulation"] {

@@ -76,7 +76,7 @@ scenariosOf(CATEGORY, () => {
       .addElements(at(11, "kept"))
       .advanceWatermarkToInfinity(),
     options: { allowedLatenessMs: 5 },
-    panes: ["0/10 ON_TIME 0/0 [a] first", "10/20 ON_TIME 0/0 [kept] first"],
+    panes: ["0/10 ON_TIME 0/0 [a] first last", "10/20 ON_TIME 0/0 [kept] first last"],
   });
 
   fires(
@@ -166,8 +166,8 @@ scenariosOf(CATEGORY, () => {
     panes: [
       "0/10 ON_TIME 0/0 [a] first",
       "0/10 LATE 1/1 [] last",
-      "20/30 ON_TIME 0/0 [b] first",
-      "20/30 LATE 1/1 [] last",
+      // The watermark passes this one's end and lateness at once.
+      "20/30 ON_TIME 0/0 [b] first last",
     ],
   });
 

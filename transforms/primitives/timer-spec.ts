@@ -8,10 +8,16 @@ export class TimerSpec {
   constructor(readonly domain: TimeDomain) {}
 }
 
+/**
+ * At the end of the input, drained or not, the watermark goes to the end of time: a timer that always sets itself
+ * again goes on to the end of its window. In the global window that is for ever, as in Beam: whoever loops there must
+ * say when it is enough, or the job ends only when it is cancelled.
+ */
 export function eventTimeTimer(): TimerSpec {
   return new TimerSpec("event-time");
 }
 
+/** At the end of the input one that is set fires at once, and what it sets then is dropped. */
 export function processingTimeTimer(): TimerSpec {
   return new TimerSpec("processing-time");
 }

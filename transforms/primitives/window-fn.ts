@@ -12,6 +12,8 @@ export interface WindowFn<W extends Window = Window> {
   assign(timestampMs: number, value: unknown): readonly W[];
   /** Which windows of one key belong together; one that stands in no result stays as it is. */
   merge?(windows: readonly W[]): readonly { readonly merged: W; readonly from: readonly W[] }[];
+  /** Given where exactly those windows merge that overlap: the first time in a window. */
+  startMsOf?(window: Window): number;
   /** Window of a side input for a main window: by default the one that holds the main window's maxTimestampMs. */
   sideInputWindow(main: Window): W;
   /** Under Beam's standard URN where it has one. */

@@ -134,6 +134,7 @@ export function sessions(gapMs: number): WindowFn<IntervalWindow> {
       return latest;
     },
     merge: mergeOverlapping,
+    startMsOf: (window) => (window as IntervalWindow).startMs,
     sideInputWindow: refuseSideInputWindow("sessions"),
     toProto: () => ({
       urn: SESSION_WINDOWS_URN,

@@ -186,12 +186,44 @@ describe("toEngineGraph", () => {
     expect(sides.map(({ isTriggered }) => isTriggered)).to.deep.equal([false, false, false]);
   });
 
-  it("toEngineGraph() tells which side inputs are triggered", () => {
+  it("toEngineGraph() tells which side inputs are triggered: those that may fire before their window's end", () => {
+    const isTriggered = (trigger: runnerApi.Trigger) => {
+      const graph = engineGraph((start) => {
+        enrich("Read", start, window("Side", start, 10, { trigger, accumulation: "accumulating" }));
+      });
+      return (node(graph, "stage", 1) as StageNode).roots[0]!.sideInputs[0]!.isTriggered;
+    };
+    const count = afterCount(1);
+    const end = afterWatermark();
+    const early = [
+      count,
+      repeatedly(afterProcessingTime()),
+      afterWatermark({ early: count }),
+      afterFirst(end, count),
+      afterEachOf(count, end),
+      orFinally(repeatedly(end), count),
+    ];
+    const atTheEnd = [
+      end,
+      afterWatermark({ late: count }),
+      afterAll(end, count),
+      afterEachOf(end, repeatedly(count)),
+      never(),
+    ];
+    expect(early.map(isTriggered)).to.deep.equal(early.map(() => true));
+    expect(atTheEnd.map(isTriggered)).to.deep.equal(atTheEnd.map(() => false));
+  });
+
+  it("toEngineGraph() tells of each root the allowed lateness of its input", () => {
     const graph = engineGraph((start) => {
-      const trigger = repeatedly(afterCount(1));
-      enrich("Read", start, window("Side", start, 10, { trigger, accumulation: "accumulating" }));
+      const late = window("Late", start, 10, { allowedLatenessMs: 500 });
+      enrich("Read", late, window("Side", start, 10));
     });
-    expect((node(graph, "stage", 1) as StageNode).roots[0]!.sideInputs[0]!.isTriggered).to.equal(true);
+    const roots = graph.nodes.flatMap((n) => (n.kind === "stage" ? n.roots : []));
+    expect(roots.map(({ id, allowedLatenessMs }) => `${id} ${allowedLatenessMs}`)).to.deep.equal([
+      "Impulse.main 0",
+      "Read 500",
+    ]);
   });
 
   it("toEngineGraph() takes the grouping's strategy from its input", () => {
@@ -220,6 +252,7 @@ describe("toEngineGraph", () => {
     });
     const windows = [new IntervalWindow(0, 10), new IntervalWindow(5, 15)];
     expect(windowFn.merge(windows).map(({ merged }) => merged.id)).to.deep.equal(["0/15"]);
+    expect(windows.map((of) => windowFn.startMsOf!(of))).to.deep.equal([0, 5]);
     const second = (node(graph, "groupByKey", 1) as GroupByKeyNode).strategy;
     expect([second.windowFn.isMerging, second.windowFn.merge(windows)]).to.deep.equal([false, []]);
     expect(second.trigger).to.deep.equal({ kind: "after-count", count: 1 });

@@ -127,6 +127,40 @@ describe("graphProto", () => {
     expect(graphProto(pipeline.getProto())).to.deep.equal(graphProto(pipeline));
   });
 
+  it("graphProto() refuses a proto that names what it does not hold, or goes in a circle, saying who names it", () => {
+    const error = (damage: (components: runnerApi.Components, proto: runnerApi.Pipeline) => void) => {
+      const proto = graphProto(build());
+      damage(proto.components!, proto);
+      try {
+        graphProto(proto);
+      } catch (thrown) {
+        return `${thrown}`;
+      }
+      return "no error";
+    };
+    const lacks = {
+      components: error((_, proto) => delete proto.components),
+      root: error((_, { rootTransformIds }) => rootTransformIds.push("Gone")),
+      part: error(({ transforms }) => transforms["All"]!.subtransforms.push("Gone")),
+      circle: error(({ transforms }) => transforms["All"]!.subtransforms.push("All")),
+      collection: error(({ pcollections }) => delete pcollections["A.main"]),
+      strategy: error((components) => {
+        components.windowingStrategies = {};
+      }),
+    };
+    const [strategy] = Object.keys(graphProto(build()).components!.windowingStrategies);
+    expect(lacks).to.deep.equal({
+      components: "Error: the graph holds no components: no transforms, no PCollections",
+      root: 'Error: the graph names a transform "Gone" that it does not hold',
+      part: 'Error: transform "All" names a transform "Gone" that it does not hold',
+      circle: 'Error: transform "All" names the transform "All", which stands elsewhere already',
+      collection: 'Error: step "A" names a PCollection "A.main" that the graph does not hold',
+      strategy:
+        `Error: PCollection "Impulse.main" of step "Impulse" has a windowing strategy "${strategy}" ` +
+        "that the graph does not hold",
+    });
+  });
+
   it("graphProto() refuses two PCollections of one name", () => {
     const pipeline = new Pipeline();
     const input = new Root(pipeline).apply(withName("Impulse", impulse()));

@@ -1,6 +1,7 @@
 /** Side inputs in the engine: readiness, contents, and what is forgotten. */
 import { assert } from "chai";
-import type { Window } from "../../../../runners/engine/element.js";
+import { NO_FIRING, type Window } from "../../../../runners/engine/element.js";
+import { FiredPane } from "../../../../runners/engine/pane-tracker.js";
 import { type Behaviour, elementOf } from "./fake-host.js";
 import { fixed, GraphBuilder, type SideOptions } from "./graph-builder.js";
 import { runTable } from "./run-table.js";
@@ -12,6 +13,16 @@ const reading = (map: (main: Window) => Window = (main) => main): Behaviour => (
     emit(element);
   },
 });
+
+/** `text#index#source` is of a pane that a trigger fired, anything else is not. */
+const panes: Behaviour = {
+  isSilent: true,
+  element: ({ value, timestampMs, windows }, { emit }) => {
+    const [text = "", index, source = ""] = (value as string).split("#");
+    const pane = index === undefined ? NO_FIRING : new FiredPane("EARLY", Number(index), -1, false, source);
+    emit(elementOf(text, timestampMs, windows[0]!, pane));
+  },
+};
 
 const withSide = (side: Partial<SideOptions> = {}) =>
   new GraphBuilder()
@@ -79,15 +90,6 @@ describe("Engine: side inputs", () => {
   });
 
   it("with a trigger are ready with their first pane, and a later pane takes the place of the earlier", () => {
-    const pane = (index: number) =>
-      ({ timing: "EARLY", isFirst: index === 0, isLast: false, index, nonSpeculativeIndex: -1 }) as const;
-    const panes: Behaviour = {
-      isSilent: true,
-      element: ({ value, timestampMs, windows }, { emit }) => {
-        const [text = "", index = ""] = (value as string).split("#");
-        emit(elementOf(text, timestampMs, windows[0]!, pane(Number(index))));
-      },
-    };
     runTable(
       new GraphBuilder()
         .source("In")
@@ -104,6 +106,50 @@ describe("Engine: side inputs", () => {
         Main: c@4
         reads two,also`,
       { windowOf: fixed(10), behaviours: { Main: reading(), Side: panes } },
+    );
+  });
+
+  it("keep the latest pane of each that fires by itself, and all that nothing fired", () => {
+    runTable(
+      new GraphBuilder()
+        .source("In")
+        .source("Raw")
+        .stage("Side", "Raw")
+        .stage("Main", "In", { sides: [{ name: "s", from: "Side" }] }),
+      `
+      Raw x1#0#x@2 y1#0#y@2 x2#1#x@3 plain@3 plain@3 watermark 10
+      In a@1
+        Main: a@1
+        reads x2,y1,plain,plain
+      Raw y2#1#y@4
+      In b@1
+        Main: b@1
+        reads x2,y2,plain,plain`,
+      { windowOf: fixed(10), behaviours: { Main: reading(), Side: panes } },
+    );
+  });
+
+  it("are there for elements that are late, as long as their allowed lateness says", () => {
+    const graph = (allowedLatenessMs: number) =>
+      new GraphBuilder()
+        .source("In")
+        .source("Side")
+        .stage("Main", "In", { sides: [{ name: "s", from: "Side" }], allowedLatenessMs });
+    runTable(
+      graph(5),
+      `
+      Side x@1 watermark 20
+      In a@1 watermark 14
+        Main: a@1
+        reads x
+      In b@2
+        Main: b@2
+        reads x
+      In watermark 15
+      In c@3
+      counters?
+        Main droppedDueToLateness 1`,
+      windowed,
     );
   });
 
@@ -146,6 +192,20 @@ describe("Engine: side inputs", () => {
         reads y`,
       { windowOf: fixed(10), behaviours: { Main: reading(before) } },
     );
+  });
+
+  it("are not looked at again for what waits while nothing of them moves", () => {
+    let mapped = 0;
+    const mapWindow = (main: Window) => {
+      mapped++;
+      return main;
+    };
+    const run = runTable(withSide({ mapWindow }), "Side watermark 0", { windowOf: fixed(10) });
+    for (let ms = 0; ms < 1000; ms += 10) run.act(`In a@${ms}`);
+    const before = mapped;
+    for (let ms = 0; ms < 100; ms++) run.act(`clock ${ms}`);
+    assert.equal(mapped, before);
+    assert.lengthOf(run.act("Side end"), 100);
   });
 
   it("block stateful steps too: their windows do not expire meanwhile", () => {

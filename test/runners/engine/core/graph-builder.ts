@@ -35,12 +35,13 @@ export interface SideOptions {
   readonly from: string;
   readonly mapWindow?: (main: Window) => Window;
   readonly isTriggered?: boolean;
-  readonly isAccumulating?: boolean;
   readonly allowedLatenessMs?: number;
 }
 
 export interface StageOptions {
   readonly sides?: readonly SideOptions[];
+  /** Of the input. */
+  readonly allowedLatenessMs?: number;
   readonly outputs?: readonly string[];
 }
 
@@ -77,6 +78,7 @@ export class GraphBuilder {
       input,
       kind: "elements" as const,
       sideInputs: sides(id, options),
+      allowedLatenessMs: options.allowedLatenessMs ?? 0,
     }));
     return this.#stage(id, roots, options);
   }

@@ -174,8 +174,9 @@ paneTables(
     mode     accumulating
     closing  emit-always
     at 00:01 element a@00:01
-    at 00:02 watermark end
+    at 00:02 watermark 00:10
     expect   pane [00:00,00:10) a on-time 0/0 first
+    at 00:03 watermark end
     expect   pane [00:00,00:10) a late 1/1 last
 
   fires ends and expiries of different windows in order of time
@@ -183,13 +184,35 @@ paneTables(
     lateness 00:05
     closing  emit-always
     at 00:01 element a@00:01 b@00:11 c@00:21
-    at 00:02 watermark end
-    expect   pane [00:00,00:10) a on-time
+    at 00:02 watermark 00:12
+    expect   pane [00:00,00:10) a on-time 0/0 first
+    at 00:03 watermark 00:22
     expect   pane [00:00,00:10) nothing late 1/1 last
-    expect   pane [00:10,00:20) b on-time
+    expect   pane [00:10,00:20) b on-time 0/0 first
+    at 00:04 watermark 00:32
     expect   pane [00:10,00:20) nothing late 1/1 last
-    expect   pane [00:20,00:30) c on-time
+    expect   pane [00:20,00:30) c on-time 0/0 first
+    at 00:05 watermark end
     expect   pane [00:20,00:30) nothing late 1/1 last
+
+  says of the on-time pane that it is the last when the watermark passes end and lateness at once
+    windows fixed(00:10)
+    lateness 00:05
+    at 00:01 element a@00:01 b@00:11
+    at 00:02 watermark 00:20
+    expect   pane [00:00,00:10) a on-time 0/0 first last
+    expect   pane [00:10,00:20) b on-time 0/0 first
+    at 00:03 watermark end
+
+  gives one pane, not an empty one behind it, when the watermark passes end and lateness at once
+    windows fixed(00:10)
+    lateness 00:05
+    mode     accumulating
+    closing  emit-always
+    at 00:01 element a@00:01
+    at 00:02 watermark end
+    expect   pane [00:00,00:10) a on-time 0/0 first last @00:09.999
+    expect   hold none
 
   has no use for the processing clock
     windows fixed(00:10)

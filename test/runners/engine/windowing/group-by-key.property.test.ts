@@ -183,6 +183,21 @@ describe("GroupByKey on random input", () => {
   });
 });
 
+describe("GroupByKey with sessions on random input", () => {
+  it("gives the same panes whether it looks at all open sessions of a key or at neighbours alone", () => {
+    checkProperty(
+      fc.property(scenario, bundleSizes, (drawn, sizes) => {
+        const run = { ...drawn, windowFn: "sessions(00:02)" };
+        const all = { ...parseWindowFn(run.windowFn), startMsOf: undefined };
+        const shown = (fn?: TableWindowFn) =>
+          play(run, sizes, fn).panes.map(({ element }) => ({ ...groupOf(element), ...element.pane }));
+        expect(shown()).to.eql(shown(all));
+      }),
+      500,
+    );
+  });
+});
+
 /** A number of elements at one state of watermark and clock. */
 interface Step {
   readonly elements: readonly (readonly [key: string, offsetMs: number])[];
@@ -247,8 +262,7 @@ interface Emitted {
 }
 
 /** Plays a scenario, every step's elements cut into bundles. Ends with the watermark at its maximum. */
-function play(run: Scenario, sizes: readonly number[]) {
-  const fn = parseWindowFn(run.windowFn);
+function play(run: Scenario, sizes: readonly number[], fn = parseWindowFn(run.windowFn)) {
   const { trigger, timestampCombiner, allowedLatenessMs, closingBehavior, onTimeBehavior } = run;
   const strategy = { trigger, timestampCombiner, allowedLatenessMs, closingBehavior, onTimeBehavior };
   const operator = operatorOf({ ...strategy, windowFn: fn, accumulation: "discarding" });

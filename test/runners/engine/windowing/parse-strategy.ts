@@ -8,6 +8,7 @@ export interface TableWindowFn {
   readonly isMerging: boolean;
   assign(timestampMs: number): readonly Window[];
   merge(windows: readonly Window[]): readonly { merged: Window; from: readonly Window[] }[];
+  startMsOf?: ((window: Window) => number) | undefined;
 }
 
 interface Call {
@@ -74,6 +75,7 @@ export function sessionWindows(gapMs: number): TableWindowFn {
   return {
     isMerging: true,
     assign: (timestampMs) => [new IntervalWindow(timestampMs, timestampMs + gapMs)],
+    startMsOf: (window) => (window as IntervalWindow).startMs,
     merge(windows) {
       const sorted = [...(windows as readonly IntervalWindow[])].sort((a, b) => a.startMs - b.startMs);
       const runs: { startMs: number; endMs: number; from: IntervalWindow[] }[] = [];
@@ -96,6 +98,7 @@ export function sessionWindows(gapMs: number): TableWindowFn {
 function sameMinuteWindows(sizeMs: number): TableWindowFn {
   return {
     ...sessionWindows(sizeMs),
+    startMsOf: undefined,
     merge(windows) {
       const minutes = new Map<number, IntervalWindow[]>();
       for (const window of windows as readonly IntervalWindow[]) {
@@ -118,6 +121,7 @@ function growToFirstWindows(sizeMs: number): TableWindowFn {
   const sessions = sessionWindows(sizeMs);
   return {
     ...sessions,
+    startMsOf: undefined,
     merge: (windows) => sessions.merge(windows).map(({ from }) => ({ merged: from[0]!, from })),
   };
 }
