@@ -7,11 +7,13 @@ import type { KV } from "../../transforms/primitives/window.js";
 import { fixedWindows, globalWindows } from "../../transforms/primitives/window-fns.js";
 import type { WindowingOptions } from "../../transforms/primitives/window-into.js";
 import { SUM } from "./support/combine-fns.js";
-import { at, kv } from "./support/grouping.js";
+import { into } from "./support/into.js";
+
 import { mapping, parDo } from "./support/local-do-fn.js";
 import { collect, expectOutputs, runModel } from "./support/run-model.js";
 import { scenario, scenariosOf } from "./support/scenarios.js";
-import { into, WithAllFn, WithOneFn } from "./support/side-input-fns.js";
+import { WithAllFn, WithOneFn } from "./support/side-input-fns.js";
+import { at, kv } from "./support/sources.js";
 
 const CATEGORY = "side inputs";
 
