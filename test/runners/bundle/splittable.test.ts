@@ -10,7 +10,7 @@ import {
   monotonicWatermarkEstimator,
 } from "../../../transforms/primitives/watermark-estimator.js";
 import { HOSTS, type HostOptions } from "./hosts.js";
-import { Counting, type CountingOptions, type Range } from "./offset-range.js";
+import { Counting, type CountingOptions, type Range, RangeTracker } from "./offset-range.js";
 import { failureOf, parDo, processorOf, restriction, runBundle, window } from "./stages.js";
 import type { TestScope } from "./test-scope.js";
 
@@ -94,6 +94,14 @@ for (const kind of HOSTS) {
         expect(leftOf(scope)).to.deep.equal([[3, 5, 100]]);
       });
     }
+
+    it("fails when there is more to do, by process, and nothing that its tracker splits off", async () => {
+      const doFn: Fn = new Counting({ atOnce: 2 });
+      const createTracker = (range: Range) =>
+        Object.assign(new RangeTracker(range), { trySplit: () => undefined });
+      const error = await failureOf(run(Object.assign(doFn, { createTracker })));
+      expect(error.message).to.equal('step "S" failed in process: 2 to 5 was not claimed');
+    });
 
     it("counts over any number of checkpoints each number once", async () => {
       const host = kind.create();
