@@ -8,6 +8,7 @@ import type { LoopOptions, LoopProcessor, LoopStage } from "./loop-options.js";
 import { CANCEL_WAIT_MS, orLeave, Pause } from "./pause.js";
 import { RestingSources } from "./resting-sources.js";
 import { Slot } from "./slot.js";
+import { WakeUps } from "./wake-ups.js";
 
 /** An epoch while its bundles run. */
 interface OpenEpoch {
@@ -46,8 +47,7 @@ export class EpochLoop {
   readonly #slots: Slot[] = [];
   /** Taken from the engine and put off to the next epoch. */
   #carried: Bundle[] = [];
-  /** Roots whose residuals need not wait any longer. */
-  #woken: { readonly stage: string; readonly root: string }[] = [];
+  readonly #wakeUps: WakeUps;
   #scope: DirectBundleScope | undefined;
   #isDrained = false;
   readonly #counters: EngineCounters;
@@ -58,6 +58,7 @@ export class EpochLoop {
   constructor(options: LoopOptions) {
     this.#options = options;
     this.#pause = new Pause(options.clock);
+    this.#wakeUps = new WakeUps(() => this.#pause.end());
     this.#counters = new EngineCounters(options.engine.counters);
     this.#stages = new Map(options.stages.map((stage) => [stage.id, stage]));
     this.#resting = new RestingSources(options.stages);
@@ -144,7 +145,7 @@ export class EpochLoop {
   async #runEpoch(slot: Slot): Promise<void> {
     const { engine, clock, epochsInFlight } = this.#options;
     engine.advanceProcessingTime(this.#options.processingTimeMs());
-    for (const { stage, root } of this.#woken.splice(0)) engine.resume(stage, root);
+    for (const { stage, root } of this.#wakeUps.take()) engine.resume(stage, root);
     const open = await this.#takeBundles(slot);
     if (open === undefined) return;
     const readMs = clock.monotonicMs() - open.startMs;
@@ -242,10 +243,7 @@ export class EpochLoop {
       sourceRecordsMax: bundleRecordsMax,
       drain,
       processingTimeMs,
-      onWake: (root) => {
-        this.#woken.push({ stage: id, root });
-        this.#pause.end();
-      },
+      wakeBy: (root, wake) => this.#wakeUps.add({ stage: id, root }, wake),
     });
   }
 
@@ -276,7 +274,7 @@ export class EpochLoop {
   /** Waits until something is due, the loop is told to drain, or an epoch in flight fails. */
   async #waitForWork(): Promise<void> {
     const { engine, drain, processingTimeMs, isTimeScripted } = this.#options;
-    if (this.#woken.length > 0 || (drain.aborted && !this.#isDrained)) return;
+    if (!this.#wakeUps.isEmpty || (drain.aborted && !this.#isDrained)) return;
     const wakeUpMs = engine.nextWakeUpMs;
     if (wakeUpMs === undefined) {
       throw new Error("nothing of the graph is ready and nothing ever will be, but it is not done");

@@ -375,6 +375,17 @@ for (const kind of HOSTS) {
       expect(error.message).to.contain('step "map(Fail)" failed in process: ');
     });
 
+    it("say what a function may use when it uses what stands around it", async () => {
+      const around = 5;
+      const error = await failureOf(
+        run((source) => source.map(withName("Add", (x: number) => x + around)), all(1)),
+      );
+      expect(error.message).to.equal(
+        'step "map(Add)" failed in process: around is not defined (a function given to the SDK travels as its text, ' +
+          "without what stands around it; give it that as its context, or register a DoFn)",
+      );
+    });
+
     it("fail the bundle though a DoFn before them has caught the error", async () => {
       const host = kind.create();
       const stage = stageFor((source) =>

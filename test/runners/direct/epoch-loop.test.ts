@@ -349,6 +349,26 @@ describe("EpochLoop", () => {
     expect(torn).to.deep.equal(["A"]);
   });
 
+  it("remembers a wake-up once that a source brings along each time", async () => {
+    let listeners = 0;
+    const wake = {
+      then: () => {
+        listeners += 1;
+      },
+    } as unknown as Promise<void>;
+    let left = 5;
+    run.engine.ready = [restriction("Read", left)];
+    run.scripts.set("Read", (_, scope) => {
+      left -= 1;
+      if (left > 0) scope.addResidual(residual("Read", left), wake);
+    });
+    run.engine.onApply = (_, { residuals }) => {
+      for (const { restriction: value } of residuals) run.engine.ready.push(restriction("Read", value));
+    };
+    await run.loop([{ id: "Read" }]).run();
+    expect([run.engine.results.size, listeners]).to.deep.equal([5, 1]);
+  });
+
   it("checkpoints an asynchronous source each second, so that what it has emitted goes on", async () => {
     const source = active("Read");
     let end = (): void => undefined;
