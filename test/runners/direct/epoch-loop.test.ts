@@ -352,6 +352,7 @@ describe("EpochLoop", () => {
   it("remembers a wake-up once that a source brings along each time", async () => {
     let listeners = 0;
     const wake = {
+      // biome-ignore lint/suspicious/noThenProperty: it stands for a promise, and counts who listens
       then: () => {
         listeners += 1;
       },
