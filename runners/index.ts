@@ -1,4 +1,5 @@
 /** What the package exports as `millrace/runners`. */
+export { StepFailedError } from "./bundle/step-failed-error.js";
 export { type CreateRunnerOptions, createRunner } from "./create-runner.js";
 export {
   type DirectBeamRunner,
@@ -6,7 +7,10 @@ export {
   directRunner,
   type PipelineFn,
 } from "./direct/beam-runner.js";
+export { StateNotDurableError } from "./direct/not-durable.js";
 export type { DirectPipelineResult } from "./direct/pipeline-result.js";
+export { FencedError } from "./direct/postgres-epoch.js";
+export { PipelineLockedError } from "./direct/run-start.js";
 export { NoDatabaseError } from "./direct/volatile-epoch.js";
 export { UnsupportedFeatureError } from "./graph/features.js";
 export type { Job, JobEvent, JobState } from "./job/job.js";

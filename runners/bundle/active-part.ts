@@ -48,7 +48,7 @@ export class ActivePart implements ActiveRestriction {
   finish(continuation: ProcessContinuation | undefined): void {
     const resumes = continuation?.resume === true;
     if (resumes) this.checkpoint();
-    else this.tracker.checkDone?.();
+    this.tracker.checkDone?.(); // of what the checkpoint, if there was anything to split off, has left
     const nowMs = this.scope.processingTimeMs();
     if (!resumes) {
       for (const residual of this.#residuals) this.scope.addResidual({ ...residual, resumeAtMs: nowMs });

@@ -30,7 +30,8 @@ export function buildStep(
   if (spec.kind === "other") {
     const build = SDK_STEPS.get(spec.urn);
     if (build !== undefined) {
-      return { receive: build({ path, payload: spec.payload, outputs: around.outputs }), runner: undefined };
+      const { outputs, flow } = around;
+      return { receive: build({ path, payload: spec.payload, outputs, flow }), runner: undefined };
     }
   }
   const doFn = createFn(step);
@@ -70,6 +71,7 @@ function mustFit(step: ParDoStep, doFn: DoFn | SplittableDoFn, fields: DoFnField
     if (!isRight) throw new Error(`step "${step.path}": ${rule}`);
   };
   const isStateful = fields.states.size + fields.timers.size > 0;
+  must("process" in doFn, "its DoFn has no process");
   must(!isStateful || step.isStateful, "its DoFn declares state or timers, the graph does not");
   must(
     !step.isStateful || isStateful,

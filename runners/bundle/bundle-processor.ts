@@ -125,6 +125,8 @@ export class BundleProcessor {
   async teardown(): Promise<unknown[]> {
     const begun = this.#begun;
     this.#begun = [];
+    // Producers first: what one of them still emits must not find a DoFn that was torn down.
+    for (const step of begun) await step.idle();
     const outcomes = await Promise.allSettled(begun.map((step) => step.teardown()));
     return outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason] : []));
   }

@@ -86,7 +86,11 @@ export class SdkDoFn implements DoFn {
     if (this.#provided?.to !== context) {
       this.#provided = { to: context, context: this.#contextFor(context, context.metrics) };
     }
-    return emitYielded(this.#fn.process(element, this.#provided.context), context) as never;
+    try {
+      return emitYielded(this.#fn.process(element, this.#provided.context), context) as never;
+    } catch (error) {
+      throw explained(error);
+    }
   }
 
   async finishBundle(context: FinishBundleContext): Promise<void> {
@@ -121,6 +125,15 @@ function emitYielded(outputs: unknown, context: ProcessContext): unknown {
     if (isPromise(next.value)) return awaitEach(next.value, outputs);
     context.output(next.value);
   }
+}
+
+/** The commonest mistake with the SDK's functions, whose message alone does not tell what the rule is. */
+function explained(error: unknown): unknown {
+  if (!(error instanceof ReferenceError)) return error;
+  const rule =
+    "a function given to the SDK travels as its text, without what stands around it; give it that as its context, " +
+    "or register a DoFn";
+  return new ReferenceError(`${error.message} (${rule})`, { cause: error });
 }
 
 function isGenerator(outputs: unknown): outputs is Generator<unknown> {

@@ -8,6 +8,7 @@ import {
   slidingWindows,
 } from "../../transforms/primitives/window-fns.js";
 import type { Window } from "../engine/element.js";
+import type { BundleFlow } from "./bundle-flow.js";
 import type { Receive } from "./receive.js";
 import { deserializeFn } from "./sdk-modules.js";
 import { fromSdkInstant, fromSdkWindow, type SdkInstant, toSdkInstant } from "./sdk-values.js";
@@ -25,6 +26,7 @@ export interface SdkStep {
   readonly path: string;
   readonly payload: Uint8Array;
   readonly outputs: ReadonlyMap<string, Receive>;
+  readonly flow: BundleFlow;
 }
 
 function identity(step: SdkStep): Receive {
@@ -39,7 +41,8 @@ interface SplitOptions {
 }
 
 /** Hands each property of an element to the output of its name. */
-function splitting({ path, payload, outputs }: SdkStep): Receive {
+function splitting(step: SdkStep): Receive {
+  const { payload, outputs } = step;
   const options = deserializeFn(payload) as SplitOptions;
   const known = new Set(options.knownTags);
   const tagOf = (key: string, value: unknown): string | undefined => {
@@ -48,7 +51,7 @@ function splitting({ path, payload, outputs }: SdkStep): Receive {
     if (options.unknownTagBehavior === "ignore") return undefined;
     throw new Error(`tag "${key}" of ${inspect(value)} is none of ${options.knownTags.join(", ")}`);
   };
-  return named(path, (value, timestampMs, windows, pane) => {
+  return named(step, (value, timestampMs, windows, pane) => {
     const parts = value as Record<string, unknown>;
     const keys = Object.keys(parts);
     if (options.exclusive && keys.length !== 1) {
@@ -66,7 +69,7 @@ function windowInto(step: SdkStep): Receive {
   const { windowFn } = deserializeFn(step.payload) as { windowFn: SdkWindowFn };
   const assign = assignerOf(windowFn);
   const receive = onlyOutput(step);
-  return named(step.path, (value, timestampMs, _windows, pane) => {
+  return named(step, (value, timestampMs, _windows, pane) => {
     const windows = assign(timestampMs, value);
     if (windows.length > 0) receive(value, timestampMs, windows, pane);
   });
@@ -108,17 +111,18 @@ function ownWindowFn(beamName: string): WindowFn<Window> | undefined {
 function assignTimestamps(step: SdkStep): Receive {
   const { func } = deserializeFn(step.payload) as { func(value: unknown, timestamp: SdkInstant): unknown };
   const receive = onlyOutput(step);
-  return named(step.path, (value, timestampMs, windows, pane) => {
+  return named(step, (value, timestampMs, windows, pane) => {
     receive(value, fromSdkInstant(func(value, toSdkInstant(timestampMs))), windows, pane);
   });
 }
 
-function named(path: string, receive: Receive): Receive {
+/** A failure is the bundle's, also where a DoFn before this step catches it. */
+function named({ path, flow }: SdkStep, receive: Receive): Receive {
   return (value, timestampMs, windows, pane) => {
     try {
       receive(value, timestampMs, windows, pane);
     } catch (error) {
-      throw StepFailedError.of(path, "process", error);
+      throw flow.fail(StepFailedError.of(path, "process", error));
     }
   };
 }

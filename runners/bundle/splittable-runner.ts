@@ -49,6 +49,7 @@ export class SplittableRunner extends StepRunner<SplittableDoFn> {
   processRestrictions(work: readonly RestrictionWork[], from = 0): void | Promise<void> {
     const { flow, place } = this;
     for (let i = from; i < work.length; i++) {
+      if (flow.failure !== undefined) return undefined;
       const done = this.#processWindows(work[i]!);
       if (isPromise(done)) return done.then(() => this.processRestrictions(work, i + 1));
       if (flow.lastQueueAt > place) {

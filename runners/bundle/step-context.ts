@@ -26,6 +26,7 @@ import {
 import type { BundleScope } from "./host.js";
 import type { KeyScope } from "./key-scope.js";
 import type { Receive } from "./receive.js";
+import { StepFailedError } from "./step-failed-error.js";
 
 /** What a context needs of its step. */
 export interface ContextStep {
@@ -54,7 +55,14 @@ export class StepBundleContext implements BundleContext {
   }
 
   afterCommit(callback: () => void | Promise<void>): void {
-    this.step.scope.afterCommit(callback);
+    const { path, scope } = this.step;
+    scope.afterCommit(async () => {
+      try {
+        await callback();
+      } catch (error) {
+        throw StepFailedError.of(path, "afterCommit", error);
+      }
+    });
   }
 }
 

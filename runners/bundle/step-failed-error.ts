@@ -1,5 +1,7 @@
 /** What a bundle fails with: the step, the method of its DoFn, and what that threw. */
 
+import { inspect } from "node:util";
+
 /** A DoFn threw: names the step and the method; `cause` is what it threw. */
 export class StepFailedError extends Error {
   override readonly name = "StepFailedError";
@@ -11,9 +13,9 @@ export class StepFailedError extends Error {
     readonly method: string,
     cause: unknown,
   ) {
-    super(`step "${step}" failed in ${method}: ${cause instanceof Error ? cause.message : String(cause)}`, {
-      cause,
-    });
+    const reason =
+      cause instanceof Error ? cause.message : typeof cause === "string" ? cause : inspect(cause);
+    super(`step "${step}" failed in ${method}: ${reason}`, { cause });
   }
 
   /** The failure of a step, unless the error says already whose it is: the innermost step is the one that failed. */

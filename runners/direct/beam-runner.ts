@@ -1,4 +1,5 @@
 /** The direct runner as a Beam runner: what `beam.Runner` promises, on this machine. */
+import { inspect } from "node:util";
 import type { ConnectionConfig } from "../../sql/sql-session.js";
 import { JobState_Enum, Pipeline, Root, Runner, type runnerApi } from "../../transforms/primitives/beam.js";
 import type { Clock, Log } from "../../transforms/primitives/do-fn.js";
@@ -79,7 +80,9 @@ export class DirectBeamRunner extends Runner {
     pipeline: Pipeline | runnerApi.Pipeline,
     options: DirectRunnerOptions = {},
   ): Promise<DirectPipelineResult> {
-    const { pipelineName, ...all } = { ...this.#options, ...options };
+    const { pipelineName, ...all } = { ...given(this.#options), ...given(options) };
+    mustBeWhole("bundleRecordsMax", all.bundleRecordsMax);
+    mustBeWhole("bundleElementsMax", all.bundleElementsMax);
     if (all.connection !== undefined && pipelineName === undefined) {
       throw new Error(
         "a direct runner with a `connection` needs a `pipelineName`: its positions are kept under it",
@@ -96,4 +99,14 @@ export class DirectBeamRunner extends Runner {
     });
     return new DirectPipelineResult(job);
   }
+}
+
+/** Without those that are undefined: an option that is not there has its default. */
+function given(options: DirectRunnerOptions): DirectRunnerOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+function mustBeWhole(option: string, value: unknown): void {
+  if (value === undefined || (Number.isSafeInteger(value) && (value as number) >= 1)) return;
+  throw new Error(`\`${option}\` must be a whole number of at least 1, got ${inspect(value)}`);
 }

@@ -13,7 +13,8 @@ export interface ScopeLimits {
   /** Fires when what a restriction has left shall wait for the drain to truncate it. */
   readonly drain: AbortSignal;
   readonly processingTimeMs: () => number;
-  readonly onWake: (root: string) => void;
+  /** Takes what ends the wait of the root's residuals earlier. */
+  readonly wakeBy: (root: string, wake: Promise<void>) => void;
 }
 
 /** Effects of one bundle on its epoch, and its result for the engine. */
@@ -63,8 +64,7 @@ export class DirectBundleScope implements BundleScope {
 
   addResidual(residual: Residual, wake?: Promise<void>): void {
     this.#residuals.push(residual);
-    const wakeUp = () => this.#limits.onWake(residual.root);
-    wake?.then(wakeUp, wakeUp);
+    if (wake !== undefined) this.#limits.wakeBy(residual.root, wake);
   }
 
   beginRestriction(active: ActiveRestriction): () => void {

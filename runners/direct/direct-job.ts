@@ -183,7 +183,14 @@ export class DirectJob implements Job {
   }
 
   #tell(event: JobEvent): void {
-    for (const listener of this.#listeners) listener(event);
+    for (const listener of this.#listeners) {
+      try {
+        listener(event);
+      } catch (error) {
+        // It only looks on: what it fails with is neither the job's failure nor its caller's.
+        this.#log.error(`a listener failed at the job's event "${event.type}"`, { error });
+      }
+    }
   }
 }
 

@@ -2,16 +2,13 @@
 import type { Bundle, BundleInput } from "../engine/bundle.js";
 import type { SourceProgress } from "../job/job.js";
 import { DirectBundleScope } from "./bundle-scope.js";
+import { EngineCounters } from "./engine-counters.js";
 import type { CommittedEpoch, Epoch } from "./epoch.js";
 import type { LoopOptions, LoopProcessor, LoopStage } from "./loop-options.js";
-import { Pause } from "./pause.js";
+import { CANCEL_WAIT_MS, orLeave, Pause } from "./pause.js";
 import { RestingSources } from "./resting-sources.js";
-
-/** An instance of every stage; its next epoch waits until the last is committed and finalized. */
-interface Slot {
-  readonly processors: ReadonlyMap<string, LoopProcessor>;
-  settled: Promise<void>;
-}
+import { Slot } from "./slot.js";
+import { WakeUps } from "./wake-ups.js";
 
 /** An epoch while its bundles run. */
 interface OpenEpoch {
@@ -25,10 +22,15 @@ interface OpenEpoch {
   elements: number;
 }
 
-/** An epoch takes no more bundles once this many elements went through it; what is left is the next one's. */
+/**
+ * An epoch takes no more bundles once this many elements went through it; what is left is the next one's. Not where
+ * it is a transaction: what it leaves stands in memory alone, and a crash would lose it.
+ */
 const EPOCH_ELEMENTS_MAX = 500_000;
 /** Restrictions that are worked on in one bundle; together they emit `bundleRecordsMax` elements, and each one at least. */
 const RESTRICTIONS_MAX = 32;
+/** How long an asynchronous source may emit into one bundle. */
+const SOURCE_TURN_MS = 1_000;
 
 /**
  * Runs until the graph is done, or until told to drain and drained. Resolves when the last epoch is
@@ -42,14 +44,13 @@ export class EpochLoop {
   readonly #resting: RestingSources;
   /** Nothing was committed before this run. */
   readonly #isFirstRun: boolean;
-  #slots: Slot[] = [];
+  readonly #slots: Slot[] = [];
   /** Taken from the engine and put off to the next epoch. */
   #carried: Bundle[] = [];
-  /** Roots whose residuals need not wait any longer. */
-  #woken: { readonly stage: string; readonly root: string }[] = [];
+  readonly #wakeUps: WakeUps;
   #scope: DirectBundleScope | undefined;
   #isDrained = false;
-  readonly #countersTold = new Map<string, number>();
+  readonly #counters: EngineCounters;
   /** Whether all earlier epochs are committed, and whether they are finalized too. */
   #committed: Promise<unknown> = Promise.resolve();
   #settled: Promise<unknown> = Promise.resolve();
@@ -57,6 +58,8 @@ export class EpochLoop {
   constructor(options: LoopOptions) {
     this.#options = options;
     this.#pause = new Pause(options.clock);
+    this.#wakeUps = new WakeUps(() => this.#pause.end());
+    this.#counters = new EngineCounters(options.engine.counters);
     this.#stages = new Map(options.stages.map((stage) => [stage.id, stage]));
     this.#resting = new RestingSources(options.stages);
     this.#isFirstRun = options.committer.state.epoch === 0;
@@ -75,7 +78,7 @@ export class EpochLoop {
     committer.whenBroken((error) => this.#pause.fail(error));
     try {
       cancel.throwIfAborted();
-      for (let n = 0; n < epochsInFlight; n++) await this.#createSlot();
+      for (let n = 0; n < epochsInFlight; n++) await this.#pause.orCancel(this.#createSlot());
       await this.#runEpochs();
       await this.#pause.orFail(Promise.all(this.#slots.map((slot) => slot.settled)));
     } finally {
@@ -84,11 +87,23 @@ export class EpochLoop {
     }
   }
 
-  /** Ends the DoFns; returns what their `teardown` threw. */
+  /** Ends the DoFns; returns what their `teardown` threw. One that goes on after a cancel is left behind. */
   async teardown(): Promise<unknown[]> {
-    await Promise.allSettled(this.#slots.map((slot) => slot.settled));
-    const processors = this.#slots.flatMap((slot) => [...slot.processors.values()]);
-    return (await Promise.all(processors.map((processor) => processor.teardown()))).flat();
+    const { cancel, clock } = this.#options;
+    const ended = Promise.all(this.#slots.map((slot) => slot.teardown()));
+    return orLeave(
+      ended.then((errors) => errors.flat()),
+      cancel,
+      clock,
+      () => {
+        const stages = this.#slots.flatMap(({ going }) => going);
+        return [
+          new Error(
+            `${stages.join(", ")} did not end within ${CANCEL_WAIT_MS} ms of the cancel: left behind`,
+          ),
+        ];
+      },
+    );
   }
 
   /** How far the sources are, by the slot's last bundle. */
@@ -96,11 +111,10 @@ export class EpochLoop {
     return slot === undefined ? [] : [...slot.processors.values()].flatMap((one) => one.progress());
   }
 
-  async #createSlot(): Promise<void> {
-    const { stages, host, createProcessor } = this.#options;
-    const processors = new Map<string, LoopProcessor>();
-    this.#slots.push({ processors, settled: Promise.resolve() });
-    for (const { id } of stages) processors.set(id, await createProcessor(id, host));
+  #createSlot(): Promise<void> {
+    const slot = new Slot();
+    this.#slots.push(slot);
+    return slot.setUp(this.#options);
   }
 
   async #runEpochs(): Promise<void> {
@@ -131,7 +145,7 @@ export class EpochLoop {
   async #runEpoch(slot: Slot): Promise<void> {
     const { engine, clock, epochsInFlight } = this.#options;
     engine.advanceProcessingTime(this.#options.processingTimeMs());
-    for (const { stage, root } of this.#woken.splice(0)) engine.resume(stage, root);
+    for (const { stage, root } of this.#wakeUps.take()) engine.resume(stage, root);
     const open = await this.#takeBundles(slot);
     if (open === undefined) return;
     const readMs = clock.monotonicMs() - open.startMs;
@@ -145,11 +159,12 @@ export class EpochLoop {
 
   /** Runs bundles until none is ready. Undefined: there was none. */
   async #takeBundles(slot: Slot): Promise<OpenEpoch | undefined> {
-    const { engine, bundleElementsMax } = this.#options;
+    const { engine, bundleElementsMax, committer } = this.#options;
+    const elementsMax = committer.hasTransactions ? Number.POSITIVE_INFINITY : EPOCH_ELEMENTS_MAX;
     const limits = { elementsMax: bundleElementsMax, restrictionsMax: RESTRICTIONS_MAX };
     let open: OpenEpoch | undefined;
     const carried = this.#carried.splice(0);
-    while (open === undefined || open.elements < EPOCH_ELEMENTS_MAX) {
+    while (open === undefined || open.elements < elementsMax) {
       const bundle = carried.shift() ?? engine.nextBundle(limits);
       if (bundle === undefined) break;
       if (open?.closed.has(bundle.stage)) {
@@ -161,9 +176,9 @@ export class EpochLoop {
       await this.#pause.breathe();
     }
     this.#carried.push(...carried);
-    if (this.#haveCountersMoved()) {
+    if (this.#counters.haveMoved) {
       open ??= this.#open();
-      this.#tellCounters(open);
+      this.#counters.tell(open.epoch.metrics);
     }
     return open;
   }
@@ -190,7 +205,7 @@ export class EpochLoop {
     for (const input of this.#resting.admit(bundle)) {
       if (!this.#isFirstRun && stage.impulseRoots.has(input.root)) continue;
       const done = processor.process(input);
-      if (done !== undefined) await done;
+      if (done !== undefined) await (input.kind === "restrictions" ? this.#inTurns(done, scope) : done);
     }
     if (!stage.isLeaf) await processor.finishBundle();
     this.#scope = undefined;
@@ -203,16 +218,32 @@ export class EpochLoop {
     if (hasRestrictions(bundle) || (committer.hasTransactions && !stage.isLeaf)) open.closed.add(stage.id);
   }
 
+  /** A source that takes its time is stopped now and then, so that what it has emitted goes on. */
+  async #inTurns(done: Promise<void>, scope: DirectBundleScope): Promise<void> {
+    const { clock } = this.#options;
+    const ended = new AbortController();
+    const stopEachTurn = async () => {
+      for (;;) {
+        await clock.sleep(SOURCE_TURN_MS, ended.signal);
+        if (ended.signal.aborted) return;
+        scope.checkpoint();
+      }
+    };
+    stopEachTurn().catch((error: unknown) => this.#pause.fail(error));
+    try {
+      await done;
+    } finally {
+      ended.abort();
+    }
+  }
+
   #createScope(epoch: Epoch, { id }: LoopStage): DirectBundleScope {
     const { bundleRecordsMax, drain, processingTimeMs } = this.#options;
     return new DirectBundleScope(epoch, {
       sourceRecordsMax: bundleRecordsMax,
       drain,
       processingTimeMs,
-      onWake: (root) => {
-        this.#woken.push({ stage: id, root });
-        this.#pause.end();
-      },
+      wakeBy: (root, wake) => this.#wakeUps.add({ stage: id, root }, wake),
     });
   }
 
@@ -243,7 +274,7 @@ export class EpochLoop {
   /** Waits until something is due, the loop is told to drain, or an epoch in flight fails. */
   async #waitForWork(): Promise<void> {
     const { engine, drain, processingTimeMs, isTimeScripted } = this.#options;
-    if (this.#woken.length > 0 || (drain.aborted && !this.#isDrained)) return;
+    if (!this.#wakeUps.isEmpty || (drain.aborted && !this.#isDrained)) return;
     const wakeUpMs = engine.nextWakeUpMs;
     if (wakeUpMs === undefined) {
       throw new Error("nothing of the graph is ready and nothing ever will be, but it is not done");
@@ -253,27 +284,6 @@ export class EpochLoop {
       return;
     }
     await this.#pause.orFail(this.#pause.wait(wakeUpMs - processingTimeMs()));
-  }
-
-  #haveCountersMoved(): boolean {
-    for (const [id, count] of this.#options.engine.counters) {
-      if (this.#countersTold.get(id) !== count) return true;
-    }
-    return false;
-  }
-
-  /** The engine counts from its start on; metrics belong to an epoch. */
-  #tellCounters({ epoch }: OpenEpoch): void {
-    for (const [id, count] of this.#options.engine.counters) {
-      const [step, name] = id.split("\t") as [string, string];
-      const told = this.#countersTold.get(id) ?? 0;
-      if (count !== told)
-        epoch.metrics
-          .of(step)
-          .counter(name)
-          .inc(count - told);
-      this.#countersTold.set(id, count);
-    }
   }
 }
 

@@ -36,9 +36,9 @@ export interface LoopProcessor {
 export interface LoopStage {
   readonly id: string;
   /**
-   * Nothing that its steps do while they finish a bundle reaches the engine: no other stage reads what
-   * they make, and they keep no state. So one bundle may take in all of an epoch, and finish while the
-   * engine goes on.
+   * Its steps and the engine have nothing to do with each other while they finish a bundle: no other stage
+   * reads what they make, and they have neither state nor side inputs. So one bundle may take in all of an
+   * epoch, and finish while the engine goes on.
    */
   readonly isLeaf: boolean;
   /** Roots that read an impulse without a restriction: they run once in the pipeline's life. */

@@ -25,7 +25,18 @@ export class StateNotDurableError extends Error {
 export function stepsNotDurable({ stages, runnerSteps }: Plan): string[] {
   const impulses = new Set(runnerSteps.flatMap((step) => (step.kind === "impulse" ? [step.output] : [])));
   const parDos = stages.flatMap(({ steps }) => steps.filter((step) => step.kind === "parDo"));
+  // Such a stage gets one bundle an epoch; what is left for it is committed with the sources, and not processed.
+  const carried = new Set(
+    stages.flatMap(({ roots, outputs }) =>
+      outputs.length === 0 ? [] : roots.map((root) => root.collection),
+    ),
+  );
   return [
+    ...runnerSteps.flatMap((step) =>
+      step.kind === "redistribute" && carried.has(step.output)
+        ? [`${step.path} (elements on their way)`]
+        : [],
+    ),
     ...runnerSteps.flatMap(({ kind, path }) => (kind === "groupByKey" ? [`${path} (groups)`] : [])),
     ...parDos.flatMap((step) => {
       const kept = keptBy(step, impulses);

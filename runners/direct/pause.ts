@@ -5,7 +5,26 @@ import type { Clock } from "../../transforms/primitives/do-fn.js";
 /** Work goes on for this long before the process gets a turn for its signals, timers and sockets. */
 const TURN_MS = 20;
 /** How long cancelling waits for a DoFn that goes on; then it is left behind. */
-const CANCEL_WAIT_MS = 2_000;
+export const CANCEL_WAIT_MS = 2_000;
+
+/** The promise, or what `left` gives when it has not settled some time after the signal. */
+export function orLeave<T>(
+  promise: Promise<T>,
+  cancel: AbortSignal,
+  clock: Clock,
+  left: () => T,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const settled = new AbortController();
+    const giveUp = async () => {
+      await clock.sleep(CANCEL_WAIT_MS, settled.signal);
+      if (!settled.signal.aborted) resolve(left());
+    };
+    promise.then(resolve, reject).finally(() => settled.abort());
+    if (cancel.aborted) void giveUp();
+    else cancel.addEventListener("abort", () => void giveUp(), { once: true, signal: settled.signal });
+  });
+}
 
 export class Pause {
   readonly #clock: Clock;

@@ -1,5 +1,6 @@
 /** A job as the Beam SDK's PipelineResult, with what the SDK's lacks. */
 import { JobState_Enum, type MonitoringInfo, PipelineResult } from "../../transforms/primitives/beam.js";
+import { systemClock } from "../../transforms/primitives/system-clock.js";
 import type { Job } from "../job/job.js";
 import type { JobMessage } from "../job/messages.js";
 import {
@@ -37,12 +38,9 @@ export class DirectPipelineResult extends PipelineResult {
   override async waitUntilFinish(durationMs?: number): Promise<JobState_Enum> {
     const end = this.job.waitUntilFinish();
     if (durationMs === undefined) return JobState_Enum[await end];
-    let timer: NodeJS.Timeout | undefined;
-    const patience = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, durationMs);
-    });
-    await Promise.race([end, patience]);
-    clearTimeout(timer);
+    const ended = new AbortController();
+    await Promise.race([end, systemClock.sleep(durationMs, ended.signal)]);
+    ended.abort();
     return this.state;
   }
 

@@ -88,6 +88,11 @@ function isSingleLayer({ nodes }: EngineGraph, stages: readonly LoopStage[]): bo
   return inner.length === 0 && stages.every(({ isLeaf }) => isLeaf);
 }
 
+/** State and side inputs are the engine's: it lets go of them when a bundle is applied, so that must end first. */
+function keepsNothing({ kind, sideInputs }: StageRoot): boolean {
+  return kind !== "keyed" && sideInputs.length === 0;
+}
+
 function loopStages({ nodes }: EngineGraph, plan: Plan): LoopStage[] {
   const impulses = new Set(nodes.flatMap((node) => (node.kind === "impulse" ? [node.output] : [])));
   const unbounded = unboundedSteps(plan);
@@ -99,7 +104,7 @@ function loopStages({ nodes }: EngineGraph, plan: Plan): LoopStage[] {
     return [
       {
         id,
-        isLeaf: outputs.length === 0 && roots.every(({ kind }) => kind !== "keyed"),
+        isLeaf: outputs.length === 0 && roots.every(keepsNothing),
         impulseRoots: idsOf(({ kind, input }) => kind === "elements" && impulses.has(input)),
         unboundedRoots: idsOf((root) => root.kind === "splittable" && unbounded.has(root.id)),
       },

@@ -21,5 +21,15 @@ export function keyIdsOf(
         `got ${coder?.spec?.urn ?? "none"}`,
     );
   }
-  return keyIdOf(coderFromProto(components, keyCoderId));
+  const keyId = keyIdOf(coderFromProto(components, keyCoderId));
+  return (key) => {
+    try {
+      return keyId(key);
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new Error(`the key of an element of PCollection "${collection.id}" cannot be encoded: ${why}`, {
+        cause,
+      });
+    }
+  };
 }

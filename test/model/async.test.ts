@@ -1,6 +1,7 @@
 /** Scenarios of asynchronous DoFns: promises, async iterables, bounded concurrency, order by key. */
 import { expect } from "chai";
 import { withName } from "../../transforms/primitives/beam.js";
+import { create } from "../../transforms/primitives/create.js";
 import type {
   DoFn,
   ElementContext,
@@ -8,6 +9,7 @@ import type {
   ProcessContext,
 } from "../../transforms/primitives/do-fn.js";
 import { groupByKey } from "../../transforms/primitives/group-by-key.js";
+import { iterableSideInput } from "../../transforms/primitives/side-input-spec.js";
 import { bagState, valueState } from "../../transforms/primitives/state-spec.js";
 import { eventTimeTimer, type FiredTimer } from "../../transforms/primitives/timer-spec.js";
 import type { KV } from "../../transforms/primitives/window.js";
@@ -130,6 +132,26 @@ scenariosOf("async DoFns", (it) => {
         .apply(collect("out")),
     );
     expectOutputs(run, "out", [1, -1, 2, -2]);
+  });
+
+  it("a side input is there for as long as a call runs", ["async DoFn", "iterable side input"], async () => {
+    const run = await runModel((root) => {
+      class SlowReader implements DoFn<number> {
+        readonly side = iterableSideInput<number>();
+        async process(element: number, context: ProcessContext) {
+          await pause(5);
+          return [[element, ...context.sideInput(this.side)]];
+        }
+      }
+      const side = root.apply(withName("Side", create([10, 20])));
+      elements(root, [1, 2])
+        .apply(parDo("Read", () => new SlowReader(), { sideInputs: { side } }))
+        .apply(collect("out"));
+    });
+    expectOutputs(run, "out", [
+      [1, 10, 20],
+      [2, 10, 20],
+    ]);
   });
 
   it("a DoFn works on as many elements at once as it allows", ["async DoFn"], async () => {

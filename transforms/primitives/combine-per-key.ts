@@ -4,6 +4,7 @@ import type { ProcessContext } from "./do-fn.js";
 import { type JsonValue, registerDoFn } from "./fn-registry.js";
 import { coderIdOrGeneral, kvCoderId, kvCoderParts } from "./graph-coders.js";
 import { groupByKey } from "./group-by-key.js";
+import { mustBeJson } from "./json-config.js";
 import { createOutput, isBounded, mustBeNamed, parDoSpec, type StepOf, withKeyCoder } from "./par-do.js";
 import { windowingStrategyIdOf } from "./par-do-payload.js";
 import type { CombineFn } from "./state-spec.js";
@@ -56,6 +57,7 @@ export function combinePerKey<K, In, Out>(
       const combine = combinePerKey<K, In, Out>(fn, config);
       return P(keyed as PCollection<KV<K, In>>).apply(withName("CombinePerKey", combine));
     }
+    mustBeJson(fn, config);
     const payload = runnerApi.CombinePayload.create({
       combineFn: { urn: REGISTERED_COMBINE_FN_URN, payload: jsonPayload({ fn, config }) },
       accumulatorCoderId: coderIdOrGeneral(pipeline, undefined),

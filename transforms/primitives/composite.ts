@@ -1,5 +1,6 @@
 /** Composites under URNs of our own: names for people, whose leaves are all Beam's. */
 import type { JsonValue } from "./fn-registry.js";
+import { mustBeJson } from "./json-config.js";
 import { mustBeNamed, type StepOf } from "./par-do.js";
 
 /**
@@ -13,6 +14,7 @@ export function composite<In, Out>(
   expand: (input: In) => Out,
 ): StepOf<In, Out> {
   const expandMarked: StepOf<In, Out> = (input, _pipeline, proto) => {
+    mustBeJson(urn, config);
     proto.spec = { urn, payload: new TextEncoder().encode(JSON.stringify(config)) };
     proto.environmentId = "";
     const output = expand(input);

@@ -13,6 +13,7 @@ import { type DoFn, MAIN_OUTPUT, type ProcessContext, type SplittableDoFn } from
 import { type DoFnSpecs, isStateful, specsOf } from "./do-fn-specs.js";
 import { createDoFn, isDoFnRegistered, type JsonValue, registerDoFn } from "./fn-registry.js";
 import { kvCoderId, kvCoderParts } from "./graph-coders.js";
+import { mustBeJson } from "./json-config.js";
 import {
   addRequirement,
   FINALIZATION_REQUIREMENT,
@@ -211,6 +212,7 @@ export function parDoSpec(
   doFn: RegisteredDoFn,
   more: Partial<runnerApi.ParDoPayload>,
 ): runnerApi.FunctionSpec {
+  mustBeJson(doFn.fn, doFn.config);
   const payload = runnerApi.ParDoPayload.create({
     ...more,
     doFn: { urn: REGISTERED_DO_FN_URN, payload: new TextEncoder().encode(JSON.stringify(doFn)) },

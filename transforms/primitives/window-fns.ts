@@ -1,7 +1,9 @@
 /** Window functions: which windows an event time belongs to, and how they stand in a graph. */
+
 import { type runnerApi, standardWindowFns } from "./beam.js";
 import { CALENDAR_DAYS_URN, CALENDAR_MONTHS_URN, calendarDays, calendarMonths } from "./calendar-windows.js";
 import type { JsonValue } from "./fn-registry.js";
+import { mustBeJson } from "./json-config.js";
 import { GLOBAL_WINDOW_END_MS } from "./timestamp-bounds.js";
 import { GLOBAL_WINDOW, IN_GLOBAL_WINDOW, IntervalWindow, type Window } from "./window.js";
 import { checkWholeMs, jsonPayload, readJsonPayload, type WindowFn } from "./window-fn.js";
@@ -218,7 +220,10 @@ export function registeredWindowFn(name: string, config: JsonValue): WindowFn {
         : isMerging
           ? refuseSideInputWindow(name)
           : firstOf,
-    toProto: () => ({ urn: REGISTERED_WINDOW_FN_URN, payload: jsonPayload({ fn: name, config }) }),
+    toProto: () => {
+      mustBeJson(name, config);
+      return { urn: REGISTERED_WINDOW_FN_URN, payload: jsonPayload({ fn: name, config }) };
+    },
   };
 }
 

@@ -3,6 +3,7 @@ import type { PCollection } from "./beam.js";
 import type { ProcessContext } from "./do-fn.js";
 import { type JsonValue, registerDoFn } from "./fn-registry.js";
 import { coderIdOfCollection } from "./graph-coders.js";
+import { mustBeJson } from "./json-config.js";
 import { createOutput, isBounded, mustBeNamed, parDoSpec, type StepOf } from "./par-do.js";
 import { windowingStrategyIdOf } from "./par-do-payload.js";
 import { MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS } from "./timestamp-bounds.js";
@@ -35,6 +36,7 @@ export function withTimestamps<T>(
 ): StepOf<PCollection<T>, PCollection<T>> {
   if (!(allowedSkewMs >= 0)) throw new Error(`allowedSkewMs must not be negative, got ${allowedSkewMs}`);
   const expand: StepOf<PCollection<T>, PCollection<T>> = (input, pipeline, proto) => {
+    mustBeJson(fn, config);
     proto.spec = parDoSpec({ fn: WITH_TIMESTAMPS_DO_FN, config: { fn, config, allowedSkewMs } }, {});
     const coderId = coderIdOfCollection(pipeline, input);
     const strategyId = windowingStrategyIdOf(pipeline, input);

@@ -90,6 +90,51 @@ for (const kind of HOSTS) {
       expect(error.message).to.equal('step "B" failed in process: boom');
     });
 
+    it("tears nothing down that a step before it still emits to", async () => {
+      const host = kind.create();
+      const seen: string[] = [];
+      let goOn = (): void => undefined;
+      const slow = fn<number>(async (value) => {
+        if (value === 1) await new Promise<void>((resolve) => (goOn = resolve));
+        else boom();
+        return [value];
+      });
+      const last: DoFn<number> = {
+        process: (value) => void seen.push(`process ${value}`),
+        teardown: () => void seen.push("teardown"),
+      };
+      const processor = await processorOf(host, parDo("Slow", slow), parDo("Last", last, { input: "Slow" }));
+      await processor.startBundle(host.newScope());
+      await processor.process(elements(1, 2));
+      const ended = processor.teardown();
+      await new Promise(setImmediate);
+      goOn();
+      await ended;
+      expect(seen).to.deep.equal(["process 1", "teardown"]);
+    });
+
+    it("shows a thrown value that is no error", async () => {
+      const host = kind.create();
+      for (const [thrown, shown] of [
+        [{ code: 42 }, "{ code: 42 }"],
+        ["text", "text"],
+        [undefined, "undefined"],
+        [Object.create(null), "[Object: null prototype] {}"],
+      ]) {
+        const odd = fn(() => {
+          throw thrown;
+        });
+        const processor = await processorOf(host, parDo("Odd", odd));
+        const error = await failureOf(runBundle(processor, host, [elements(1)]));
+        expect(error.message).to.equal(`step "Odd" failed in process: ${shown}`);
+      }
+    });
+
+    it("is named where a DoFn has no process", async () => {
+      const error = await failureOf(processorOf(kind.create(), parDo("Empty", {} as DoFn)));
+      expect(error.message).to.equal('step "Empty": its DoFn has no process');
+    });
+
     for (const [what, outputs] of [
       [
         "a generator",

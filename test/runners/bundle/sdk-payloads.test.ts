@@ -19,7 +19,7 @@ import {
 } from "../../../transforms/primitives/timestamp-bounds.js";
 import { GLOBAL_WINDOW, NO_FIRING } from "../../../transforms/primitives/window.js";
 import { HOSTS, type HostOptions } from "./hosts.js";
-import { element, failureOf, runBundle, window } from "./stages.js";
+import { element, failureOf, fn, parDo, runBundle, window } from "./stages.js";
 import type { TestScope } from "./test-scope.js";
 
 /** The SDK's 64-bit number; its package is one of the SDK's. */
@@ -373,6 +373,53 @@ for (const kind of HOSTS) {
       const fail = (x: Any) => x.no.such;
       const error = await failureOf(run((source) => source.map(withName("Fail", fail)), all(1)));
       expect(error.message).to.contain('step "map(Fail)" failed in process: ');
+    });
+
+    it("say what a function may use when it uses what stands around it", async () => {
+      const around = 5;
+      const error = await failureOf(
+        run((source) => source.map(withName("Add", (x: number) => x + around)), all(1)),
+      );
+      expect(error.message).to.equal(
+        'step "map(Add)" failed in process: around is not defined (a function given to the SDK travels as its text, ' +
+          "without what stands around it; give it that as its context, or register a DoFn)",
+      );
+    });
+
+    it("fail the bundle though a DoFn before them has caught the error", async () => {
+      const host = kind.create();
+      const stage = stageFor((source) =>
+        source.apply(
+          withName(
+            "Times",
+            beam.assignTimestamps(() => "no" as Any),
+          ),
+        ),
+      );
+      const careless = fn((value, context) => {
+        try {
+          context.output(value);
+        } catch {
+          // it thinks that this is its own affair
+        }
+      });
+      const root = stage.roots[0]!;
+      const before = parDo("Careless", careless, { outputs: { main: root.collection } });
+      const processor = await BundleProcessor.create(
+        {
+          ...stage,
+          steps: [before, ...stage.steps],
+          roots: [
+            { ...root, id: "in", collection: "in", consumers: [{ ...root.consumers[0]!, step: before }] },
+          ],
+          consumers: new Map([...stage.consumers, [root.collection, root.consumers]]),
+        },
+        host,
+      );
+      const error = await failureOf(
+        runBundle(processor, host, [{ kind: "elements", root: "in", elements: all(1) }]),
+      );
+      expect(error.message).to.match(/^step "Times" failed in process: an event time must be/);
     });
 
     it("are refused by name where the payload is not known", async () => {

@@ -10,8 +10,8 @@ import {
   monotonicWatermarkEstimator,
 } from "../../../transforms/primitives/watermark-estimator.js";
 import { HOSTS, type HostOptions } from "./hosts.js";
-import { Counting, type CountingOptions, type Range } from "./offset-range.js";
-import { failureOf, parDo, processorOf, restriction, runBundle, window } from "./stages.js";
+import { Counting, type CountingOptions, type Range, RangeTracker } from "./offset-range.js";
+import { failureOf, fn, parDo, processorOf, restriction, runBundle, window } from "./stages.js";
 import type { TestScope } from "./test-scope.js";
 
 type Fn = SplittableDoFn<string, Range, number, number>;
@@ -94,6 +94,36 @@ for (const kind of HOSTS) {
         expect(leftOf(scope)).to.deep.equal([[3, 5, 100]]);
       });
     }
+
+    it("begins no other restriction once a step behind it has failed", async () => {
+      const host = kind.create();
+      const begun: string[] = [];
+      const doFn = Object.assign(new Counting({ isAsync: true }), {
+        initialRestriction: (element: string): Range => {
+          begun.push(element);
+          return [0, 1];
+        },
+      });
+      const failing = fn(async () => {
+        throw new Error("boom");
+      });
+      const processor = await processorOf(host, parDo("S", doFn), parDo("F", failing, { input: "S" }));
+      const work = ["a", "b", "c"].flatMap((value) => {
+        const input = restriction("S", value);
+        return input.kind === "restrictions" ? input.work : [];
+      });
+      const error = await failureOf(runBundle(processor, host, [{ kind: "restrictions", root: "S", work }]));
+      expect(error.message).to.equal('step "F" failed in process: boom');
+      expect(begun).to.deep.equal(["a"]);
+    });
+
+    it("fails when there is more to do, by process, and nothing that its tracker splits off", async () => {
+      const doFn: Fn = new Counting({ atOnce: 2 });
+      const createTracker = (range: Range) =>
+        Object.assign(new RangeTracker(range), { trySplit: () => undefined });
+      const error = await failureOf(run(Object.assign(doFn, { createTracker })));
+      expect(error.message).to.equal('step "S" failed in process: 2 to 5 was not claimed');
+    });
 
     it("counts over any number of checkpoints each number once", async () => {
       const host = kind.create();

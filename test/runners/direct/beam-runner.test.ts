@@ -1,7 +1,13 @@
 /** `directRunner()` as whoever writes a Beam pipeline meets it: without a database. */
 import { expect } from "chai";
-import { createRunner, directRunner, NoDatabaseError, UnsupportedFeatureError } from "millrace/runners";
-import { StepFailedError } from "../../../runners/bundle/bundle-processor.js";
+import {
+  createRunner,
+  type DirectRunnerOptions,
+  directRunner,
+  NoDatabaseError,
+  StepFailedError,
+  UnsupportedFeatureError,
+} from "millrace/runners";
 import type { DirectPipelineResult } from "../../../runners/direct/pipeline-result.js";
 import {
   beam,
@@ -15,6 +21,10 @@ import {
   runnerApi,
   withName,
 } from "../../../transforms/primitives/beam.js";
+import { create } from "../../../transforms/primitives/create.js";
+import type { ProcessContext } from "../../../transforms/primitives/do-fn.js";
+import { registerDoFn } from "../../../transforms/primitives/fn-registry.js";
+import { groupByKey } from "../../../transforms/primitives/group-by-key.js";
 import { registeredParDo } from "../../../transforms/primitives/par-do.js";
 import { testStream } from "../../../transforms/primitives/test-stream.js";
 import { takeCollected, takeValues } from "../../support/collected.js";
@@ -246,6 +256,91 @@ describe("directRunner()", () => {
     expect(await result.cancel()).to.equal(JobState_Enum.CANCELLED);
     expect(result.failure).to.equal(undefined);
     expect(takeValues(NAME)).to.deep.equal([]);
+  });
+
+  it("waits for any duration, also one that is longer than Node's timers", async () => {
+    const result = await start((root) => collect(ticks(root, { atOnce: 1, delayMs: 3_600_000 })));
+    let isOver = false;
+    const over = result.waitUntilFinish(2 ** 40).then((state) => {
+      isOver = true;
+      return state;
+    });
+    await until(() => takeValues(NAME).length > 0);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(isOver).to.equal(false);
+    await result.drain();
+    expect(await over).to.equal(JobState_Enum.DRAINED);
+  });
+
+  it("ends as it would though a listener of the job fails, and logs that", async () => {
+    const result = await start((root) => collect(numbers(root, 1)));
+    result.job.subscribe(() => {
+      throw new Error("not listening");
+    });
+    expect(await result.waitUntilFinish()).to.equal(JobState_Enum.DONE);
+    const logged: string[] = [];
+    for await (const message of result.messages()) if (message.kind === "log") logged.push(message.message);
+    expect(logged).to.deep.equal([
+      'a listener failed at the job\'s event "commit"',
+      'a listener failed at the job\'s event "state"',
+    ]);
+  });
+
+  it("takes an option that is undefined for one that is not given", async () => {
+    const nothing = {
+      clock: undefined,
+      log: undefined,
+      connection: undefined,
+    } as object as DirectRunnerOptions;
+    await directRunner(nothing).run((root) => collect(numbers(root, 1)), nothing);
+    expect(takeValues(NAME)).to.deep.equal([1]);
+  });
+
+  for (const option of ["bundleRecordsMax", "bundleElementsMax"] as const) {
+    it(`refuses a ${option} that is no whole number of at least 1`, async () => {
+      for (const [value, shown] of [
+        [0, "0"],
+        [1.5, "1.5"],
+        [Number.NaN, "NaN"],
+        ["5", "'5'"],
+      ] as const) {
+        const error = await failure(
+          directRunner({ [option]: value }).run((root) => collect(numbers(root, 1))),
+        );
+        expect(error.message).to.equal(`\`${option}\` must be a whole number of at least 1, got ${shown}`);
+      }
+    });
+  }
+
+  it("names the PCollection whose key has no encoding", async () => {
+    const error = await failure(
+      directRunner().run((root) => {
+        const keyed = create([{ key: 1, value: 1 }]);
+        const pairs = root
+          .apply(withName("Pairs", keyed))
+          .map(withName("BadKey", (pair: { value: number }) => ({ key: () => 1, value: pair.value })));
+        collect(pairs.apply(withName("Group", groupByKey())));
+      }),
+    );
+    expect(error.message).to.equal(
+      'the key of an element of PCollection "Group/WithKeyCoder.main" cannot be encoded: value: a function cannot be encoded',
+    );
+  });
+
+  it("names the step whose callback after the commit fails", async () => {
+    const failing = registerDoFn("fails-after-commit@beam-runner", () => ({
+      process: (_: unknown, context: ProcessContext) =>
+        context.afterCommit(() => {
+          throw new Error("cannot publish");
+        }),
+    }));
+    const error = await failure(
+      directRunner().run((root) =>
+        P(numbers(root, 1)).apply(withName("Publish", registeredParDo(failing, null))),
+      ),
+    );
+    expect(error).to.be.instanceOf(StepFailedError);
+    expect(error.message).to.equal('step "Publish" failed in afterCommit: cannot publish');
   });
 
   for (const delayMs of [3_600_000, null]) {

@@ -13,6 +13,7 @@ import type { DoFn, ProcessContext } from "../../../transforms/primitives/do-fn.
 import { flattenAll } from "../../../transforms/primitives/flatten-all.js";
 import { registerDoFn } from "../../../transforms/primitives/fn-registry.js";
 import { registeredParDo } from "../../../transforms/primitives/par-do.js";
+import { reshuffle } from "../../../transforms/primitives/reshuffle.js";
 import { splittableParDo } from "../../../transforms/primitives/splittable-par-do.js";
 import { valueState } from "../../../transforms/primitives/state-spec.js";
 import { systemClock } from "../../../transforms/primitives/system-clock.js";
@@ -277,6 +278,30 @@ describe("DirectRunner", () => {
         "take what they have already",
     );
     expect(await items()).to.deep.equal([{ id: "a", price: "1.00" }]);
+  });
+
+  it("does not go on where elements were on their way to a stage that hands them on, but where it ends there", async () => {
+    const reshuffled = (values: Fields[], times: number) => {
+      const pipeline = new Pipeline();
+      const once = new Root(pipeline).apply(withName("Impulse", impulse()));
+      const source = { values, ends: true, atOnce: 10 };
+      let records = P(once).apply(
+        withName("Read", splittableParDo<Uint8Array, unknown>(ARRAY_SOURCE, source, { bounded: true })),
+      );
+      for (let n = 1; n <= times; n++) {
+        records = P(records).apply(withName(`Reshuffle${n}`, reshuffle()));
+        records = P(records).apply(withName(`Pass${n}`, registeredParDo(PASS, null)));
+      }
+      return pipeline;
+    };
+    const values = [{ id: "a" }, { id: "b" }];
+    for (const times of [1, 1, 2]) {
+      const job = await start(reshuffled(values, times));
+      const state = await job.waitUntilFinish();
+      expect(job.failure?.message ?? state).to.match(
+        times === 1 ? /^DONE$/ : /is lost: Reshuffle1 \(elements on their way\)\. /,
+      );
+    }
   });
 
   it("drains: commits what was read and ends", async () => {

@@ -271,6 +271,144 @@ describe("EpochLoop", () => {
     expect((error as Error).message).to.equal("cancelled");
   });
 
+  for (const [what, script] of [
+    ["process", () => run.scripts.set("A", () => new Promise(() => undefined))],
+    ["finishBundle", () => run.finishes.set("A", () => new Promise(() => undefined))],
+  ] as const) {
+    it(`leaves a ${what} behind that goes on for two seconds after the cancel`, async () => {
+      run.engine.ready = [elements("A", 1)];
+      script();
+      const loop = run.loop([{ id: "A" }]);
+      const running = loop.run().catch((thrown: unknown) => thrown);
+      await settle();
+      run.cancel.abort(new Error("cancelled"));
+      await run.clock.asleep();
+      run.clock.advance(2_000);
+      expect(((await running) as Error).message).to.equal("cancelled");
+      expect(run.engine.results.size).to.equal(0);
+    });
+  }
+
+  for (const what of ["setup", "teardown"] as const) {
+    it(`leaves a ${what} behind that goes on for two seconds after the cancel, and says of which stage`, async () => {
+      const forever = () => new Promise<never>(() => undefined);
+      run.engine.nextWakeUpMs = run.nowMs + 3_600_000;
+      const idle = {
+        startBundle: async () => {},
+        process() {},
+        finishBundle: async () => {},
+        progress: () => [],
+      };
+      const loop = run.loop([{ id: "A" }], {
+        createProcessor: async () => (what === "setup" ? forever() : { ...idle, teardown: forever }),
+      });
+      const running = loop.run().catch((thrown: unknown) => thrown);
+      await settle();
+      run.cancel.abort(new Error("cancelled"));
+      await settle();
+      if (what === "setup") run.clock.advance(2_000);
+      expect(((await running) as Error).message).to.equal("cancelled");
+      const tornDown = loop.teardown();
+      await settle();
+      run.clock.advance(2_000);
+      const errors = (await tornDown) as Error[];
+      expect(errors.map(({ message }) => message)).to.deep.equal([
+        "A did not end within 2000 ms of the cancel: left behind",
+      ]);
+    });
+  }
+
+  it("tears down what was set up only after the cancel", async () => {
+    let setUp = (): void => undefined;
+    const torn: string[] = [];
+    const late = new Promise<void>((resolve) => (setUp = resolve));
+    const loop = run.loop([{ id: "A" }, { id: "B" }], {
+      createProcessor: async (id) => {
+        await late;
+        const teardown = async () => {
+          torn.push(id);
+          return [];
+        };
+        return {
+          startBundle: async () => {},
+          process() {},
+          finishBundle: async () => {},
+          progress: () => [],
+          teardown,
+        };
+      },
+    });
+    const running = loop.run().catch((thrown: unknown) => thrown);
+    run.cancel.abort(new Error("cancelled"));
+    await settle();
+    run.clock.advance(2_000);
+    await running;
+    const tornDown = loop.teardown();
+    setUp();
+    expect(await tornDown).to.deep.equal([]);
+    expect(torn).to.deep.equal(["A"]);
+  });
+
+  it("remembers a wake-up once that a source brings along each time", async () => {
+    let listeners = 0;
+    const wake = {
+      // biome-ignore lint/suspicious/noThenProperty: it stands for a promise, and counts who listens
+      then: () => {
+        listeners += 1;
+      },
+    } as unknown as Promise<void>;
+    let left = 5;
+    run.engine.ready = [restriction("Read", left)];
+    run.scripts.set("Read", (_, scope) => {
+      left -= 1;
+      if (left > 0) scope.addResidual(residual("Read", left), wake);
+    });
+    run.engine.onApply = (_, { residuals }) => {
+      for (const { restriction: value } of residuals) run.engine.ready.push(restriction("Read", value));
+    };
+    await run.loop([{ id: "Read" }]).run();
+    expect([run.engine.results.size, listeners]).to.deep.equal([5, 1]);
+  });
+
+  it("checkpoints an asynchronous source each second, so that what it has emitted goes on", async () => {
+    const source = active("Read");
+    let end = (): void => undefined;
+    run.engine.ready = [restriction("Read", 0)];
+    run.scripts.set("Read", async (_, scope) => {
+      const ended = scope.beginRestriction(source);
+      await new Promise<void>((resolve) => (end = resolve));
+      ended();
+    });
+    const running = run.loop([{ id: "Read" }]).run();
+    for (const stops of [1, 2]) {
+      await run.clock.asleep();
+      run.clock.advance(1_000);
+      await settle();
+      expect(source.stops).to.equal(stops);
+    }
+    end();
+    await running;
+    run.clock.advance(1_000);
+    expect(source.stops).to.equal(2);
+  });
+
+  it("takes everything that is ready into a transaction, however much it is", async () => {
+    const many = new Array<unknown>(600_000).fill(0);
+    for (const hasTransactions of [false, true]) {
+      run = new ScriptedRun();
+      run.engine.ready = [elements("A", 1), elements("A", 2)];
+      Object.assign(run.engine.ready[0]!.inputs[0]!, { elements: many });
+      run.engine.nextWakeUpMs = run.nowMs;
+      run.engine.onApply = () => {
+        if (run.engine.ready.length === 0) run.engine.nextWakeUpMs = undefined;
+      };
+      Object.assign(run.committer, { hasTransactions });
+      await run.loop([{ id: "A", isLeaf: true }]).run();
+      const commits = run.events.filter((event) => event.startsWith("committed"));
+      expect(commits).to.have.length(hasTransactions ? 1 : 2);
+    }
+  });
+
   it("says so when nothing is ready, nothing ever will be, and the graph is not done", async () => {
     Object.defineProperty(run.engine, "isDone", { value: false });
     const error = await run

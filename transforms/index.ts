@@ -1,0 +1,103 @@
+/** What the package exports as `millrace/transforms`: the Beam model's parts that the SDK lacks, for pipelines of one's own. */
+export { combinePerKey, registerCombineFn } from "./primitives/combine-per-key.js";
+export { composite } from "./primitives/composite.js";
+export { type CreateOptions, create } from "./primitives/create.js";
+export {
+  type BundleContext,
+  type Clock,
+  type DoFn,
+  type ElementContext,
+  type EpochTransaction,
+  type FinishBundleContext,
+  type Log,
+  MAIN_OUTPUT,
+  type OutputContext,
+  type ProcessContext,
+  type ProcessContinuation,
+  type ProcessResult,
+  type ReadProgress,
+  type RestrictionTracker,
+  type SetupContext,
+  type SplittableDoFn,
+  type SplittableProcessContext,
+} from "./primitives/do-fn.js";
+export { flattenAll } from "./primitives/flatten-all.js";
+export { type DoFnFactory, type JsonValue, registerDoFn } from "./primitives/fn-registry.js";
+export { groupByKey } from "./primitives/group-by-key.js";
+export type { Counter, Distribution, Gauge, Metrics } from "./primitives/metrics.js";
+export { type OffsetRange, OffsetRangeTracker, OPEN_END } from "./primitives/offset-range-tracker.js";
+export { type ParDoOptions, registeredParDo, type StepOf, type TaggedOutputs } from "./primitives/par-do.js";
+export { reshuffle } from "./primitives/reshuffle.js";
+export {
+  iterableSideInput,
+  type MapView,
+  type MultimapView,
+  mapSideInput,
+  multimapSideInput,
+  type SideInputSpec,
+  singletonSideInput,
+} from "./primitives/side-input-spec.js";
+export { type SplittableParDoOptions, splittableParDo } from "./primitives/splittable-par-do.js";
+export {
+  type BagState,
+  bagState,
+  type CombineFn,
+  type CombiningState,
+  combiningState,
+  type MapState,
+  mapState,
+  type SetState,
+  type StateSpec,
+  setState,
+  type ValueState,
+  valueState,
+} from "./primitives/state-spec.js";
+export { type TestStream, type TimestampedValue, testStream } from "./primitives/test-stream.js";
+export {
+  eventTimeTimer,
+  type FiredTimer,
+  processingTimeTimer,
+  type Timer,
+  type TimerSpec,
+} from "./primitives/timer-spec.js";
+export { GLOBAL_WINDOW_END_MS, MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS } from "./primitives/timestamp-bounds.js";
+export {
+  afterAll,
+  afterCount,
+  afterEach,
+  afterFirst,
+  afterProcessingTime,
+  afterWatermark,
+  defaultTrigger,
+  never,
+  orFinally,
+  repeatedly,
+  type Trigger,
+} from "./primitives/triggers.js";
+export {
+  type ManualWatermarkEstimator,
+  manualWatermarkEstimator,
+  monotonicWatermarkEstimator,
+  type WatermarkEstimator,
+} from "./primitives/watermark-estimator.js";
+export {
+  IntervalWindow,
+  type KV,
+  type PaneInfo,
+  type Window,
+  type WindowedValue,
+} from "./primitives/window.js";
+export {
+  type CustomWindowFn,
+  calendarDays,
+  calendarMonths,
+  fixedWindows,
+  globalWindows,
+  registeredWindowFn,
+  registerWindowFn,
+  sessions,
+  slidingWindows,
+  type WindowFn,
+} from "./primitives/window-fns.js";
+export { type WindowingOptions, windowInto } from "./primitives/window-into.js";
+export { registerTimestampFn, withTimestamps } from "./primitives/with-timestamps.js";
