@@ -65,7 +65,8 @@ export class KeyedTimers {
   set(cell: Cell, family: string, tag: string, setting: TimerSetting, floorMs: number): void {
     if (Number.isNaN(setting.fireAtMs)) throw new Error(`timer ${family} cannot be set to NaN`);
     this.clear(cell, family, tag);
-    const holdMs = Math.max(setting.outputTimestampMs, floorMs);
+    const { outputTimestampMs } = setting;
+    const holdMs = outputTimestampMs === undefined ? undefined : Math.max(outputTimestampMs, floorMs);
     const timer: KeyedTimer = {
       id: idOf(cell, family, tag),
       cell,
@@ -73,14 +74,14 @@ export class KeyedTimers {
       tag,
       domain: setting.domain,
       fireAtMs: setting.fireAtMs,
-      outputTimestampMs: setting.outputTimestampMs,
+      outputTimestampMs,
       holdMs,
       previous: undefined,
       next: undefined,
     };
     attach(timer);
     this.#index(timer).set(timer);
-    this.#holds.add(holdMs);
+    if (holdMs !== undefined) this.#holds.add(holdMs);
   }
 
   clear(cell: Cell, family: string, tag: string): void {
@@ -109,14 +110,18 @@ export class KeyedTimers {
   }
 
   complete(): void {
-    for (const { holdMs } of this.#firing) this.#holds.remove(holdMs);
+    for (const timer of this.#firing) this.#release(timer);
     this.#firing = [];
   }
 
   #forget(timer: KeyedTimer): void {
     this.#index(timer).delete(timer.id);
-    this.#holds.remove(timer.holdMs);
+    this.#release(timer);
     detach(timer);
+  }
+
+  #release({ holdMs }: KeyedTimer): void {
+    if (holdMs !== undefined) this.#holds.remove(holdMs);
   }
 
   #index({ domain }: KeyedTimer): TimerIndex<KeyedTimer> {
