@@ -16,8 +16,8 @@ export const DEDUPLICATE_PER_KEY_URN = "millrace:transform:deduplicate_per_key:v
  * passes in each of them by itself. State: one boolean and one timer for each key of the horizon, removed
  * behind it, at the latest with the window. Keeps event times and holds no watermark. Bounded if its input is.
  *
- * An element so late that its event-time horizon is behind the watermark is remembered no longer than the
- * elements that came with it.
+ * An element so late that its event-time horizon is behind the watermark already may be forgotten at once:
+ * whether a repeat right behind it is dropped depends on how bundles are cut.
  *
  * @throws when `durationMs` is not a positive number, or `timeDomain` none of the two
  */
