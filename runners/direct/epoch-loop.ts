@@ -45,6 +45,8 @@ export class EpochLoop {
   #slots: Slot[] = [];
   /** Taken from the engine and put off to the next epoch. */
   #carried: Bundle[] = [];
+  /** The last epoch was full: the engine was not asked for what else is ready. */
+  #wasFull = false;
   /** Roots whose residuals need not wait any longer. */
   #woken: { readonly stage: string; readonly root: string }[] = [];
   #scope: DirectBundleScope | undefined;
@@ -113,7 +115,7 @@ export class EpochLoop {
         engine.drain();
       }
       await this.#pause.orCancel(this.#runEpoch(slot));
-      if (this.#carried.length > 0) continue;
+      if (this.#carried.length > 0 || this.#wasFull) continue;
       if (engine.isDone || (once && !drain.aborted && this.#isAtRest())) return;
       await this.#waitForWork();
     }
@@ -161,6 +163,7 @@ export class EpochLoop {
       await this.#pause.breathe();
     }
     this.#carried.push(...carried);
+    this.#wasFull = open !== undefined && open.elements >= EPOCH_ELEMENTS_MAX;
     if (this.#haveCountersMoved()) {
       open ??= this.#open();
       this.#tellCounters(open);
