@@ -1,6 +1,8 @@
 /** Registers every DoFn and record format that the transforms name: import it where a graph is run. */
 import "./csv-format.js";
+import "./deduplicate-by-fn.js";
 import "./deduplicate-fn.js";
+import "./deduplicate-per-key-fn.js";
 import "./read-from-directory/read-from-directory-fn.js";
 import "./split.js";
 import "./validate.js";

@@ -3,11 +3,12 @@ import type { DoFn } from "../../transforms/primitives/do-fn.js";
 import type { StateSpec } from "../../transforms/primitives/state-spec.js";
 import type { Timer, TimerSpec } from "../../transforms/primitives/timer-spec.js";
 import { NO_FIRING } from "../../transforms/primitives/window.js";
-import type { KeyedItem, KeyedWork } from "../engine/bundle.js";
+import type { KeyedItem, KeyedWork, TimerFiring } from "../engine/bundle.js";
 import type { Window } from "../engine/element.js";
 import type { StateHost } from "./host.js";
 import { KeyScope } from "./key-scope.js";
 import { isPromise } from "./maybe-promise.js";
+import { SilentContext, silent } from "./silent-timer.js";
 import { cellOpener, isResident, type OpenCell } from "./state-cells.js";
 import type { StepContext } from "./step-context.js";
 import { type StepParts, StepRunner } from "./step-runner.js";
@@ -50,7 +51,7 @@ export class StatefulRunner extends StepRunner<DoFn> {
     return isPromise(loading) ? loading.then(() => this.#start(keys, 0)) : this.#start(keys, 0);
   }
 
-  override timer(spec: TimerSpec, tag: string, key: KeyScope, currentMs: number): Timer {
+  override timer(spec: TimerSpec, tag: string, key: KeyScope, currentMs: number | undefined): Timer {
     const family = this.#families.get(spec);
     if (family === undefined) throw new Error(`no field of the DoFn holds this ${spec.domain} timer`);
     return new TimerHandle(family, tag, this.scope, key, currentMs);
@@ -147,9 +148,13 @@ export class StatefulRunner extends StepRunner<DoFn> {
   }
 
   #call(work: KeyedWork, item: KeyedItem, scopes: Map<string, KeyScope>): void | Promise<void> {
-    const { context, doFn } = this;
     const { window } = item;
-    context.keyScope = this.#scopeOf(work, window, scopes);
+    const keyScope = this.#scopeOf(work, window, scopes);
+    if (item.kind === "timer" && item.timer.outputTimestampMs === undefined) {
+      return this.#callSilently(item.timer, window, keyScope);
+    }
+    const { context, doFn } = this;
+    context.keyScope = keyScope;
     context.pane = NO_FIRING;
     switch (item.kind) {
       case "element": {
@@ -161,7 +166,7 @@ export class StatefulRunner extends StepRunner<DoFn> {
       }
       case "timer": {
         const { family, tag, fireAtMs, outputTimestampMs } = item.timer;
-        context.timestampMs = outputTimestampMs;
+        context.timestampMs = outputTimestampMs!; // one without went its own way above
         context.windows = [window];
         return this.#emit(doFn.onTimer?.({ family, tag, fireAtMs }, context), context);
       }
@@ -170,6 +175,13 @@ export class StatefulRunner extends StepRunner<DoFn> {
         context.windows = [window];
         return this.#emit(doFn.onWindowExpiration?.(context), context);
     }
+  }
+
+  /** A timer that holds nothing back: by now the output watermark may be anywhere. */
+  #callSilently({ family, tag, fireAtMs }: TimerFiring, window: Window, key: KeyScope): void | Promise<void> {
+    const context = new SilentContext(this, family, key, window);
+    const result = this.doFn.onTimer?.({ family, tag, fireAtMs }, context);
+    return this.#emit(silent(result, family), context);
   }
 
   #emit(result: unknown, context: StepContext): void | Promise<void> {

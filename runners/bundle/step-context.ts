@@ -39,7 +39,8 @@ export interface ContextStep {
   /** What takes elements of a tag. @throws when the graph knows no such output. */
   receiver(tag: string): Receive;
   sideInput(spec: SideInputSpec, window: Window): unknown;
-  timer(spec: TimerSpec, tag: string, key: KeyScope, currentMs: number): Timer;
+  /** Undefined: what is being processed is a timer without an output timestamp. */
+  timer(spec: TimerSpec, tag: string, key: KeyScope, currentMs: number | undefined): Timer;
 }
 
 /** Given to `startBundle`. */
@@ -87,7 +88,7 @@ export class StepContext extends StepBundleContext implements SplittableProcessC
   }
 
   get key(): unknown {
-    return this.#keyScope("key").key;
+    return this.keyed("key").key;
   }
 
   get watermarkEstimator(): WatermarkEstimator {
@@ -110,18 +111,19 @@ export class StepContext extends StepBundleContext implements SplittableProcessC
   }
 
   state<Spec extends StateSpec>(spec: Spec): StateOf<Spec> {
-    return this.#keyScope(`${spec.kind} state`).state(spec) as StateOf<Spec>;
+    return this.keyed(`${spec.kind} state`).state(spec) as StateOf<Spec>;
   }
 
   timer(spec: TimerSpec, tag = ""): Timer {
-    return this.step.timer(spec, tag, this.#keyScope("timer"), this.timestampMs);
+    return this.step.timer(spec, tag, this.keyed("timer"), this.timestampMs);
   }
 
   sideInput<Spec extends SideInputSpec>(spec: Spec): SideInputOf<Spec> {
     return this.step.sideInput(spec, this.window) as SideInputOf<Spec>;
   }
 
-  #keyScope(what: string): KeyScope {
+  /** @throws where the DoFn has no keys. */
+  protected keyed(what: string): KeyScope {
     if (this.keyScope !== undefined) return this.keyScope;
     throw new Error(`there is no ${what} here: the DoFn declares neither state nor timers in its fields`);
   }

@@ -95,7 +95,7 @@ export abstract class StepRunner<Fn extends DoFnLife = DoFnLife> implements Cont
     return this.sideInputs.view(spec, window);
   }
 
-  timer(_spec: TimerSpec, _tag: string, _key: KeyScope, _currentMs: number): Timer {
+  timer(_spec: TimerSpec, _tag: string, _key: KeyScope, _currentMs: number | undefined): Timer {
     throw new Error("the DoFn declares no timer in its fields");
   }
 

@@ -1,5 +1,5 @@
 /** The handle by which a DoFn sets a timer of its current key and window. */
-import type { TimeDomain, Timer } from "../../transforms/primitives/timer-spec.js";
+import type { TimeDomain, Timer, TimerOptions } from "../../transforms/primitives/timer-spec.js";
 import { GLOBAL_WINDOW_END_MS, MIN_TIMESTAMP_MS } from "../../transforms/primitives/timestamp-bounds.js";
 import type { TimerUpdate } from "../engine/bundle.js";
 import type { BundleScope } from "./host.js";
@@ -20,47 +20,55 @@ export class TimerHandle implements Timer {
     private readonly tag: string,
     private readonly scope: BundleScope,
     private readonly key: KeyScope,
-    /** Event time of the element, or the output time of the timer, that is being processed. */
-    private readonly currentMs: number,
+    /** Event time of the element, or the output time of the timer, that is being processed; undefined: it has none. */
+    private readonly currentMs: number | undefined,
   ) {}
 
-  set(fireAtMs: number, options: { readonly outputTimestampMs?: number } = {}): void {
+  set(fireAtMs: number, { outputTimestampMs: given }: TimerOptions = {}): void {
     const { domain } = this.family;
     this.#must(Number.isFinite(fireAtMs), `must be set to a time in ms, got ${fireAtMs}`);
+    if (domain === "event-time") this.#checkFiring(fireAtMs);
+    if (typeof given === "number") this.#checkOutput(fireAtMs, given);
     const ofItself = domain === "event-time" ? fireAtMs : this.currentMs;
-    const outputTimestampMs = options.outputTimestampMs ?? ofItself;
-    this.#check(fireAtMs, outputTimestampMs, options.outputTimestampMs !== undefined);
+    const outputTimestampMs = given === "none" ? undefined : (given ?? ofItself);
     this.#update({ domain, fireAtMs, outputTimestampMs });
   }
 
-  setRelative(delayMs: number, options?: { readonly outputTimestampMs?: number }): void {
-    const nowMs = this.family.domain === "event-time" ? this.currentMs : this.scope.processingTimeMs();
-    this.set(nowMs + delayMs, options);
+  setRelative(delayMs: number, options?: TimerOptions): void {
+    if (this.family.domain === "processing-time") {
+      this.set(this.scope.processingTimeMs() + delayMs, options);
+      return;
+    }
+    if (this.currentMs === undefined) {
+      this.#refuse("has nothing to count from: the timer that is being processed has no output timestamp");
+    }
+    this.set(Math.min(this.currentMs + delayMs, this.#expiresMs()), options);
   }
 
   clear(): void {
     this.#update(undefined);
   }
 
-  #check(fireAtMs: number, outputTimestampMs: number, isOutputGiven: boolean): void {
-    const { domain, allowedLatenessMs } = this.family;
-    const { maxTimestampMs } = this.key.window;
-    const expiresMs = Math.min(
-      maxTimestampMs + allowedLatenessMs,
-      Math.max(GLOBAL_WINDOW_END_MS, maxTimestampMs),
+  #checkFiring(fireAtMs: number): void {
+    const expiresMs = this.#expiresMs();
+    this.#must(
+      fireAtMs <= expiresMs,
+      `must not be set behind the end of its window plus allowed lateness (${expiresMs}), got ${fireAtMs}`,
     );
-    if (domain === "event-time") {
-      this.#must(
-        fireAtMs <= expiresMs,
-        `must not be set behind the end of its window plus allowed lateness (${expiresMs}), got ${fireAtMs}`,
+  }
+
+  #checkOutput(fireAtMs: number, outputTimestampMs: number): void {
+    const { domain } = this.family;
+    if (this.currentMs === undefined) {
+      this.#refuse(
+        `must not output, as the timer that is being processed has no output timestamp, got ${outputTimestampMs}`,
       );
     }
-    if (!isOutputGiven) return;
     this.#must(
       outputTimestampMs >= Math.max(this.currentMs, MIN_TIMESTAMP_MS),
       `must not output before the current element or timer (${this.currentMs}), got ${outputTimestampMs}`,
     );
-    const latestMs = domain === "event-time" ? fireAtMs : expiresMs;
+    const latestMs = domain === "event-time" ? fireAtMs : this.#expiresMs();
     const what = domain === "event-time" ? "after it fires" : "after its window has expired";
     this.#must(
       outputTimestampMs <= latestMs,
@@ -68,8 +76,18 @@ export class TimerHandle implements Timer {
     );
   }
 
+  /** The end of the window and its allowed lateness, behind which no event time is taken. */
+  #expiresMs(): number {
+    const { maxTimestampMs } = this.key.window;
+    const endMs = Math.max(GLOBAL_WINDOW_END_MS, maxTimestampMs);
+    return Math.min(maxTimestampMs + this.family.allowedLatenessMs, endMs);
+  }
+
   #must(isRight: boolean, rule: string): void {
-    if (isRight) return;
+    if (!isRight) this.#refuse(rule);
+  }
+
+  #refuse(rule: string): never {
     const { family, domain } = this.family;
     throw new RangeError(`${domain} timer "${family}"${this.tag && ` with tag "${this.tag}"`} ${rule}`);
   }

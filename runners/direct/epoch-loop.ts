@@ -48,6 +48,8 @@ export class EpochLoop {
   /** Taken from the engine and put off to the next epoch. */
   #carried: Bundle[] = [];
   readonly #wakeUps: WakeUps;
+  /** The last epoch was full: the engine was not asked for what else is ready. */
+  #wasFull = false;
   #scope: DirectBundleScope | undefined;
   #isDrained = false;
   readonly #counters: EngineCounters;
@@ -127,7 +129,7 @@ export class EpochLoop {
         engine.drain();
       }
       await this.#pause.orCancel(this.#runEpoch(slot));
-      if (this.#carried.length > 0) continue;
+      if (this.#carried.length > 0 || this.#wasFull) continue;
       if (engine.isDone || (once && !drain.aborted && this.#isAtRest())) return;
       await this.#waitForWork();
     }
@@ -176,6 +178,7 @@ export class EpochLoop {
       await this.#pause.breathe();
     }
     this.#carried.push(...carried);
+    this.#wasFull = open !== undefined && open.elements >= elementsMax;
     if (this.#counters.haveMoved) {
       open ??= this.#open();
       this.#counters.tell(open.epoch.metrics);

@@ -35,7 +35,8 @@ export interface TimerFiring {
   readonly tag: string;
   readonly domain: "event-time" | "processing-time";
   readonly fireAtMs: number;
-  readonly outputTimestampMs: number;
+  /** Undefined: it emits nothing. */
+  readonly outputTimestampMs: number | undefined;
 }
 
 /** An element with the part of its restriction that is to be done. */
@@ -70,8 +71,8 @@ export interface TimerUpdate {
     | {
         readonly domain: "event-time" | "processing-time";
         readonly fireAtMs: number;
-        /** Holds the output watermark until the timer has fired. */
-        readonly outputTimestampMs: number;
+        /** Holds the output watermark until the timer has fired; undefined: it holds nothing back. */
+        readonly outputTimestampMs: number | undefined;
       }
     | undefined;
 }

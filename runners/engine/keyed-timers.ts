@@ -66,7 +66,8 @@ export class KeyedTimers {
     if (Number.isNaN(setting.fireAtMs)) throw new Error(`timer ${family} cannot be set to NaN`);
     const id = idOf(cell, family, tag);
     const earlier = this.#find(id);
-    const holdMs = Math.max(setting.outputTimestampMs, floorMs);
+    const { outputTimestampMs } = setting;
+    const holdMs = outputTimestampMs === undefined ? undefined : Math.max(outputTimestampMs, floorMs);
     const timer: KeyedTimer = {
       id,
       cell,
@@ -74,18 +75,18 @@ export class KeyedTimers {
       tag,
       domain: setting.domain,
       fireAtMs: setting.fireAtMs,
-      outputTimestampMs: setting.outputTimestampMs,
+      outputTimestampMs,
       holdMs,
       previous: undefined,
       next: undefined,
     };
     attach(timer);
     this.#index(timer).set(timer);
-    this.#holds.add(holdMs);
+    if (holdMs !== undefined) this.#holds.add(holdMs);
     if (earlier === undefined) return;
     // In the index the new one has taken its place: to take it out before would cost more, the more timers there are.
     if (earlier.domain !== timer.domain) this.#index(earlier).delete(id);
-    this.#holds.remove(earlier.holdMs);
+    this.#release(earlier);
     detach(earlier);
   }
 
@@ -114,18 +115,22 @@ export class KeyedTimers {
   }
 
   complete(): void {
-    for (const { holdMs } of this.#firing) this.#holds.remove(holdMs);
+    for (const timer of this.#firing) this.#release(timer);
     this.#firing = [];
   }
 
   #forget(timer: KeyedTimer): void {
     this.#index(timer).delete(timer.id);
-    this.#holds.remove(timer.holdMs);
+    this.#release(timer);
     detach(timer);
   }
 
   #find(id: string): KeyedTimer | undefined {
     return this.#eventTime.get(id) ?? this.#processingTime.get(id);
+  }
+
+  #release({ holdMs }: KeyedTimer): void {
+    if (holdMs !== undefined) this.#holds.remove(holdMs);
   }
 
   #index({ domain }: KeyedTimer): TimerIndex<KeyedTimer> {

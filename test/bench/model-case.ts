@@ -7,24 +7,17 @@ import { directRunner } from "../../runners/direct/beam-runner.js";
 import { CsvScanner } from "../../transforms/csv-scanner.js";
 import { impulse, P, type Root, withName } from "../../transforms/primitives/beam.js";
 import { create } from "../../transforms/primitives/create.js";
-import type {
-  DoFn,
-  ProcessContext,
-  ProcessContinuation,
-  RestrictionTracker,
-  SplittableDoFn,
-  SplittableProcessContext,
-} from "../../transforms/primitives/do-fn.js";
+import type { DoFn, ProcessContext } from "../../transforms/primitives/do-fn.js";
 import { registerDoFn } from "../../transforms/primitives/fn-registry.js";
 import { groupByKey } from "../../transforms/primitives/group-by-key.js";
 import { registeredParDo } from "../../transforms/primitives/par-do.js";
 import { splittableParDo } from "../../transforms/primitives/splittable-par-do.js";
-import { manualWatermarkEstimator } from "../../transforms/primitives/watermark-estimator.js";
 import type { KV } from "../../transforms/primitives/window.js";
 import { fixedWindows } from "../../transforms/primitives/window-fns.js";
 import { windowInto } from "../../transforms/primitives/window-into.js";
+import { type ChunksConfig, ChunksFn } from "./chunks-fn.js";
+import { dedupeCases } from "./dedupe-cases.js";
 
-const LINES_PER_CHUNK = 5000;
 const USERS = 10_000;
 const WINDOW_MS = 10_000;
 /** Event time passes so fast: 100 events a ms would be one window for every million. */
@@ -33,65 +26,10 @@ const EVENTS_PER_MS = 10;
 /** What the last step of a case saw. */
 const seen = { elements: 0, groups: 0 };
 
-interface Chunks {
-  readonly from: number;
-  readonly to: number;
-}
-
-class ChunkTracker implements RestrictionTracker<Chunks, number> {
-  #range: Chunks;
-  #next: number;
-  constructor(range: Chunks) {
-    this.#range = range;
-    this.#next = range.from;
-  }
-  tryClaim(chunk: number): boolean {
-    if (chunk >= this.#range.to) return false;
-    this.#next = chunk + 1;
-    return true;
-  }
-  trySplit(): { primary: Chunks; residual: Chunks } | undefined {
-    const { from, to } = this.#range;
-    if (this.#next >= to) return undefined;
-    this.#range = { from, to: this.#next };
-    return { primary: this.#range, residual: { from: this.#next, to } };
-  }
-  currentRestriction(): Chunks {
-    return this.#range;
-  }
-}
-
 /** CSV bytes as a file would give them, `elements` records in order of their event times. */
-class CsvChunks implements SplittableDoFn<unknown, Chunks, number, number> {
-  constructor(readonly config: { readonly elements: number }) {}
-  initialRestriction(): Chunks {
-    return { from: 0, to: Math.ceil(this.config.elements / LINES_PER_CHUNK) };
-  }
-  createTracker(range: Chunks): ChunkTracker {
-    return new ChunkTracker(range);
-  }
-  initialWatermarkState(): number {
-    return 0;
-  }
-  createWatermarkEstimator(state: number) {
-    return manualWatermarkEstimator(state);
-  }
-  async process(
-    _element: unknown,
-    tracker: RestrictionTracker<Chunks, number>,
-    context: SplittableProcessContext<number>,
-  ): Promise<ProcessContinuation> {
-    const estimator = context.watermarkEstimator as ReturnType<typeof manualWatermarkEstimator>;
-    const first = tracker.currentRestriction().from;
-    for (let chunk = first; ; chunk++) {
-      // A few chunks a bundle: what a source that commits every so often does.
-      if (chunk - first >= 4) return { resume: true, delayMs: 0 };
-      if (!tracker.tryClaim(chunk)) return { resume: false };
-      const from = chunk * LINES_PER_CHUNK;
-      const to = Math.min(this.config.elements, from + LINES_PER_CHUNK);
-      context.output(csvOf(from, to), Math.floor(from / EVENTS_PER_MS));
-      estimator.setWatermark(Math.floor(to / EVENTS_PER_MS));
-    }
+class CsvChunks extends ChunksFn {
+  override emit(from: number, to: number, context: ProcessContext): void {
+    context.output(csvOf(from, to), Math.floor(from / EVENTS_PER_MS));
   }
 }
 
@@ -141,7 +79,7 @@ class PassOn implements DoFn<unknown> {
   }
 }
 
-registerDoFn("bench_csv_chunks@1", (config: { elements: number }) => new CsvChunks(config));
+registerDoFn("bench_csv_chunks@1", (config: ChunksConfig) => new CsvChunks(config));
 registerDoFn("bench_parse_lines@1", () => new ParseLines());
 registerDoFn("bench_count_groups@1", () => new CountGroups());
 registerDoFn("bench_count@1", () => new Count());
@@ -154,7 +92,10 @@ const HOPS = 20;
 const cases: Record<string, (root: Root, elements: number) => void> = {
   "csv-gbk": (root, elements) => {
     const chunks = P(root.apply(withName("Impulse", impulse()))).apply(
-      withName("Chunks", splittableParDo("bench_csv_chunks@1", { elements }, { bounded: true })),
+      withName(
+        "Chunks",
+        splittableParDo("bench_csv_chunks@1", { elements, perMs: EVENTS_PER_MS }, { bounded: true }),
+      ),
     );
     P(chunks)
       .apply(withName("Parse", registeredParDo<Buffer, KV<string, string>>("bench_parse_lines@1", {})))
@@ -164,6 +105,7 @@ const cases: Record<string, (root: Root, elements: number) => void> = {
   },
   hops: (root, elements) => chain(root, elements, HOPS),
   "no-hops": (root, elements) => chain(root, elements, 0),
+  ...dedupeCases((input) => P(input).apply(withName("Count", registeredParDo("bench_count@1", {})))),
   create: (root, elements) => {
     const values = Array.from({ length: elements }, (_, n) => n);
     P(root.apply(withName("Create", create(values)))).apply(

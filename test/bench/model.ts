@@ -4,6 +4,8 @@ import { fileURLToPath } from "node:url";
 import { printTable } from "./report.js";
 
 const HOPS = 20;
+/** Distinct ids each: the cache of `deduplicate` and the state of `deduplicatePerKey`. */
+const DEDUPES = ["dedupe-cache-65536", "dedupe-cache-all", "dedupe-state-65536", "dedupe-state-all"];
 
 export interface ModelResult {
   readonly name: string;
@@ -25,6 +27,7 @@ export function measureModel(scale: number): ModelResult[] {
     measure("hops", 5 * million),
     measure("csv-gbk", 10 * million),
     measure("create", million),
+    ...["no-dedupe", ...DEDUPES].map((name) => measure(name, million)),
   ];
 }
 
@@ -43,10 +46,19 @@ export function printModel(results: readonly ModelResult[]): void {
       result.peakRssMb.toFixed(0),
     ]),
   );
-  const cpuOf = (name: string) => results.find((result) => result.name === name)!;
-  const withHops = cpuOf("hops");
-  const micros = ((withHops.cpuS - cpuOf("no-hops").cpuS) * 1e6) / (withHops.elements * HOPS);
-  console.log(`\na fused synchronous hop: ${micros.toFixed(3)} µs CPU`);
+  console.log(
+    `\na fused synchronous hop: ${(microsMore(results, "hops", "no-hops") / HOPS).toFixed(3)} µs CPU`,
+  );
+  for (const name of DEDUPES) {
+    console.log(`${name}: ${microsMore(results, name, "no-dedupe").toFixed(2)} µs CPU a record`);
+  }
+}
+
+/** CPU an element of a case beyond that of another one. */
+function microsMore(results: readonly ModelResult[], name: string, without: string): number {
+  const resultOf = (wanted: string) => results.find((result) => result.name === wanted)!;
+  const [one, other] = [resultOf(name), resultOf(without)];
+  return (one.cpuS / one.elements - other.cpuS / other.elements) * 1e6;
 }
 
 function measure(name: string, elements: number): ModelResult {

@@ -3,17 +3,27 @@ import { expect } from "chai";
 import { withName } from "../../transforms/primitives/beam.js";
 import type { ElementContext, ProcessContext } from "../../transforms/primitives/do-fn.js";
 import { groupByKey } from "../../transforms/primitives/group-by-key.js";
+import { valueState } from "../../transforms/primitives/state-spec.js";
+import { testStream } from "../../transforms/primitives/test-stream.js";
 import { eventTimeTimer, type FiredTimer } from "../../transforms/primitives/timer-spec.js";
 import type { KV } from "../../transforms/primitives/window.js";
 import { fixedWindows } from "../../transforms/primitives/window-fns.js";
 import { into } from "./support/into.js";
 import { mapping, parDo } from "./support/local-do-fn.js";
-import { collect, expectPanes, type ModelRun, runModel, runToFailure } from "./support/run-model.js";
+import {
+  collect,
+  expectInOrder,
+  expectPanes,
+  type ModelRun,
+  runModel,
+  runToFailure,
+} from "./support/run-model.js";
 import { scenariosOf } from "./support/scenarios.js";
-import { elementsAt, kv, streamed } from "./support/sources.js";
+import { at, elementsAt, kv, streamed } from "./support/sources.js";
 import {
   clear,
   order,
+  SILENT,
   say,
   script,
   setEvent,
@@ -143,6 +153,74 @@ scenariosOf("timers", (it) => {
         { value: kv("a", ["element", "processing"]), window: "0/10", timing: "ON_TIME" },
         { value: kv("a", ["at 50"]), window: "50/60", timing: "ON_TIME" },
       ]);
+    },
+  );
+
+  for (const [domain, set] of [
+    ["event", () => setEvent(100, { tag: SILENT, outputAt: "none" })],
+    ["processing", () => setProcessing(1_000, { tag: SILENT, outputAt: "none" })],
+  ] as const) {
+    it(
+      `${domain === "event" ? "an" : "a"} ${domain}-time timer without an output timestamp does not hold the watermark`,
+      ["timer output timestamp", `${domain}-time timers`, "TestStream"],
+      async () => {
+        const run = await runGrouped(
+          script()
+            .addElements(order(4, say("element"), set()))
+            .advanceWatermarkTo(50)
+            .addElements(order(50, say("at 50")))
+            .advanceWatermarkTo(101)
+            .addElements(order(101, say("at 101")))
+            .advanceProcessingTime(1_000)
+            .advanceWatermarkToInfinity(),
+        );
+        const pane = (timestampMs: number, text: string) => ({ value: kv("a", [text]), timestampMs });
+        expectPanes(run, "panes", [pane(9, "element"), pane(59, "at 50"), pane(109, "at 101")]);
+      },
+    );
+  }
+
+  it(
+    "what a timer without an output timestamp emits is an error",
+    ["timer output timestamp", "event-time timers", "faults"],
+    async () => {
+      await runToFailure(
+        windowedOrders([setEvent(18, { outputAt: "none" })]),
+        /timer "event" must not emit: it was set without an output timestamp/,
+      );
+    },
+  );
+
+  it(
+    "a timer without an output timestamp changes state when it fires",
+    ["timer output timestamp", "event-time timers", "value state", "TestStream"],
+    async () => {
+      const run = await runModel((root) => {
+        const seen = valueState<number>();
+        const forget = eventTimeTimer();
+        streamed(
+          root,
+          testStream<KV<string, number>>()
+            .addElements(at(1, kv("a", 1)), at(2, kv("a", 2)))
+            .advanceWatermarkTo(12)
+            .addElements(at(12, kv("a", 3)))
+            .advanceWatermarkToInfinity(),
+        )
+          .apply(
+            parDo("Last since", () => ({
+              seen,
+              forget,
+              process({ value }: KV<string, number>, context: ProcessContext) {
+                context.output(`${value} after ${context.state(seen).read() ?? "nothing"}`);
+                context.state(seen).write(value);
+                context.timer(forget).set(11, { outputTimestampMs: "none" });
+              },
+              onTimer: (_: FiredTimer, context: ElementContext) => context.state(seen).clear(),
+            })),
+          )
+          .apply(collect("out"));
+      });
+      expectInOrder(run, "out", ["1 after nothing", "2 after 1", "3 after nothing"]);
     },
   );
 

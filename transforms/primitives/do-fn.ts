@@ -73,7 +73,10 @@ export interface OutputContext {
 
 /** What a DoFn may use while it works for an element or a timer. */
 export interface ElementContext extends BundleContext, OutputContext {
-  /** Event time of the element, or the output timestamp of the timer, ms since 1970, UTC. */
+  /**
+   * Event time of the element, or the output timestamp of the timer, ms since 1970, UTC; `MAX_TIMESTAMP_MS`
+   * for a timer that was set without one, which must not emit.
+   */
   readonly timestampMs: number;
   /**
    * The window of the element. A DoFn with state, timers, side inputs or `observesWindows` is called once

@@ -37,8 +37,8 @@ export interface RegisteredDoFn {
 export interface ParDoOptions {
   /** Overrides the boundedness of the outputs, which is otherwise the input's. */
   readonly bounded?: boolean;
-  /** Coders by output tag; an output without one gets the SDK's general coder. */
-  readonly coders?: Readonly<Record<string, Coder<unknown>>>;
+  /** Coders by output tag, or their ids in the graph; an output without one gets the SDK's general coder. */
+  readonly coders?: Readonly<Record<string, Coder<unknown> | string>>;
   /** The DoFn calls `afterCommit`: Beam's bundle finalization. */
   readonly requestsFinalization?: boolean;
   /** One PCollection for each field of the DoFn that declares a side input, by the field's name. */

@@ -22,18 +22,31 @@ export function processingTimeTimer(): TimerSpec {
   return new TimerSpec("processing-time");
 }
 
+/** How a timer is set. */
+export interface TimerOptions {
+  /**
+   * Event time of what the timer will emit, ms since 1970: it holds the output watermark until the timer has
+   * fired. `"none"`: it holds nothing back, and must emit nothing (Beam's `withNoOutputTimestamp`).
+   */
+  readonly outputTimestampMs?: number | "none";
+}
+
 /** A timer of the current key and window. Setting it again replaces the earlier setting. */
 export interface Timer {
   /**
-   * Sets it to fire at a time of its domain, ms since 1970. `outputTimestampMs` is the event time of
-   * what it will emit and holds the output watermark until then; by default the firing time of an
-   * event-time timer, and for a processing-time timer the time of the element or timer being processed.
+   * Sets it to fire at a time of its domain, ms since 1970. Its output time is by default the firing time of
+   * an event-time timer, and for a processing-time timer that of the element or timer being processed, which
+   * is none for a timer that has none.
    * @throws when an event-time timer is set behind its window's end plus allowed lateness, when the
    * output time is before the current element's, or, for event time, after the firing time.
    */
-  set(fireAtMs: number, options?: { readonly outputTimestampMs?: number }): void;
-  /** Sets it `delayMs` after the element's event time, or after the clock's now. @throws as `set`. */
-  setRelative(delayMs: number, options?: { readonly outputTimestampMs?: number }): void;
+  set(fireAtMs: number, options?: TimerOptions): void;
+  /**
+   * Sets it `delayMs` after the element's event time, but at its window's end plus allowed lateness at the
+   * latest, or after the clock's now. @throws as `set`, and for an event-time timer when the timer being
+   * processed has no output time to count from.
+   */
+  setRelative(delayMs: number, options?: TimerOptions): void;
   /** Forgets it, if it is set. */
   clear(): void;
 }

@@ -21,7 +21,8 @@ export interface TimerOrder {
   readonly at?: number;
   /** Set it to this time after the element, or after now. */
   readonly after?: number;
-  readonly outputAt?: number;
+  /** `none`: then it emits nothing. */
+  readonly outputAt?: number | "none";
   readonly isCleared?: boolean;
 }
 
@@ -39,6 +40,7 @@ export class TimerScriptFn implements DoFn<KV<string, readonly TimerOrder[]>> {
   }
 
   onTimer({ family, tag }: FiredTimer, context: ElementContext): void {
+    if (tag === SILENT) return;
     context.output({ key: context.key, value: tag === "" ? family : `${family} ${tag}` });
   }
 
@@ -50,6 +52,9 @@ export class TimerScriptFn implements DoFn<KV<string, readonly TimerOrder[]>> {
     else timer.setRelative(after ?? 0, options);
   }
 }
+
+/** Tag of timers that have nothing to say when they fire. */
+export const SILENT = "silent";
 
 type Setting = Omit<TimerOrder, "say" | "family">;
 

@@ -9,8 +9,12 @@ import {
   type FiredTimer,
   processingTimeTimer,
 } from "../../../transforms/primitives/timer-spec.js";
-import { GLOBAL_WINDOW_END_MS, MIN_TIMESTAMP_MS } from "../../../transforms/primitives/timestamp-bounds.js";
-import { GLOBAL_WINDOW, type KV } from "../../../transforms/primitives/window.js";
+import {
+  GLOBAL_WINDOW_END_MS,
+  MAX_TIMESTAMP_MS,
+  MIN_TIMESTAMP_MS,
+} from "../../../transforms/primitives/timestamp-bounds.js";
+import { GLOBAL_WINDOW, type KV, NO_FIRING } from "../../../transforms/primitives/window.js";
 import { HOSTS } from "./hosts.js";
 import { failureOf, firing, item, keyed, parDo, processorOf, runBundle, window } from "./stages.js";
 
@@ -87,6 +91,28 @@ for (const kind of HOSTS) {
         context.timer(tick).setRelative(1, { outputTimestampMs: 14 });
       });
       expect(timers.map((timer) => timer.set?.outputTimestampMs)).to.deep.equal([6, 14]);
+    });
+
+    it("holds nothing with the output time `none`, in either domain", async () => {
+      const timers = await set((context, { due, tick }) => {
+        context.timer(due).set(9, { outputTimestampMs: "none" });
+        context.timer(tick).setRelative(1, { outputTimestampMs: "none" });
+      });
+      expect(timers.map((timer) => timer.set)).to.deep.equal([
+        { domain: "event-time", fireAtMs: 9, outputTimestampMs: undefined },
+        { domain: "processing-time", fireAtMs: 1001, outputTimestampMs: undefined },
+      ]);
+    });
+
+    it("sets an event-time timer relative to the element at its window's expiry at the latest", async () => {
+      const timers = await set((context, { due }) => {
+        context.timer(due, "before").setRelative(9);
+        context.timer(due, "behind").setRelative(10);
+      });
+      expect(timers.map((timer) => timer.set)).to.deep.equal([
+        { domain: "event-time", fireAtMs: 14, outputTimestampMs: 14 },
+        { domain: "event-time", fireAtMs: 14, outputTimestampMs: 14 },
+      ]);
     });
 
     it("tells settings and clearings in order, by family and tag", async () => {
@@ -181,6 +207,104 @@ for (const kind of HOSTS) {
         ["tick/ of k in 0/10 at 99: 2", 8, [window(0)]],
       ]);
     });
+
+    /** Fires the timer `due` at 7, which was set without an output time. */
+    async function fireSilently(onTimer: (context: ElementContext, timers: Timed) => unknown) {
+      class Silent extends Timed {
+        override onTimer(_: FiredTimer, context: ElementContext) {
+          return onTimer(context, this) as string[];
+        }
+      }
+      const host = kind.create();
+      const processor = await processorOf(host, parDo("T", new Silent(() => undefined)));
+      const fired = firing({ family: "due", fireAtMs: 7, outputTimestampMs: undefined }, window(0));
+      return runBundle(processor, host, [keyed("T", "k", fired)]);
+    }
+
+    it("gives a firing without an output time its key, window and state, and the end of time", async () => {
+      const seen: unknown[] = [];
+      await fireSilently((context, { count }) => {
+        context.state(count).write(1);
+        seen.push(context.key, context.window.id, context.timestampMs, context.state(count).read());
+      });
+      expect(seen).to.deep.equal(["k", "0/10", MAX_TIMESTAMP_MS, 1]);
+    });
+
+    it("runs what a firing without an output time gives to its end, where it emits nothing", async () => {
+      const ran: string[] = [];
+      await fireSilently(function* () {
+        ran.push("generator");
+        yield* [];
+      });
+      await fireSilently(async function* () {
+        ran.push("async generator");
+        yield* [];
+      });
+      await fireSilently(async () => void ran.push("promise"));
+      expect(ran).to.deep.equal(["generator", "async generator", "promise"]);
+    });
+
+    it("lets a firing without an output time set timers: in processing time, as silent as itself", async () => {
+      const { timers } = await fireSilently((context, { due, tick }) => {
+        context.timer(due).set(9);
+        context.timer(due, "s").set(9, { outputTimestampMs: "none" });
+        context.timer(tick).setRelative(5);
+      });
+      expect(timers.map(({ set }) => set)).to.deep.equal([
+        { domain: "event-time", fireAtMs: 9, outputTimestampMs: 9 },
+        { domain: "event-time", fireAtMs: 9, outputTimestampMs: undefined },
+        { domain: "processing-time", fireAtMs: 5, outputTimestampMs: undefined },
+      ]);
+    });
+
+    for (const [what, onTimer] of [
+      ["by output()", (context) => context.output("x")],
+      ["at a time of its own", (context) => context.output("x", 9)],
+      ["by outputTo()", (context) => context.outputTo("main", "x")],
+      [
+        "by outputWindowed()",
+        (context) =>
+          context.outputWindowed("main", {
+            value: "x",
+            timestampMs: 9,
+            windows: [window(0)],
+            pane: NO_FIRING,
+          }),
+      ],
+      ["an array", () => ["x"]],
+      ["from a promise", async () => ["x"]],
+      [
+        "from an async generator",
+        async function* () {
+          yield "x";
+        },
+      ],
+    ] as [string, (context: ElementContext) => unknown][]) {
+      it(`refuses what a firing without an output time emits, ${what}`, async () => {
+        expect((await failureOf(fireSilently(onTimer))).message).to.equal(
+          'step "T" failed in onTimer: timer "due" must not emit: it was set without an output timestamp, so that nothing waited for it',
+        );
+      });
+    }
+
+    for (const [what, act, message] of [
+      [
+        "an output time",
+        (context, { tick }) => context.timer(tick).set(9, { outputTimestampMs: 8 }),
+        'processing-time timer "tick" must not output, as the timer that is being processed has no output timestamp, got 8',
+      ],
+      [
+        "an event time relative to its own",
+        (context, { due }) => context.timer(due).setRelative(1),
+        'event-time timer "due" has nothing to count from: the timer that is being processed has no output timestamp',
+      ],
+    ] as [string, Act, string][]) {
+      it(`refuses a firing without an output time ${what}`, async () => {
+        expect((await failureOf(fireSilently(act))).message).to.equal(
+          `step "T" failed in onTimer: ${message}`,
+        );
+      });
+    }
 
     it("lets a timer set itself again", async () => {
       const host = kind.create();

@@ -1,7 +1,7 @@
 /** The epoch loop over a scripted engine: the order of bundles, commits, drains and ends. */
 import { expect } from "chai";
 import type { ActiveRestriction } from "../../../runners/bundle/host.js";
-import { element, elements, residual, restriction, ScriptedRun } from "./scripted-engine.js";
+import { bundle, element, elements, residual, restriction, ScriptedRun } from "./scripted-engine.js";
 
 const settle = async () => {
   for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
@@ -59,6 +59,25 @@ describe("EpochLoop", () => {
       ...["process Sink", "apply Sink 3", "finish Sink", "committed 1"],
     ]);
   });
+
+  for (const once of [false, true]) {
+    it(`goes on with what is ready in another epoch where one is full${once ? ", also once" : ""}`, async () => {
+      const many = () =>
+        bundle("A", { kind: "elements", elements: new Array(500_000).fill(element(0)) } as never);
+      run.engine.ready = [many(), many(), elements("A", 1)];
+      const ends: string[] = [];
+      run.engine.onApply = ({ inputs: [input] }) => {
+        ends.push(`applied ${input?.kind === "elements" ? input.elements.length : input?.kind}`);
+      };
+      const onCommit = ({ epoch }: { epoch: number }) => void ends.push(`committed ${epoch}`);
+      await run.loop([{ id: "A" }], { once, onCommit }).run();
+      expect(ends).to.deep.equal([
+        ...["applied 500000", "committed 1"],
+        ...["applied 500000", "committed 2"],
+        ...["applied 1", "committed 3"],
+      ]);
+    });
+  }
 
   it("puts a source's next bundle into the next epoch, other stages' bundles before it", async () => {
     run.engine.ready = [restriction("Read", 0), restriction("Read", 1), elements("B", 2)];

@@ -10,6 +10,8 @@ const SIGN_BIT = 0x8000_0000;
 // A number cannot hold Beam's bounds exactly; ours are drawn in by one, and translated here.
 const BEAM_MIN = -9223372036854775n;
 const BEAM_MAX = 9223372036854775n;
+/** The hold of a timer that has none. */
+export const BEAM_AFTER_MAX = BEAM_MAX + 1n;
 const BEAM_GLOBAL_WINDOW_END = 9223371950454775n;
 
 /** Milliseconds as Beam counts them. @throws EncodeError if it is no whole number within Beam's time */
@@ -51,6 +53,11 @@ export function readInstant(input: ByteReader): number {
   const low = input.uint32BigEndian();
   const ms = high * TWO_TO_32 + low;
   return Number.isSafeInteger(ms) ? ms : fromBeamMillis((BigInt(high) << 32n) | BigInt(low));
+}
+
+export function readBeamMillis(input: ByteReader): bigint {
+  const high = (input.uint32BigEndian() ^ SIGN_BIT) | 0;
+  return (BigInt(high) << 32n) | BigInt(input.uint32BigEndian());
 }
 
 function assertMillis(ms: number): void {

@@ -4,7 +4,14 @@ import { asBeamCoder, BeamCoder, coderProto } from "./beam-coder.js";
 import { ByteReader } from "./byte-reader.js";
 import { ByteWriter } from "./byte-writer.js";
 import { DecodeError, describe, EncodeError, within } from "./coder-error.js";
-import { readInstant, writeInstant } from "./instant.js";
+import {
+  BEAM_AFTER_MAX,
+  fromBeamMillis,
+  readBeamMillis,
+  readInstant,
+  writeBeamMillis,
+  writeInstant,
+} from "./instant.js";
 import { IterableCoder } from "./iterable-coders.js";
 import type { Coder, ProtoContext, runnerApi } from "./sdk.js";
 
@@ -140,7 +147,8 @@ interface TimerClearing<K> {
 interface TimerSetting<K> extends Omit<TimerClearing<K>, "clearBit"> {
   readonly clearBit: false;
   readonly fireTimestampMs: number;
-  readonly holdTimestampMs: number;
+  /** Undefined: it holds nothing back, and emits nothing. On the wire, 1 ms behind Beam's time. */
+  readonly holdTimestampMs: number | undefined;
   readonly pane: PaneInfo;
 }
 
@@ -171,7 +179,8 @@ export class TimerCoder<K> extends BeamCoder<Timer<K>> {
       segment = ".fireTimestampMs";
       writeInstant(timer.fireTimestampMs, out);
       segment = ".holdTimestampMs";
-      writeInstant(timer.holdTimestampMs, out);
+      if (timer.holdTimestampMs === undefined) writeBeamMillis(BEAM_AFTER_MAX, out);
+      else writeInstant(timer.holdTimestampMs, out);
       segment = ".pane";
       writePane(timer.pane, out);
     } catch (error) {
@@ -186,7 +195,7 @@ export class TimerCoder<K> extends BeamCoder<Timer<K>> {
     const clearBit = input.byte() === 1;
     if (clearBit) return { userKey, dynamicTimerTag, windows, clearBit };
     const fireTimestampMs = readInstant(input);
-    const holdTimestampMs = readInstant(input);
+    const holdTimestampMs = readHold(input);
     const pane = readPane(input);
     return { userKey, dynamicTimerTag, windows, clearBit, fireTimestampMs, holdTimestampMs, pane };
   }
@@ -197,6 +206,11 @@ export class TimerCoder<K> extends BeamCoder<Timer<K>> {
       context.getCoderId(this.windowCoder),
     ]);
   }
+}
+
+function readHold(input: ByteReader): number | undefined {
+  const millis = readBeamMillis(input);
+  return millis === BEAM_AFTER_MAX ? undefined : fromBeamMillis(millis);
 }
 
 function writePane(pane: PaneInfo, out: ByteWriter): void {

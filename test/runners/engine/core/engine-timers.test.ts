@@ -168,4 +168,68 @@ describe("Engine: timers", () => {
       obeying,
     );
   });
+
+  it("without an output time fire as the others do, and hold nothing back until then", () => {
+    runTable(
+      stateful(),
+      `
+      In k:t=100>none@1 k:p=1000>none@1 watermark 50
+        S k: k:t=100>none@1 k:p=1000>none@1
+      show S
+        S 50
+      wake?
+        1000
+      In watermark 101
+        S k: timer t at 100
+      show S
+        S 101
+      clock 1000
+        S k: timer p at 1000
+      wake?
+        never`,
+      obeying,
+    );
+  });
+
+  it("set again without an output time let go of the hold, and with one take it", () => {
+    runTable(
+      stateful(),
+      `
+      In k:t=100>5@1 watermark 20
+        S k: k:t=100>5@1
+      show S
+        S 5
+      In k:t=100>none@20
+        S k: k:t=100>none@20
+      show S
+        S 20
+      In k:t=100>30@20 watermark 50
+        S k: k:t=100>30@20
+      show S
+        S 30
+      In k:-t@50
+        S k: k:-t@50
+      show S
+        S 50`,
+      obeying,
+    );
+  });
+
+  it("without an output time can be cleared, and go with their window at the end", () => {
+    runTable(
+      stateful(),
+      `
+      In k:t=10>none@1 k:p=1000>none@1 watermark 5
+        S k: k:t=10>none@1 k:p=1000>none@1
+      In k:-t@6 watermark 50
+        S k: k:-t@6
+      show S
+        S 50
+      In end
+        S k: timer p at 1000
+      show S
+        S max`,
+      obeying,
+    );
+  });
 });

@@ -35,7 +35,8 @@ export interface KeyedContext extends StepContext {
 export interface TimerOptions {
   readonly tag?: string;
   readonly domain?: "event-time" | "processing-time";
-  readonly outputTimestampMs?: number;
+  /** By default the firing time. */
+  readonly outputTimestampMs?: number | "none";
 }
 
 export interface SplittableContext extends StepContext {
@@ -147,7 +148,12 @@ function keyedContext(
     get cells() {
       return context.engine.state.cells(root, keyId, window);
     },
-    set: (family, fireAtMs, { tag = "", domain = "event-time", outputTimestampMs = fireAtMs } = {}) => {
+    set: (
+      family,
+      fireAtMs,
+      { tag = "", domain = "event-time", outputTimestampMs: given = fireAtMs } = {},
+    ) => {
+      const outputTimestampMs = given === "none" ? undefined : given;
       timers.push({ root, keyId, key, window, family, tag, set: { domain, fireAtMs, outputTimestampMs } });
     },
     clear: (family, tag = "") => {

@@ -7,14 +7,14 @@ import type { TableOptions } from "./run-table.js";
 export const stateful = (keyed: Parameters<GraphBuilder["keyed"]>[2] = {}) =>
   new GraphBuilder().source("In").keyed("S", "In", keyed).stage("Out", "S");
 
-/** Elements are commands: `t=10` sets, `t=10>5` holds at 5, `p=10>5` sets in processing time, `-t` clears, `+` is state. */
+/** Elements are commands: `t=10` sets, `t=10>5` holds at 5, `t=10>none` holds nothing, `p=10>5` sets in processing time, `-t` clears, `+` is state. */
 const obey = (command: string, context: KeyedContext): void => {
-  const setting = /^([a-z]+)=(\d+)(?:>(\d+))?$/.exec(command);
+  const setting = /^([a-z]+)=(\d+)(?:>(\d+|none))?$/.exec(command);
   if (setting !== null) {
     const [, family = "", at = "", hold] = setting;
     context.set(family, Number(at), {
       domain: family.startsWith("p") ? "processing-time" : "event-time",
-      outputTimestampMs: Number(hold ?? at),
+      outputTimestampMs: hold === "none" ? hold : Number(hold ?? at),
     });
   } else if (command.startsWith("-")) {
     context.clear(command.slice(1));
@@ -28,7 +28,9 @@ const obey = (command: string, context: KeyedContext): void => {
 export const obedient: Behaviour = {
   keyed: {
     element: ({ value }, context) => obey((value as { value: string }).value, context),
-    timer: ({ family, outputTimestampMs }, context) => context.say(`${family}!`, outputTimestampMs),
+    timer: ({ family, outputTimestampMs }, context) => {
+      if (outputTimestampMs !== undefined) context.say(`${family}!`, outputTimestampMs);
+    },
     expiration: (context) =>
       context.say(`gone:${context.cells.bag("count").size}`, context.window.maxTimestampMs),
   },

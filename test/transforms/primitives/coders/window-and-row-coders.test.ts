@@ -124,6 +124,25 @@ describe("window coders", () => {
     expect(otherDecoded.id).not.to.equal(decoded.id);
   });
 
+  it("TimerCoder carries a timer without a hold as one whose hold is 1 ms behind Beam's time", () => {
+    const coder = new TimerCoder(string, new GlobalWindowCoder());
+    const timer = {
+      userKey: "k",
+      dynamicTimerTag: "",
+      windows: [...IN_GLOBAL_WINDOW],
+      clearBit: false as const,
+      fireTimestampMs: 5,
+      holdTimestampMs: undefined,
+      pane: NO_FIRING,
+    };
+    assertCarries(coder, timer);
+    const bytes = Buffer.from(encodeToBytes(coder, timer));
+    const hold = bytes.readBigUInt64BE(bytes.length - 9) - 2n ** 63n; // the sign bit is turned over
+    expect(hold).to.equal(9223372036854776n);
+    assertCarries(coder, { ...timer, holdTimestampMs: 5 });
+    assertCarries(coder, { ...timer, holdTimestampMs: MAX_TIMESTAMP_MS });
+  });
+
   it("TimerCoder carries a cleared timer", () => {
     const coder = new TimerCoder(string, new GlobalWindowCoder());
     const cleared = {
