@@ -123,10 +123,10 @@ export interface EpochTransaction extends SqlTransaction {
  * What `process` may give: nothing; outputs for the main output; or a promise or an async iterable of
  * them, which makes the step asynchronous. No promise is created for a synchronous step.
  */
-// biome-ignore lint/suspicious/noConfusingVoidType: a function that returns nothing is a DoFn too
 export type ProcessResult =
   | void
   | Iterable<unknown>
+  // biome-ignore lint/suspicious/noConfusingVoidType: a function that returns nothing is a DoFn too
   | Promise<void | Iterable<unknown>>
   | AsyncIterable<unknown>;
 
