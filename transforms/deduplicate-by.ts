@@ -1,7 +1,7 @@
 /** deduplicateBy: lets one element pass for each value that stands for it, and the next one only after a time. */
 import { VALUES_FN, WITH_REPRESENTATIVES_FN } from "./deduplicate-by-fn.js";
 import { deduplicatePerKey } from "./deduplicate-per-key.js";
-import type { DeduplicatePerKeyOptions } from "./deduplicate-per-key-fn.js";
+import { checkHorizon, type DeduplicatePerKeyOptions } from "./deduplicate-per-key-fn.js";
 import { type Coder, P, type PCollection, withName } from "./primitives/beam.js";
 import { composite } from "./primitives/composite.js";
 import type { JsonValue } from "./primitives/fn-registry.js";
@@ -26,6 +26,7 @@ export function deduplicateBy<T>(
   config: JsonValue,
   { horizon, coder }: DeduplicateByOptions,
 ): StepOf<PCollection<T>, PCollection<T>> {
+  checkHorizon(horizon);
   return composite(DEDUPLICATE_BY_URN, { fn, config, horizon }, (input) => {
     const { pipeline } = input;
     const elementCoderId = coderIdOfCollection(pipeline, input);

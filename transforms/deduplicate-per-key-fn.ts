@@ -27,15 +27,9 @@ export class DeduplicatePerKeyFn implements DoFn<KV<unknown, unknown>> {
   readonly expiry: TimerSpec;
   readonly #durationMs: number;
 
-  constructor({ horizon: { timeDomain, durationMs } }: DeduplicatePerKeyOptions) {
-    if (timeDomain !== "event-time" && timeDomain !== "processing-time") {
-      throw new Error(
-        `deduplicatePerKey's horizon.timeDomain must be event-time or processing-time, got ${timeDomain}`,
-      );
-    }
-    if (!(Number.isFinite(durationMs) && durationMs > 0)) {
-      throw new Error(`deduplicatePerKey's horizon.durationMs must be a positive number, got ${durationMs}`);
-    }
+  constructor({ horizon }: DeduplicatePerKeyOptions) {
+    checkHorizon(horizon);
+    const { timeDomain, durationMs } = horizon;
     this.expiry = timeDomain === "event-time" ? eventTimeTimer() : processingTimeTimer();
     this.#durationMs = durationMs;
   }
@@ -54,6 +48,18 @@ export class DeduplicatePerKeyFn implements DoFn<KV<unknown, unknown>> {
 
   onTimer(_timer: FiredTimer, context: ElementContext): void {
     context.state(this.seen).clear();
+  }
+}
+
+/** @throws when the horizon is none, in words of the transform: Infinity, say, is no JSON, but that is beside the point. */
+export function checkHorizon({ timeDomain, durationMs }: DeduplicatePerKeyOptions["horizon"]): void {
+  if (timeDomain !== "event-time" && timeDomain !== "processing-time") {
+    throw new Error(
+      `deduplicatePerKey's horizon.timeDomain must be event-time or processing-time, got ${timeDomain}`,
+    );
+  }
+  if (!(Number.isFinite(durationMs) && durationMs > 0)) {
+    throw new Error(`deduplicatePerKey's horizon.durationMs must be a positive number, got ${durationMs}`);
   }
 }
 

@@ -1,5 +1,9 @@
 /** deduplicatePerKey: lets one element of each key pass, and the next one only after a time. */
-import { DEDUPLICATE_PER_KEY_FN, type DeduplicatePerKeyOptions } from "./deduplicate-per-key-fn.js";
+import {
+  checkHorizon,
+  DEDUPLICATE_PER_KEY_FN,
+  type DeduplicatePerKeyOptions,
+} from "./deduplicate-per-key-fn.js";
 import { P, type PCollection, withName } from "./primitives/beam.js";
 import { composite } from "./primitives/composite.js";
 import { coderIdOfCollection, kvCoderParts } from "./primitives/graph-coders.js";
@@ -24,6 +28,7 @@ export const DEDUPLICATE_PER_KEY_URN = "millrace:transform:deduplicate_per_key:v
 export function deduplicatePerKey<K, V>({
   horizon,
 }: DeduplicatePerKeyOptions): StepOf<PCollection<KV<K, V>>, PCollection<KV<K, V>>> {
+  checkHorizon(horizon);
   return composite(DEDUPLICATE_PER_KEY_URN, { horizon }, (input) => {
     const hasKeyCoder = kvCoderParts(input.pipeline, input) !== undefined;
     const keyed = hasKeyCoder ? input : P(input).apply(withName("WithKeyCoder", withKeyCoder()));
