@@ -14,7 +14,6 @@ export interface CommandHost {
   readonly stdout: TextOutput;
   readonly stderr: TextOutput;
   on(signal: "SIGINT" | "SIGTERM", listener: () => void): unknown;
-  off(signal: "SIGINT" | "SIGTERM", listener: () => void): unknown;
   exit(code: number): void;
   /** What `ps` shows instead of the arguments, once set. */
   title: string;

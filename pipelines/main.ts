@@ -37,7 +37,7 @@ async function runCommand(command: ParsedCommand, parts: Parts, host: CommandHos
     reportFailure(error, context);
     return EXIT_FAILED;
   } finally {
-    context.stop.close();
+    context.stop.end();
   }
 }
 

@@ -8,14 +8,16 @@ export type StopSignal = "SIGINT" | "SIGTERM";
 /** What sends signals: `process`, or an emitter in a test. */
 export interface SignalEmitter {
   on(signal: StopSignal, listener: () => void): unknown;
-  off(signal: StopSignal, listener: () => void): unknown;
 }
 
 export interface StopSignals {
   /** Fires at the first signal; its reason is the signal's name. */
   readonly requested: AbortSignal;
-  /** Leaves signals to whoever handled them before. */
-  close(): void;
+  /**
+   * The command has its answer: from now on signals change nothing. They are still caught, or one that comes
+   * while the process ends would kill it, and what is done would look failed.
+   */
+  end(): void;
 }
 
 export interface StopSignalsOptions {
@@ -30,26 +32,26 @@ const SAME_SIGNAL_MS = 1_000;
 
 const EXIT_CODES: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTERM: 143 };
 
-/** Listens until `close`. */
+/** Listens for as long as the emitter lives. */
 export function watchStopSignals({ emitter, clock, stopAtOnce }: StopSignalsOptions): StopSignals {
   const requested = new AbortController();
   let firstAtMs: number | undefined;
-  const listeners = (Object.keys(EXIT_CODES) as StopSignal[]).map((signal) => {
-    const listener = () => {
+  let hasEnded = false;
+  for (const signal of Object.keys(EXIT_CODES) as StopSignal[]) {
+    emitter.on(signal, () => {
+      if (hasEnded) return;
       if (firstAtMs === undefined) {
         firstAtMs = clock.monotonicMs();
         requested.abort(signal);
       } else if (clock.monotonicMs() - firstAtMs > SAME_SIGNAL_MS) {
         stopAtOnce(signal, EXIT_CODES[signal]);
       }
-    };
-    emitter.on(signal, listener);
-    return [signal, listener] as const;
-  });
+    });
+  }
   return {
     requested: requested.signal,
-    close: () => {
-      for (const [signal, listener] of listeners) emitter.off(signal, listener);
+    end: () => {
+      hasEnded = true;
     },
   };
 }

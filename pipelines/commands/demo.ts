@@ -71,7 +71,7 @@ function generatorContext(context: VerbContext, requested: AbortSignal): VerbCon
     stdout: silent,
     stderr: silent,
     liveLine: undefined,
-    stop: { requested, close: () => undefined },
+    stop: { requested, end: () => undefined },
   };
 }
 

@@ -59,7 +59,7 @@ function bench(generate: (context: VerbContext) => Promise<number>) {
       clock,
     },
     log: listLog(log),
-    stop: { requested: stopper.signal, close: () => undefined },
+    stop: { requested: stopper.signal, end: () => undefined },
     openDatabase: async (options) => {
       expect(options).to.deep.equal({ embedded: true });
       return database;

@@ -58,9 +58,14 @@ describe("watchStopSignals()", () => {
     expect(stops).to.deep.equal(["SIGINT 130"]);
   });
 
-  it("leaves no listener behind", () => {
-    stop.close();
-    expect(emitter.listenerCount("SIGINT") + emitter.listenerCount("SIGTERM")).to.equal(0);
+  it("still catches signals after the command's end, and does nothing at them", async () => {
+    stop.end();
+    emitter.emit("SIGTERM");
+    await clock.advance(1_001);
+    emitter.emit("SIGTERM");
+    expect(stop.requested.aborted).to.equal(false);
+    expect(stops).to.deep.equal([]);
+    expect(emitter.listenerCount("SIGTERM")).to.equal(1);
   });
 });
 
