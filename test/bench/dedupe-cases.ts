@@ -2,6 +2,7 @@
 import { deduplicate } from "../../transforms/deduplicate.js";
 import { deduplicateBy } from "../../transforms/deduplicate-by.js";
 import { registerRepresentativeFn } from "../../transforms/deduplicate-by-fn.js";
+import { HORIZON_RECORDS_MAX } from "../../transforms/recent-values.js";
 import "../../transforms/deduplicate-fn.js";
 import { RecordOrigin, type Sourced } from "../../transforms/input-record.js";
 import { impulse, P, type PCollection, type Root, withName } from "../../transforms/primitives/beam.js";
@@ -13,7 +14,7 @@ import { type ChunksConfig, ChunksFn } from "./chunks-fn.js";
 /** What `user-events` remembers by default. */
 const HORIZON_RECORDS = 65_536;
 /** Longer than any run. */
-const FOREVER_RECORDS = 1_000_000_000;
+const FOREVER_RECORDS = HORIZON_RECORDS_MAX;
 
 type Event = Sourced<Readonly<Record<string, unknown>>>;
 type Dedupe = (events: PCollection<Event>) => PCollection<Event>;
