@@ -171,8 +171,7 @@ export class BundleProcessor {
   }
 
   /** What takes the elements of a PCollection: its consumers here, and the host if others read it. */
-  #receiver(collection: string): Receive {
-    const consumers = this.stage.consumers.get(collection) ?? [];
+  #receiver(collection: string, consumers = this.stage.consumers.get(collection) ?? []): Receive {
     const receivers = consumers.map(({ step }) => this.#steps.get(step)!.receive);
     if (this.stage.outputs.includes(collection)) {
       const flow = this.#flow;
@@ -184,9 +183,8 @@ export class BundleProcessor {
   }
 
   #addRoot(root: StageRoot): void {
-    const steps = root.consumers.map(({ step }) => step);
-    const receive = receiveAll(steps.map((step) => this.#steps.get(step)!.receive));
-    const runner = root.kind === "elements" ? undefined : this.#steps.get(steps[0]!)!.runner;
+    const receive = this.#receiver(root.collection, root.consumers);
+    const runner = root.kind === "elements" ? undefined : this.#steps.get(root.consumers[0]!.step)!.runner;
     this.#roots.set(root.id, { receive, runner });
   }
 

@@ -127,12 +127,13 @@ function handsOnOnly(transform: runnerApi.PTransform): boolean {
   return outputs.every((id) => inputs.has(id));
 }
 
-function readStep(transform: runnerApi.PTransform): Step {
-  const named = { path: transform.uniqueName, transform };
+/** Decodes one leaf. @throws on a malformed proto. */
+export function readStep(transform: runnerApi.PTransform, path = transform.uniqueName): Step {
+  const named = { path, transform };
   const urn = transform.spec?.urn ?? "";
   switch (urn) {
     case PAR_DO_URN:
-      return readParDo(transform);
+      return readParDo(transform, path);
     case "beam:transform:flatten:v1":
       return {
         ...named,
@@ -160,16 +161,16 @@ function readStep(transform: runnerApi.PTransform): Step {
   }
 }
 
-function readParDo(transform: runnerApi.PTransform): ParDoStep {
+function readParDo(transform: runnerApi.PTransform, path: string): ParDoStep {
   const payload = runnerApi.ParDoPayload.fromBinary(transform.spec!.payload);
   const isSide = (name: string) => payload.sideInputs[name] !== undefined;
   const mains = Object.entries(transform.inputs).filter(([name]) => !isSide(name));
   if (mains.length !== 1) {
-    throw new Error(`step "${transform.uniqueName}" must have one main input, got ${mains.length}`);
+    throw new Error(`step "${path}" must have one main input, got ${mains.length}`);
   }
   return {
     kind: "parDo",
-    path: transform.uniqueName,
+    path,
     transform,
     doFn: readDoFn(payload.doFn),
     input: mains[0]![1],
