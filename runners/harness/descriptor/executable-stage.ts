@@ -43,6 +43,8 @@ export function buildStage({ id, steps, read, written }: StageParts): Executable
 
 /** Those that a step takes elements of, by local name. */
 export function mainInputsOf(step: FusedStep): (readonly [input: string, collection: string])[] {
+  if (step.kind === "part")
+    return Object.entries(step.transform.inputs).filter(([, id]) => id === step.input);
   const sides = sideInputsOf(step);
   return Object.entries(step.transform.inputs).filter(([input]) => !sides.has(input));
 }

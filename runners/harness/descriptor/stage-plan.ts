@@ -56,7 +56,7 @@ export function readDescriptor(descriptor: ProcessBundleDescriptor): StagePlan {
       const { urn } = transform.spec ?? {};
       if (urn === SOURCE_URN) sources.push(readPort(graph, transformId, transform));
       else if (urn === SINK_URN) sinks.push(readPort(graph, transformId, transform));
-      else steps.push(readStageStep(transformId, transform));
+      else steps.push(readStageStep(graph, transformId, transform));
     });
   }
   const stage = buildStage({
