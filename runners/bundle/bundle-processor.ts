@@ -131,6 +131,19 @@ export class BundleProcessor {
     return outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason] : []));
   }
 
+  /** The bundle under way is lost, for a reason outside of its steps: no further element is begun. */
+  abort(reason: Error): void {
+    this.#flow.fail(reason);
+  }
+
+  /**
+   * What leaves the stage finds no room, or does again: steps that emit from an iterable, and whoever feeds the
+   * stage, wait meanwhile.
+   */
+  setBlocked(isBlocked: boolean): void {
+    this.#flow.setBlocked(isBlocked);
+  }
+
   /** How far the sources of the stage are, by their own account. */
   progress(): ReadProgress[] {
     return this.#runners.flatMap((step) => (step instanceof SplittableRunner ? (step.progress() ?? []) : []));

@@ -10,7 +10,7 @@ import { NO_COUNTS } from "./bundle-ledger.js";
 import type { Committer } from "./epoch.js";
 import type { EpochLoop } from "./epoch-loop.js";
 import type { EpochReport } from "./loop-options.js";
-import { MetricsStore } from "./metrics-store.js";
+import { MetricsStore } from "../job/metrics-store.js";
 import { stepsNotDurable } from "./not-durable.js";
 import { PostgresCommitter } from "./postgres-epoch.js";
 import { PostgresSessions } from "./postgres-sessions.js";

@@ -13,7 +13,7 @@ import type { Committer } from "./epoch.js";
 import { EpochLoop } from "./epoch-loop.js";
 import { hostedGraph, unboundedSteps } from "./hosted-graph.js";
 import type { EpochReport, LoopStage } from "./loop-options.js";
-import type { MetricsStore } from "./metrics-store.js";
+import type { MetricsStore } from "../job/metrics-store.js";
 import { ProcessingClock } from "./processing-clock.js";
 
 /** Records that the sources emit into one epoch at the most: enough for COPY's speed, little to lose. */

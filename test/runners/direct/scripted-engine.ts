@@ -2,7 +2,7 @@
 import type { BundleHost, BundleScope } from "../../../runners/bundle/host.js";
 import { EpochLoop } from "../../../runners/direct/epoch-loop.js";
 import type { LoopEngine, LoopOptions, LoopStage } from "../../../runners/direct/loop-options.js";
-import { MetricsStore } from "../../../runners/direct/metrics-store.js";
+import { MetricsStore } from "../../../runners/job/metrics-store.js";
 import { VolatileCommitter } from "../../../runners/direct/volatile-epoch.js";
 import type {
   Bundle,
