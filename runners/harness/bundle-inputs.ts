@@ -7,7 +7,7 @@ import type { StageSource, StatefulStage } from "./descriptor/stage-plan.js";
 import type { InboundChunk } from "./transport/data-plane.js";
 
 /** Elements that are handed to the steps at once, and so are behind any split. */
-const BATCH_ELEMENTS = 256;
+const BATCH_ELEMENTS = 32;
 
 /** What the plan of a stage says of its inputs. */
 export interface InputPlan {

@@ -1,8 +1,8 @@
 /** What a bundle tells its runner in figures: metrics of users, elements by PCollection, how far it is. */
 import { MonitoringInfo } from "../../transforms/primitives/beam.js";
 import { encodeToBytes } from "../../transforms/primitives/coders/encode.js";
-import { DoubleCoder, VarIntCoder } from "../../transforms/primitives/coders/scalar-coders.js";
 import { IterableCoder } from "../../transforms/primitives/coders/iterable-coders.js";
+import { DoubleCoder, VarIntCoder } from "../../transforms/primitives/coders/scalar-coders.js";
 import type { Metrics } from "../../transforms/primitives/metrics.js";
 import { type EpochMetrics, MetricsStore } from "../job/metrics-store.js";
 import { monitoringInfos } from "../job/monitoring-infos.js";

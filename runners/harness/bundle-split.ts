@@ -2,8 +2,8 @@
 // Loads the SDK's index, before which its messages cannot be loaded.
 import "../../transforms/primitives/beam.js";
 import {
-  ProcessBundleSplitResponse,
   type ProcessBundleSplitRequest_DesiredSplit as DesiredSplit,
+  ProcessBundleSplitResponse,
 } from "apache-beam/proto/beam_fn_api";
 import type { ActiveRestriction } from "../bundle/host.js";
 import type { Channel } from "./bundle-inputs.js";
@@ -34,7 +34,12 @@ export function splitBundle(
   const current = Math.max(0, channel.taken - 1);
   const done = channel.taken === 0 ? 0 : progressOf(work);
   const keep = (end - current - done) * desired.fractionOfRemainder;
-  if (work !== undefined && keep < 1 - done && mayStopAt(desired, current) && mayStopAt(desired, current + 1)) {
+  if (
+    work !== undefined &&
+    keep < 1 - done &&
+    mayStopAt(desired, current) &&
+    mayStopAt(desired, current + 1)
+  ) {
     const split = work.active.split(keep / (1 - done));
     if (split !== undefined) {
       response.primaryRoots.push(work.roots.primary(split.residual, split.primary));

@@ -7,7 +7,10 @@ type Callback = () => void | Promise<void>;
 
 export class Finalizations {
   /** By instruction, oldest first. */
-  readonly #waiting = new Map<string, { readonly sinceMs: number; readonly callbacks: readonly Callback[] }>();
+  readonly #waiting = new Map<
+    string,
+    { readonly sinceMs: number; readonly callbacks: readonly Callback[] }
+  >();
 
   constructor(private readonly now: () => number) {}
 

@@ -2,7 +2,7 @@
 // Loads the SDK's index, before which its messages cannot be loaded.
 import "../../transforms/primitives/beam.js";
 import {
-  InstructionRequest,
+  type InstructionRequest,
   InstructionResponse,
   type ProcessBundleDescriptor,
   type ProcessBundleRequest,

@@ -1,6 +1,7 @@
 /** What a splittable DoFn has left, as a runner takes it: to be given back to the same transform later. */
-import { runnerApi } from "../../transforms/primitives/beam.js";
+
 import { BundleApplication, DelayedBundleApplication } from "apache-beam/proto/beam_fn_api";
+import { runnerApi } from "../../transforms/primitives/beam.js";
 import { ByteWriter } from "../../transforms/primitives/coders/byte-writer.js";
 import { toBeamMillis } from "../../transforms/primitives/coders/instant.js";
 import type { Residual } from "../engine/bundle.js";

@@ -59,7 +59,8 @@ export class RunningBundle {
 
   /** The bundle is lost: what runs of it is told so, and comes to nothing. */
   abandon(reason: Error): void {
-    this.#failure ??= reason;
+    if (this.#failure !== undefined) return;
+    this.#failure = reason;
     this.environment.data.abandon(this.instructionId);
     this.#stage?.abandon(reason);
     this.#rejectLost(reason);
