@@ -3,11 +3,15 @@ import type { ProcessBundleDescriptor } from "apache-beam/proto/beam_fn_api";
 import { runnerApi } from "../../../transforms/primitives/beam.js";
 import type { BeamCoder } from "../../../transforms/primitives/coders/beam-coder.js";
 import { coderFromProto } from "../../../transforms/primitives/coders/coder-from-proto.js";
+import { LengthPrefixCoder } from "../../../transforms/primitives/coders/composite-coders.js";
+import { CustomWindowCoder } from "../../../transforms/primitives/coders/window-coders.js";
 import { KV_CODER_URN } from "../../../transforms/primitives/graph-coders.js";
 import type { Window } from "../../../transforms/primitives/window.js";
 
 export class DescriptorGraph {
   readonly components: runnerApi.Components;
+  /** By the id of the windowing strategy's coder: runners put a length before what they do not know, but not there. */
+  readonly #windowCodersOnWire = new Map<string, string>();
 
   constructor({ coders, pcollections, windowingStrategies }: ProcessBundleDescriptor) {
     this.components = runnerApi.Components.create({ coders, pcollections, windowingStrategies });
@@ -56,9 +60,27 @@ export class DescriptorGraph {
     return strategy;
   }
 
+  /** As the runner reads windows outside of elements, e.g. in the key of a state. */
   windowCoderOf(collection: string): BeamCoder<Window> {
-    return this.coder(this.strategyOf(collection).windowCoderId) as BeamCoder<Window>;
+    const id = this.strategyOf(collection).windowCoderId;
+    const onWire = this.#windowCodersOnWire.get(id);
+    if (onWire !== undefined) return this.coder(onWire) as BeamCoder<Window>;
+    const own = this.coder(id) as BeamCoder<Window>;
+    return own instanceof CustomWindowCoder ? withLengthPrefix(own) : own;
   }
+
+  /** Tells the graph how a port encodes the windows of its PCollection. */
+  addPort(collection: string, windowedValueCoderId: string): void {
+    const [, onWire] = this.components.coders[windowedValueCoderId]!.componentCoderIds;
+    this.#windowCodersOnWire.set(this.strategyOf(collection).windowCoderId, onWire!);
+  }
+}
+
+/** The form of windows of our own where no port shows it: no runner knows what is in them. */
+function withLengthPrefix(coder: CustomWindowCoder): BeamCoder<Window> {
+  const { windowCoder } = coder;
+  if (windowCoder instanceof LengthPrefixCoder) return coder;
+  return new CustomWindowCoder(new LengthPrefixCoder(windowCoder));
 }
 
 /** Says in which transform something is not understood. */

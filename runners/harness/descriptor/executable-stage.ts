@@ -16,6 +16,8 @@ export interface StageParts {
  * @throws when a step reads what nothing makes, or a step that needs more than elements is given those of another.
  */
 export function buildStage({ id, steps, read, written }: StageParts): ExecutableStage {
+  const twice = read.find((collection, i) => read.indexOf(collection) !== i);
+  if (twice !== undefined) throw new Error(`two sources make the PCollection "${twice}"`);
   const ordered = inOrder(steps, new Set(read));
   const consumers = new Map<string, Consumer[]>();
   for (const step of ordered) {

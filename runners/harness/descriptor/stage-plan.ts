@@ -65,20 +65,22 @@ export function readDescriptor(descriptor: ProcessBundleDescriptor): StagePlan {
     read: sources.map(({ collection }) => collection),
     written: sinks.map(({ collection }) => collection),
   });
-  const stepsWith = <T>(parDos: readonly ParDoStep[], read: (step: ParDoStep) => T) =>
-    new Map(parDos.map((step) => [step.path, inTransform(step.path, step.transform, () => read(step))]));
   const parDos = stage.steps.filter((step): step is ParDoStep => step.kind === "parDo");
-  return {
+  const ofSteps = <T>(has: (step: ParDoStep) => boolean, read: (step: ParDoStep) => T) =>
+    new Map(
+      parDos.filter(has).map((step) => [step.path, inTransform(step.path, step.transform, () => read(step))]),
+    );
+  const plan: StagePlan = {
     id,
     stage,
     sources: new Map(sources.map((port, i) => [port.transformId, { ...port, root: stage.roots[i]! }])),
     sinks: new Map(stage.outputs.map((id) => [id, sinks.filter(({ collection }) => collection === id)])),
-    stateful: stepsWith(
-      parDos.filter(({ isStateful }) => isStateful),
+    stateful: ofSteps(
+      ({ isStateful }) => isStateful,
       (step) => readStatefulStage(graph, step),
     ),
-    sideInputs: stepsWith(
-      parDos.filter(({ sideInputs }) => sideInputs.size > 0),
+    sideInputs: ofSteps(
+      ({ sideInputs }) => sideInputs.size > 0,
       (step) => readSideInputs(graph, step),
     ),
     stepFacts: new Map(stage.steps.map((step) => [step.path, factsOf(graph, step)])),
@@ -86,6 +88,19 @@ export function readDescriptor(descriptor: ProcessBundleDescriptor): StagePlan {
     timerEndpoint: timerApiServiceDescriptor?.url || undefined,
     needsFinalization: parDos.some(({ payload }) => payload.requestsFinalization),
   };
+  mustHaveEndpoints(plan);
+  return plan;
+}
+
+function mustHaveEndpoints({ stateful, sideInputs, stateEndpoint, timerEndpoint }: StagePlan): void {
+  const refuse = (step: string, what: string, service: string): never => {
+    throw new Error(`transform "${step}" has ${what}, but the descriptor names no ${service} service`);
+  };
+  for (const [step, { states, timers }] of stateful) {
+    if (states.size > 0 && stateEndpoint === undefined) refuse(step, "state", "state");
+    if (timers.size > 0 && timerEndpoint === undefined) refuse(step, "timers", "timer");
+  }
+  for (const step of sideInputs.keys()) if (stateEndpoint === undefined) refuse(step, "side inputs", "state");
 }
 
 function factsOf(graph: DescriptorGraph, step: FusedStep): StepFacts {

@@ -45,5 +45,6 @@ export function readPort(graph: DescriptorGraph, id: string, transform: runnerAp
     );
   }
   const collection = isSource ? onlyOf(transform.outputs, "output") : onlyOf(transform.inputs, "input");
+  graph.addPort(collection, coderId);
   return { transformId: id, endpoint, collection, coder };
 }
