@@ -85,7 +85,9 @@ async function serve(control: ControlStream, options: HarnessOptions): Promise<v
     end = error as Error;
     throw error;
   } finally {
-    await instructions.close(end);
+    const isTornDown = await instructions.close(end);
+    if (!isTornDown)
+      fallback(`worker ${workerId}: a DoFn is still running, although its bundle was abandoned`);
     data.close();
     states.close();
     status?.close();

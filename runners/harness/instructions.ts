@@ -27,6 +27,9 @@ export interface InstructionsOptions {
   readonly shortIds: boolean;
 }
 
+/** How long the end of a worker waits for DoFns that do not heed their signal. */
+const TEARDOWN_WAIT_MS = 5_000;
+
 /** Of one worker. Answers come in any order: bundles run beside one another. */
 export class Instructions {
   readonly #options: InstructionsOptions;
@@ -35,6 +38,7 @@ export class Instructions {
   readonly #pools = new Map<string, Promise<ProcessorPool>>();
   readonly #bundles = new Map<string, RunningBundle>();
   readonly #running = new Set<Promise<unknown>>();
+  readonly #tearingDown = new Set<Promise<unknown>>();
   readonly #shortIds = new ShortIds();
   readonly #finalizations: Finalizations;
 
@@ -62,12 +66,33 @@ export class Instructions {
     return [...this.#bundles.keys()];
   }
 
-  /** Nobody waits for an answer any more: what runs is abandoned. Resolves when all DoFns are torn down. */
-  async close(reason: Error): Promise<void> {
+  /**
+   * Nobody waits for an answer any more: what runs is abandoned. Resolves when all DoFns are torn down, or with false
+   * when some of them have not come to their end within 5 s.
+   */
+  async close(reason: Error): Promise<boolean> {
     for (const bundle of this.#bundles.values()) bundle.abandon(reason);
+    let timeout: NodeJS.Timeout | undefined;
+    const late = new Promise<boolean>((resolve) => {
+      timeout = setTimeout(() => resolve(false), TEARDOWN_WAIT_MS);
+    });
+    const done = await Promise.race([this.#teardown(), late]);
+    clearTimeout(timeout);
+    return done;
+  }
+
+  async #teardown(): Promise<boolean> {
     await Promise.allSettled(this.#running);
+    await Promise.allSettled(this.#tearingDown);
     const pools = await Promise.allSettled(this.#pools.values());
     await Promise.all(pools.map((pool) => (pool.status === "fulfilled" ? pool.value.close() : [])));
+    return true;
+  }
+
+  #keepUntilDone(teardown: Promise<unknown>): void {
+    this.#tearingDown.add(teardown);
+    const forget = () => void this.#tearingDown.delete(teardown);
+    teardown.then(forget, forget);
   }
 
   async #handle({ instructionId, request }: InstructionRequest): Promise<Answer> {
@@ -110,6 +135,7 @@ export class Instructions {
       data: this.#options.around.data,
       now: () => this.#options.around.clock.now(),
       report: (infos) => this.#report(infos),
+      tearingDown: (teardown) => this.#keepUntilDone(teardown),
       finalizeLater: (id, callbacks) => this.#finalizations.keep(id, callbacks),
     });
     this.#bundles.set(instructionId, bundle);

@@ -19,6 +19,8 @@ export interface BundleEnvironment {
   readonly now: () => number;
   /** Monitoring infos as the runner wants them: whole, or by short ids. */
   report(infos: readonly MonitoringInfo[]): Pick<ProcessBundleResponse, "monitoringInfos" | "monitoringData">;
+  /** An instance that has failed is being torn down, which takes until its calls have ended. */
+  tearingDown(done: Promise<unknown>): void;
   /** Keeps what is to be called when the runner has committed the bundle. */
   finalizeLater(instructionId: string, callbacks: readonly (() => void | Promise<void>)[]): void;
 }
@@ -39,7 +41,7 @@ export class RunningBundle {
     this.#lost.catch(() => undefined); // `run` tells it, if it still runs
   }
 
-  /** @throws the first thing that failed; the instance is torn down then. */
+  /** @throws the first thing that failed; the instance is then torn down beside it. */
   async run(pool: ProcessorPool, request: ProcessBundleRequest): Promise<ProcessBundleResponse> {
     const stage = await pool.take();
     this.#stage = stage;
@@ -48,7 +50,7 @@ export class RunningBundle {
       await Promise.race([this.#lost, this.#process(stage, request)]);
     } catch (error) {
       this.abandon(error as Error);
-      await stage.teardown(); // nobody can act on what a teardown throws besides
+      this.environment.tearingDown(stage.teardown());
       throw this.#failure ?? error;
     }
     this.#stage = undefined;

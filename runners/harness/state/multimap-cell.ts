@@ -17,7 +17,10 @@ const PUT = 1;
 const SPARE_RECORDS = 16;
 
 /** A state that is no bag. */
-type MultimapState = Exclude<StatefulStage["states"] extends ReadonlyMap<string, infer State> ? State : never, { readonly kind: "bag" }>;
+type MultimapState = Exclude<
+  StatefulStage["states"] extends ReadonlyMap<string, infer State> ? State : never,
+  { readonly kind: "bag" }
+>;
 type Entries = Map<string, readonly [key: unknown, values: readonly unknown[]]>;
 type Operation = (entries: Entries) => void;
 

@@ -27,11 +27,7 @@ import {
   valueState,
 } from "../../../../transforms/primitives/state-spec.js";
 import { eventTimeTimer, processingTimeTimer } from "../../../../transforms/primitives/timer-spec.js";
-import {
-  GLOBAL_WINDOW,
-  IntervalWindow,
-  type Window,
-} from "../../../../transforms/primitives/window.js";
+import { GLOBAL_WINDOW, IntervalWindow, type Window } from "../../../../transforms/primitives/window.js";
 import {
   fixedWindows,
   registeredWindowFn,
