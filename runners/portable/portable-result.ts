@@ -18,13 +18,13 @@ export interface JobLine {
   readonly text: string;
 }
 
+/** STOPPED is none of them: with it Java's job servers begin. */
 const TERMINAL: ReadonlySet<JobState_Enum> = new Set([
   JobState_Enum.DONE,
   JobState_Enum.FAILED,
   JobState_Enum.CANCELLED,
   JobState_Enum.DRAINED,
   JobState_Enum.UPDATED,
-  JobState_Enum.STOPPED,
 ]);
 
 export class PortablePipelineResult extends PipelineResult {
@@ -84,17 +84,21 @@ export class PortablePipelineResult extends PipelineResult {
     );
   }
 
-  /** Attempted values: the one kind that Spark tells as well. */
+  /**
+   * Committed values where the server has any, else attempted ones: Spark knows only these, and those of
+   * Prism end with the last progress report.
+   */
   override async rawMetrics(): Promise<MonitoringInfo[]> {
     return this.#lastMetrics ?? this.#askMetrics();
   }
 
   async #askMetrics(): Promise<MonitoringInfo[]> {
     const { metrics } = await this.#service.metrics(this.jobId);
-    return metrics?.attempted ?? [];
+    const { committed = [], attempted = [] } = metrics ?? {};
+    return committed.length > 0 ? committed : attempted;
   }
 
-  /** Attempted counters by name, summed over the steps that use it. */
+  /** Counters by name, summed over the steps that use it. */
   override async counters(): Promise<Record<string, number>> {
     const sums: Record<string, number> = {};
     for (const { urn, labels, payload } of await this.rawMetrics()) {
@@ -105,7 +109,7 @@ export class PortablePipelineResult extends PipelineResult {
     return sums;
   }
 
-  /** Attempted distributions by name, over the steps that use it. */
+  /** Distributions by name, over the steps that use it. */
   override async distributions(): Promise<Record<string, number> & Record<string, DistributionValue>> {
     const all: Record<string, DistributionValue> = {};
     for (const { urn, labels, payload } of await this.rawMetrics()) {
