@@ -15,7 +15,8 @@ export class JobFailedError extends Error {
   }
 }
 
-const FROM_WORKER = /Error received from SDK harness for instruction [^:]+: /;
+/** What Java's job servers write before the worker's words, and what Prism does. */
+const FROM_WORKER = /Error received from SDK harness for instruction [^:]+: |^bundle \S+ \S+ failed:\s*/m;
 
 /** From the server's error messages; the worker's own words without the traces of the server's language around them. */
 export function jobFailure(jobId: string, errors: readonly string[]): JobFailedError {
