@@ -43,6 +43,12 @@ export const verbs: readonly VerbDescription[] = [
     settings: [...section("demo"), "stateDir", "input", "errorDir", "logDir", "logLevel"],
   },
   {
+    name: "job-server",
+    summary: "a Beam job server of this machine: spark, flink, prism",
+    settings: [...section("jobServer"), "logLevel"],
+    arguments: "<server>",
+  },
+  {
     name: "worker",
     summary: "a pool of workers for pipelines on job servers",
     settings: [...section("worker"), "logLevel"],

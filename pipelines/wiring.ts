@@ -12,6 +12,7 @@ export const parts: Parts = {
     graph: async () => (await import("./simple-verbs.js")).graph,
     db: async () => (await import("./simple-verbs.js")).db,
     demo: async () => (await import("./commands/demo.js")).runDemo,
+    "job-server": async () => (await import("./commands/job-server.js")).runJobServer,
     worker: async () => (await import("./commands/worker.js")).runWorkerPool,
   },
   runners: {

@@ -16,7 +16,13 @@ import { JobServiceClient } from "apache-beam/proto/beam_job_api.grpc-client";
 /** How long a server may take to be reached. */
 const REACH_MS_MAX = 15_000;
 
-const OPTIONS = { "grpc.max_receive_message_length": -1, "grpc.max_send_message_length": -1 };
+const OPTIONS = {
+  "grpc.max_receive_message_length": -1,
+  "grpc.max_send_message_length": -1,
+  // a server that has just been started is tried again soon
+  "grpc.initial_reconnect_backoff_ms": 100,
+  "grpc.max_reconnect_backoff_ms": 1_000,
+};
 
 /** A call to a job server failed, or the server is gone. */
 export class JobServerError extends Error {
@@ -40,17 +46,13 @@ export class JobService {
   }
 
   /** @throws JobServerError when nobody answers there. */
-  async reach(): Promise<void> {
+  async reach(msMax = REACH_MS_MAX): Promise<void> {
     await new Promise<void>((resolve, reject) => {
-      this.#client.waitForReady(Date.now() + REACH_MS_MAX, (error) => {
+      this.#client.waitForReady(Date.now() + msMax, (error) => {
         if (error === undefined) resolve();
         else
           reject(
-            new JobServerError(
-              this.endpoint,
-              "UNAVAILABLE",
-              `nobody answers (waited ${REACH_MS_MAX / 1000} s)`,
-            ),
+            new JobServerError(this.endpoint, "UNAVAILABLE", `nobody answers (waited ${msMax / 1000} s)`),
           );
       });
     });

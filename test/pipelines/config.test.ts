@@ -64,6 +64,7 @@ describe("mergeConfig()", () => {
       },
       graph: { format: "mermaid" },
       demo: { duration: 60, eventsPerSecond: 10 },
+      jobServer: { port: 8_099 },
       worker: { port: 50_000, host: "127.0.0.1", processes: 1 },
     });
     expect(origins.get("quietMs")).to.deep.equal({ layer: "default", name: "default" });
