@@ -1,15 +1,18 @@
 /** From a step of the graph to what runs it. */
 import type { DoFn, SplittableDoFn } from "../../transforms/primitives/do-fn.js";
 import { createDoFn } from "../../transforms/primitives/fn-registry.js";
-import type { ParDoStep } from "../graph/translate.js";
+import type { ParDoStep, PartStep } from "../graph/translate.js";
+import { combinePart } from "./combine-parts.js";
 import { type DoFnFields, readFields } from "./do-fn-fields.js";
 import { ParDoRunner } from "./par-do-runner.js";
 import type { Receive } from "./receive.js";
+import { restrictionPart } from "./restriction-parts.js";
 import { SdkDoFn } from "./sdk-do-fn.js";
 import { SDK_STEPS } from "./sdk-steps.js";
 import { SplittableRunner } from "./splittable-runner.js";
 import { StatefulRunner } from "./stateful-runner.js";
 import type { StepParts, StepRunner } from "./step-runner.js";
+import { windowsPart } from "./windows-parts.js";
 
 /** The URN of a DoFn that the SDK has serialised. */
 const SERIALIZED_DO_FN_URN = "beam:dofn:serialized_js_dofn_info:v1";
@@ -21,11 +24,35 @@ export interface BuiltStep {
   readonly runner: StepRunner | undefined;
 }
 
+type Around = Pick<StepParts, "place" | "outputs" | "flow" | "host">;
+
 /** @throws when the DoFn cannot be built here, or is not what the graph says of it. */
-export function buildStep(
-  step: ParDoStep,
-  around: Pick<StepParts, "place" | "outputs" | "flow" | "host">,
-): BuiltStep {
+export function buildStep(step: ParDoStep | PartStep, around: Around): BuiltStep {
+  return step.kind === "part" ? buildPart(step, around) : buildParDo(step, around);
+}
+
+/** A part is run as a DoFn, which has no state, timers or side inputs. */
+function buildPart(step: PartStep, around: Around): BuiltStep {
+  const fields = readFields({});
+  const runner = new ParDoRunner({ ...around, path: step.path, fields, doFn: partDoFn(step) });
+  return { receive: runner.receive, runner };
+}
+
+function partDoFn({ path, part }: PartStep): DoFn {
+  switch (part.kind) {
+    case "restriction": {
+      const doFn = createFn({ path, doFn: part.doFn });
+      if (!("createTracker" in doFn)) throw new Error(`step "${path}": its DoFn has no createTracker`);
+      return restrictionPart(part.work, doFn) as DoFn;
+    }
+    case "combine":
+      return inStep(path, () => combinePart(part));
+    case "windows":
+      return windowsPart(part) as DoFn;
+  }
+}
+
+function buildParDo(step: ParDoStep, around: Around): BuiltStep {
   const { path, doFn: spec } = step;
   if (spec.kind === "other") {
     const build = SDK_STEPS.get(spec.urn);
@@ -50,7 +77,7 @@ export function buildStep(
   return { receive: runner.receive, runner };
 }
 
-function createFn({ path, doFn }: ParDoStep): DoFn | SplittableDoFn {
+function createFn({ path, doFn }: Pick<ParDoStep, "path" | "doFn">): DoFn | SplittableDoFn {
   if (doFn.kind === "registered") return inStep(path, () => createDoFn(doFn.fn, doFn.config));
   if (doFn.urn === SERIALIZED_DO_FN_URN) return inStep(path, () => new SdkDoFn(doFn.payload));
   throw new Error(`step "${path}" has a DoFn under "${doFn.urn}", which cannot be built here`);

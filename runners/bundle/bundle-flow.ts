@@ -1,13 +1,14 @@
 /** What the steps of a processor share about the bundle under way: its scope, its first failure, where elements queue. */
 import type { BundleScope } from "./host.js";
-import type { StepFailedError } from "./step-failed-error.js";
 
 /** Whoever feeds the first steps stands before all of them. */
 export const BEFORE_ALL_STEPS = -1;
+/** Whoever takes what leaves the stage stands behind all of them. */
+const BEHIND_ALL_STEPS = Number.MAX_SAFE_INTEGER;
 
 export class BundleFlow {
   /** The first failure; the bundle is lost with it. */
-  failure: StepFailedError | undefined;
+  failure: Error | undefined;
   /**
    * Place of the last step that has elements queueing before it. A producer waits while it is behind its
    * own place: a step never waits for itself or for one before it, so waiting always ends.
@@ -33,10 +34,15 @@ export class BundleFlow {
     this.#scope = undefined;
   }
 
-  fail(error: StepFailedError): StepFailedError {
+  fail<Failure extends Error>(error: Failure): Failure {
     this.failure ??= error;
     this.#wake();
     return error;
+  }
+
+  /** Whoever takes what leaves the stage tells whether it has taken all it can for now. */
+  setBlocked(isBlocked: boolean): void {
+    this.setQueueing(BEHIND_ALL_STEPS, isBlocked);
   }
 
   /** The step at a place tells whether elements queue before it. */

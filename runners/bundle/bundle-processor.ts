@@ -131,6 +131,19 @@ export class BundleProcessor {
     return outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason] : []));
   }
 
+  /** The bundle under way is lost, for a reason outside of its steps: no further element is begun. */
+  abort(reason: Error): void {
+    this.#flow.fail(reason);
+  }
+
+  /**
+   * What leaves the stage finds no room, or does again: steps that emit from an iterable, and whoever feeds the
+   * stage, wait meanwhile.
+   */
+  setBlocked(isBlocked: boolean): void {
+    this.#flow.setBlocked(isBlocked);
+  }
+
   /** How far the sources of the stage are, by their own account. */
   progress(): ReadProgress[] {
     return this.#runners.flatMap((step) => (step instanceof SplittableRunner ? (step.progress() ?? []) : []));
@@ -171,8 +184,7 @@ export class BundleProcessor {
   }
 
   /** What takes the elements of a PCollection: its consumers here, and the host if others read it. */
-  #receiver(collection: string): Receive {
-    const consumers = this.stage.consumers.get(collection) ?? [];
+  #receiver(collection: string, consumers = this.stage.consumers.get(collection) ?? []): Receive {
     const receivers = consumers.map(({ step }) => this.#steps.get(step)!.receive);
     if (this.stage.outputs.includes(collection)) {
       const flow = this.#flow;
@@ -184,9 +196,8 @@ export class BundleProcessor {
   }
 
   #addRoot(root: StageRoot): void {
-    const steps = root.consumers.map(({ step }) => step);
-    const receive = receiveAll(steps.map((step) => this.#steps.get(step)!.receive));
-    const runner = root.kind === "elements" ? undefined : this.#steps.get(steps[0]!)!.runner;
+    const receive = this.#receiver(root.collection, root.consumers);
+    const runner = root.kind === "elements" ? undefined : this.#steps.get(root.consumers[0]!.step)!.runner;
     this.#roots.set(root.id, { receive, runner });
   }
 

@@ -1,5 +1,5 @@
 /** What the engine counts from its start on, told epoch by epoch: metrics belong to an epoch. */
-import type { EpochMetrics } from "./metrics-store.js";
+import type { EpochMetrics } from "../job/metrics-store.js";
 
 export class EngineCounters {
   /** By `<node id>\t<name>`. */

@@ -3,8 +3,8 @@ import type { Clock } from "../../transforms/primitives/do-fn.js";
 import type { BundleHost, BundleScope } from "../bundle/host.js";
 import type { Bundle, BundleInput, BundleResult } from "../engine/bundle.js";
 import type { SourceProgress } from "../job/job.js";
+import type { MetricsStore } from "../job/metrics-store.js";
 import type { CommittedEpoch, Committer } from "./epoch.js";
-import type { MetricsStore } from "./metrics-store.js";
 
 /** What the loop needs of the engine. */
 export interface LoopEngine {

@@ -5,9 +5,9 @@ import { advanceEpoch, type Holder, holdEpoch, type PipelineKey } from "../../sq
 import type { SqlSession } from "../../sql/sql-session.js";
 import type { EpochTransaction } from "../../transforms/primitives/do-fn.js";
 import { failpoint } from "../../transforms/primitives/failpoint.js";
+import type { EpochMetrics } from "../job/metrics-store.js";
 import { addCounts } from "./bundle-ledger.js";
 import { type CommitState, type CommittedEpoch, type Committer, Epoch } from "./epoch.js";
-import type { EpochMetrics } from "./metrics-store.js";
 
 /** How many rows `commits` keeps for a pipeline; older ones are removed now and then. */
 const COMMITS_KEPT = 10_000;

@@ -7,13 +7,13 @@ import type { EngineGraph, StageRoot } from "../engine/engine-graph.js";
 import { createGroupByKey } from "../engine/group-by-key.js";
 import { toEngineGraph } from "../graph/engine-graph.js";
 import type { ExecutableStage, Plan } from "../graph/translate.js";
+import type { MetricsStore } from "../job/metrics-store.js";
 import type { RunnerOptions } from "../job/runner.js";
 import { EngineHost } from "./engine-host.js";
 import type { Committer } from "./epoch.js";
 import { EpochLoop } from "./epoch-loop.js";
 import { hostedGraph, unboundedSteps } from "./hosted-graph.js";
 import type { EpochReport, LoopStage } from "./loop-options.js";
-import type { MetricsStore } from "./metrics-store.js";
 import { ProcessingClock } from "./processing-clock.js";
 
 /** Records that the sources emit into one epoch at the most: enough for COPY's speed, little to lose. */

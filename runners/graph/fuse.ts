@@ -92,11 +92,11 @@ function needsInputMaterialised(step: FusedStep): boolean {
 }
 
 export function isFused(step: FusedStep | RunnerStep): step is FusedStep {
-  return step.kind === "parDo" || step.kind === "flatten";
+  return step.kind === "parDo" || step.kind === "flatten" || step.kind === "part";
 }
 
 function mainInputs(step: FusedStep | RunnerStep): readonly string[] {
-  if (step.kind === "parDo") return [step.input];
+  if (step.kind === "parDo" || step.kind === "part") return [step.input];
   return inputsOf(step);
 }
 

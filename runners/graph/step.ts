@@ -4,11 +4,14 @@ import { GROUP_BY_KEY_URN } from "../../transforms/primitives/group-by-key.js";
 import { PAR_DO_URN, REGISTERED_DO_FN_URN, type RegisteredDoFn } from "../../transforms/primitives/par-do.js";
 import { RESHUFFLE_URN } from "../../transforms/primitives/reshuffle.js";
 import { TEST_STREAM_URN } from "../../transforms/primitives/test-stream.js";
+import type { Window } from "../../transforms/primitives/window.js";
+import type { WindowFn } from "../../transforms/primitives/window-fn.js";
+import type { WindowingStrategy } from "../engine/windowing-strategy.js";
 
 /** A leaf transform: what a runner has to execute. */
 export type Step = FusedStep | RunnerStep | UnknownStep;
 /** Steps that run inside a stage, one calling the next. */
-export type FusedStep = ParDoStep | FlattenStep;
+export type FusedStep = ParDoStep | FlattenStep | PartStep;
 /** Steps that the runner itself executes, between stages. */
 export type RunnerStep = ImpulseStep | GroupByKeyStep | RedistributeStep | TestStreamStep;
 
@@ -46,6 +49,54 @@ export interface FlattenStep extends NamedStep {
   readonly inputs: readonly string[];
   readonly output: string;
 }
+
+/**
+ * A part of a transform that a runner has taken apart, or work of its own that it leaves to a stage: found in the
+ * stages of other runners, never in a graph.
+ */
+export interface PartStep extends NamedStep {
+  readonly kind: "part";
+  readonly part: RestrictionPart | CombinePart | WindowsPart;
+  /** Id of the main input. It reads no side inputs. */
+  readonly input: string;
+  /** By tag; there is one. */
+  readonly outputs: ReadonlyMap<string, string>;
+}
+
+/**
+ * What comes before the processing of restrictions. Elements are
+ * - after `pair`: `{ key: element, value: { key: restriction, value: watermarkState } }`;
+ * - after `split` and `truncate`: `{ key: that, value: size }`.
+ */
+export interface RestrictionPart {
+  readonly kind: "restriction";
+  readonly work: "pair" | "split" | "truncate";
+  readonly doFn: DoFnSpec;
+}
+
+/** A step of a combine, between `{ key, value }` and `{ key, value }`. */
+export type CombinePart = { readonly kind: "combine"; readonly combineFn: CombineFnSpec } & (
+  | { readonly work: "merge" | "extract" | "convert" | "combineGrouped" }
+  /** Inputs to accumulators, several inputs of a key and window to one of them. */
+  | {
+      readonly work: "precombine";
+      readonly timestampCombiner: WindowingStrategy["timestampCombiner"];
+      keyId(key: unknown): string;
+    }
+);
+
+/** How the CombineFn is given: a registered name, or whatever else the URN says. */
+export interface CombineFnSpec {
+  readonly urn: string;
+  readonly payload: Uint8Array;
+}
+
+/** Windows as values of `{ key, value }`, with which a runner asks what it cannot tell itself. */
+export type WindowsPart = { readonly kind: "windows" } & (
+  | { readonly work: "map"; map(window: Window): Window }
+  /** From an iterable of windows to `{ key: unmerged, value: [{ key: merged, value: from }] }`. */
+  | { readonly work: "merge"; readonly merge: WindowFn["merge"] }
+);
 
 /** One empty element, once, at the start of a pipeline's life. */
 export interface ImpulseStep extends NamedStep {
@@ -127,12 +178,13 @@ function handsOnOnly(transform: runnerApi.PTransform): boolean {
   return outputs.every((id) => inputs.has(id));
 }
 
-function readStep(transform: runnerApi.PTransform): Step {
-  const named = { path: transform.uniqueName, transform };
+/** Decodes one leaf. @throws on a malformed proto. */
+export function readStep(transform: runnerApi.PTransform, path = transform.uniqueName): Step {
+  const named = { path, transform };
   const urn = transform.spec?.urn ?? "";
   switch (urn) {
     case PAR_DO_URN:
-      return readParDo(transform);
+      return readParDo(transform, path);
     case "beam:transform:flatten:v1":
       return {
         ...named,
@@ -160,16 +212,17 @@ function readStep(transform: runnerApi.PTransform): Step {
   }
 }
 
-function readParDo(transform: runnerApi.PTransform): ParDoStep {
+/** A transform whose payload is that of a ParDo. @throws when it has not one main input. */
+export function readParDo(transform: runnerApi.PTransform, path: string): ParDoStep {
   const payload = runnerApi.ParDoPayload.fromBinary(transform.spec!.payload);
   const isSide = (name: string) => payload.sideInputs[name] !== undefined;
   const mains = Object.entries(transform.inputs).filter(([name]) => !isSide(name));
   if (mains.length !== 1) {
-    throw new Error(`step "${transform.uniqueName}" must have one main input, got ${mains.length}`);
+    throw new Error(`step "${path}" must have one main input, got ${mains.length}`);
   }
   return {
     kind: "parDo",
-    path: transform.uniqueName,
+    path,
     transform,
     doFn: readDoFn(payload.doFn),
     input: mains[0]![1],

@@ -4,7 +4,7 @@ import { type ExecutableStage, fuse, isFused } from "./fuse.js";
 import { type FusedStep, outputsOf, type RunnerStep, readSteps, type Step } from "./step.js";
 
 export type { ExecutableStage, StageRoot } from "./fuse.js";
-export type { FusedStep, ParDoStep, RunnerStep } from "./step.js";
+export type { FusedStep, ParDoStep, PartStep, RunnerStep } from "./step.js";
 
 /** An executable graph. Everything in it follows from the proto alone, so it is the same in every process. */
 export interface Plan {

@@ -49,7 +49,9 @@ function accumulationOf(mode: runnerApi.AccumulationMode_Enum): WindowingStrateg
   return mode === AccumulationMode_Enum.ACCUMULATING ? "accumulating" : "discarding";
 }
 
-function timestampCombinerOf(outputTime: runnerApi.OutputTime_Enum): WindowingStrategy["timestampCombiner"] {
+export function timestampCombinerOf(
+  outputTime: runnerApi.OutputTime_Enum,
+): WindowingStrategy["timestampCombiner"] {
   if (outputTime === OutputTime_Enum.EARLIEST_IN_PANE) return "earliest";
   return outputTime === OutputTime_Enum.LATEST_IN_PANE ? "latest" : "end-of-window";
 }

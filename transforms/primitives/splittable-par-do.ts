@@ -3,7 +3,7 @@ import { P, type PCollection, withName } from "./beam.js";
 import { MAIN_OUTPUT } from "./do-fn.js";
 import { isStateful } from "./do-fn-specs.js";
 import type { JsonValue } from "./fn-registry.js";
-import { coderIdOrGeneral } from "./graph-coders.js";
+import { kvCoderId } from "./graph-coders.js";
 import {
   createOutput,
   declaredBy,
@@ -29,7 +29,7 @@ export interface SplittableParDoOptions extends ParDoOptions {
 
 /**
  * Applies the splittable DoFn registered as `fn`, usually to an `impulse()`. Its restrictions are
- * JSON and travel in the SDK's general coder. Outputs and side inputs as `registeredParDo`.
+ * JSON and travel, with the states of their watermark estimators, in the SDK's general coder. Outputs and side inputs as `registeredParDo`.
  */
 export function splittableParDo<In, Out>(
   fn: string,
@@ -62,7 +62,8 @@ export function splittableParDo(
       return P(keyed.input).apply(withName("ParDo", inner)) as PCollection<unknown>;
     }
     addRequirement(pipeline, SPLITTABLE_REQUIREMENT);
-    const restrictionCoderId = coderIdOrGeneral(pipeline, undefined);
+    // Runners put it behind the element: a restriction with the state of its watermark estimator.
+    const restrictionCoderId = kvCoderId(pipeline);
     setParDo(pipeline, proto, input, { fn, config }, options, specs, { restrictionCoderId });
     const strategyId = windowingStrategyIdOf(pipeline, input);
     const output = (tag: string) =>

@@ -2,7 +2,6 @@
 import type { BundleHost, BundleScope } from "../../../runners/bundle/host.js";
 import { EpochLoop } from "../../../runners/direct/epoch-loop.js";
 import type { LoopEngine, LoopOptions, LoopStage } from "../../../runners/direct/loop-options.js";
-import { MetricsStore } from "../../../runners/direct/metrics-store.js";
 import { VolatileCommitter } from "../../../runners/direct/volatile-epoch.js";
 import type {
   Bundle,
@@ -12,6 +11,7 @@ import type {
   RestrictionWork,
 } from "../../../runners/engine/bundle.js";
 import type { Element } from "../../../runners/engine/element.js";
+import { MetricsStore } from "../../../runners/job/metrics-store.js";
 import { GLOBAL_WINDOW, NO_FIRING } from "../../../transforms/primitives/window.js";
 import { ManualClock } from "../../support/manual-clock.js";
 

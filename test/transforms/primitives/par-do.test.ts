@@ -116,12 +116,17 @@ describe("registeredParDo", () => {
 });
 
 describe("splittableParDo", () => {
-  it("splittableParDo() sets a restriction coder and its requirement", () => {
+  it("splittableParDo() sets a coder of restrictions with their watermark states, and its requirement", () => {
     const { pipeline, input } = start();
     P(input).apply(withName("Read", splittableParDo("read@1", null, { bounded: true })));
     const { restrictionCoderId, requestsFinalization } = payloadOf(pipeline, "Read");
     const { coders } = pipeline.getProto().components!;
-    expect(coders[restrictionCoderId]!.spec!.urn).to.equal("beam:coder:genericobjectjs:v1");
+    const { spec, componentCoderIds } = coders[restrictionCoderId]!;
+    expect(spec!.urn).to.equal("beam:coder:kv:v1");
+    expect(componentCoderIds.map((id) => coders[id]!.spec!.urn)).to.deep.equal([
+      "beam:coder:genericobjectjs:v1",
+      "beam:coder:genericobjectjs:v1",
+    ]);
     expect(requestsFinalization).to.equal(false);
     expect(pipeline.getProto().requirements).to.deep.equal(["beam:requirement:pardo:splittable_dofn:v1"]);
   });

@@ -1,6 +1,6 @@
 /** What a job has counted: attempted at once, committed with the epoch. */
 import { expect } from "chai";
-import { MetricsStore } from "../../../runners/direct/metrics-store.js";
+import { MetricsStore } from "../../../runners/job/metrics-store.js";
 
 describe("MetricsStore", () => {
   let nowMs: number;

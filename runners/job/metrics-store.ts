@@ -6,7 +6,7 @@ import {
   type GaugeValue,
   type MetricResult,
   type MetricResults,
-} from "../job/metrics.js";
+} from "./metrics.js";
 
 /** Values by step, then name. */
 type Table<Value> = Map<string, Map<string, Value>>;

@@ -1,0 +1,130 @@
+/** An SDK harness: runs the stages of a pipeline for a runner of another language, over Beam's Fn API. */
+import type { Clock, Log, SetupContext } from "../../transforms/primitives/do-fn.js";
+import { systemClock } from "../../transforms/primitives/system-clock.js";
+import { Instructions } from "./instructions.js";
+import type { StageSurroundings } from "./stage-processor.js";
+import { StageStates } from "./state/stage-states.js";
+import { type ControlStream, openControl } from "./transport/control-stream.js";
+import { GrpcDataPlane } from "./transport/data-plane.js";
+import { LoggingStream } from "./transport/logging-stream.js";
+import { answerStatus } from "./transport/worker-status.js";
+
+/** Of the runner: monitoring data comes by short id. */
+const SHORT_IDS = "beam:protocol:monitoring_info_short_ids:v1";
+
+export interface HarnessOptions {
+  /** By which the runner knows the worker. */
+  readonly workerId: string;
+  /** `host:port` of the services; the data and state services are told with each stage. */
+  readonly controlEndpoint: string;
+  /** Absent: lines go to `log`. */
+  readonly loggingEndpoint?: string | undefined;
+  readonly statusEndpoint?: string | undefined;
+  /** URNs that the runner says it understands. */
+  readonly runnerCapabilities?: readonly string[];
+  /** Name of the pipeline, for DoFns that ask. */
+  readonly pipeline?: string;
+  readonly mode?: SetupContext["mode"];
+  readonly clock?: Clock;
+  /** Takes a line that no runner takes. By default the error output. */
+  readonly fallbackLog?: (line: string) => void;
+}
+
+export interface Harness {
+  /**
+   * Resolves when the runner has closed the control stream, or `stop` was called, and everything is torn down.
+   * @throws StreamLostError when the control stream was lost; everything is torn down then too.
+   */
+  readonly whenDone: Promise<void>;
+  /** Abandons what runs. Resolves when everything is torn down. */
+  stop(): Promise<void>;
+}
+
+/** Begins to work. Elements, state and timers are never on disk: what a worker has not answered, it has not done. */
+export function startHarness(options: HarnessOptions): Harness {
+  const control = openControl(options.controlEndpoint, options.workerId);
+  const whenDone = serve(control, options);
+  whenDone.catch(() => undefined); // whoever waits is told
+  return {
+    whenDone,
+    stop: async () => {
+      control.close();
+      await whenDone.catch(() => undefined);
+    },
+  };
+}
+
+async function serve(control: ControlStream, options: HarnessOptions): Promise<void> {
+  const { workerId, loggingEndpoint, statusEndpoint, runnerCapabilities = [] } = options;
+  const fallback = options.fallbackLog ?? ((line: string) => void process.stderr.write(`${line}\n`));
+  const logging =
+    loggingEndpoint === undefined ? undefined : new LoggingStream(loggingEndpoint, workerId, fallback);
+  const data = new GrpcDataPlane(workerId);
+  const states = new StageStates(workerId);
+  const around: StageSurroundings = {
+    pipeline: options.pipeline ?? "pipeline",
+    mode: options.mode ?? "stream",
+    clock: options.clock ?? systemClock,
+    data,
+    logFor: (step) => logging?.of(step) ?? logTo(fallback, step),
+    stateFor: (plan) => states.of(plan),
+    shared: sharedValues(),
+  };
+  const instructions = new Instructions({
+    around,
+    fetchDescriptor: (id) => control.descriptor(id),
+    shortIds: runnerCapabilities.includes(SHORT_IDS),
+  });
+  const status = statusEndpoint
+    ? answerStatus(statusEndpoint, workerId, () => statusOf(instructions))
+    : undefined;
+  let end = new Error("the runner has closed the control stream");
+  try {
+    await answerAll(control, instructions);
+  } catch (error) {
+    end = error as Error;
+    throw error;
+  } finally {
+    const isTornDown = await instructions.close(end);
+    if (!isTornDown)
+      fallback(`worker ${workerId}: a DoFn is still running, although its bundle was abandoned`);
+    data.close();
+    states.close();
+    status?.close();
+    await logging?.close();
+    control.close();
+  }
+}
+
+/** Bundles run beside one another, so no answer is waited for. */
+async function answerAll(control: ControlStream, instructions: Instructions): Promise<void> {
+  for (;;) {
+    const request = await control.next();
+    if (request === undefined) return;
+    const respond = instructions.answer(request).then((response) => control.respond(response));
+    respond.catch(() => undefined); // an answer that cannot be given: the stream's end says it
+  }
+}
+
+function statusOf(instructions: Instructions): string {
+  const { heapUsed, rss } = process.memoryUsage();
+  const megabytes = (bytes: number) => `${Math.round(bytes / 1e6)} MB`;
+  const bundles = instructions.bundles.join(", ") || "none";
+  return `bundles: ${bundles}\nheap: ${megabytes(heapUsed)}, resident: ${megabytes(rss)}`;
+}
+
+/** Values that all instances of a step share, made when first asked for. */
+function sharedValues(): StageSurroundings["shared"] {
+  const values = new Map<string, unknown>();
+  return <T>(step: string, name: string, create: () => T): T => {
+    const key = `${step}\0${name}`;
+    if (!values.has(key)) values.set(key, create());
+    return values.get(key) as T;
+  };
+}
+
+function logTo(line: (text: string) => void, step: string): Log {
+  const at = (level: string) => (message: string, facts?: Record<string, unknown>) =>
+    line(`${level} [${step}] ${message}${facts === undefined ? "" : ` ${Object.keys(facts).join(", ")}`}`);
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}
