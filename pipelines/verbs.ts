@@ -42,4 +42,9 @@ export const verbs: readonly VerbDescription[] = [
     summary: "generate events, run the pipeline on them, and show the result",
     settings: [...section("demo"), "stateDir", "input", "errorDir", "logDir", "logLevel"],
   },
+  {
+    name: "worker",
+    summary: "a pool of workers for pipelines on job servers",
+    settings: [...section("worker"), "logLevel"],
+  },
 ];

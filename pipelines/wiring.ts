@@ -12,6 +12,7 @@ export const parts: Parts = {
     graph: async () => (await import("./simple-verbs.js")).graph,
     db: async () => (await import("./simple-verbs.js")).db,
     demo: async () => (await import("./commands/demo.js")).runDemo,
+    worker: async () => (await import("./commands/worker.js")).runWorkerPool,
   },
   runners: {
     direct: async () => new (await import("../runners/direct/direct-runner.js")).DirectRunner(),

@@ -22,3 +22,11 @@ export type {
   MetricResult,
   MetricResults,
 } from "./job/metrics.js";
+export { JobFailedError } from "./portable/job-failure.js";
+export { JobServerError } from "./portable/job-service.js";
+export type { PortablePipelineResult } from "./portable/portable-result.js";
+export {
+  type PortableRunner,
+  type PortableRunnerOptions,
+  portableRunner,
+} from "./portable/portable-runner.js";

@@ -22,6 +22,7 @@ const count = value("a whole number of at least 1", (raw) => positive(parseWhole
 const horizonRecords = value(`a whole number from 1 to ${HORIZON_RECORDS_MAX}`, (raw) =>
   within(parseWhole(raw), 1, HORIZON_RECORDS_MAX),
 );
+const port = value("a port from 0 to 65535", (raw) => within(parseWhole(raw), 0, 65_535));
 const seed = value("a whole number", parseWhole);
 const share = value("a number from 0 to 1", (raw) => within(parseNumber(raw), 0, 1));
 const rate = value("a number above 0", (raw) => positive(parseNumber(raw)));
@@ -72,6 +73,7 @@ export const configSchema = z.strictObject({
   }),
   graph: z.strictObject({ format: choice(["mermaid", "dot", "json"]) }),
   demo: z.strictObject({ duration: seconds, eventsPerSecond: rate }),
+  worker: z.strictObject({ port, host: text, processes: count }),
 });
 
 /** A leaf of the schema: `rule` completes "must be …". */

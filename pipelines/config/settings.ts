@@ -85,6 +85,9 @@ const rows: readonly Row[] = [
   ["graph.format", "FORMAT", "mermaid", "mermaid, dot, json (the Beam proto)"],
   ["demo.duration", "SECONDS", 60, "how long to generate events", '60 or "1m"'],
   ["demo.eventsPerSecond", "N", 10, "rate of events", "10"],
+  ["worker.port", "N", 50_000, "where job servers ask for workers; 0 for any free port", "50000"],
+  ["worker.host", "HOST", "127.0.0.1", "address to listen on; whoever reaches it can run code here"],
+  ["worker.processes", "N", 1, "workers at a time, at most: a job's sdk_worker_parallelism", "4"],
 ];
 
 /** Every setting by its path. */

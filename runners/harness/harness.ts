@@ -1,5 +1,6 @@
 /** An SDK harness: runs the stages of a pipeline for a runner of another language, over Beam's Fn API. */
 import type { Clock, Log, SetupContext } from "../../transforms/primitives/do-fn.js";
+import type { JsonValue } from "../../transforms/primitives/fn-registry.js";
 import { systemClock } from "../../transforms/primitives/system-clock.js";
 import { Instructions } from "./instructions.js";
 import type { StageSurroundings } from "./stage-processor.js";
@@ -22,12 +23,14 @@ export interface HarnessOptions {
   readonly statusEndpoint?: string | undefined;
   /** URNs that the runner says it understands. */
   readonly runnerCapabilities?: readonly string[];
-  /** Name of the pipeline, for DoFns that ask. */
-  readonly pipeline?: string;
+  /** The pipeline's options as the runner tells them. */
+  readonly pipelineOptions?: { readonly [name: string]: JsonValue };
   readonly mode?: SetupContext["mode"];
   readonly clock?: Clock;
   /** Takes a line that no runner takes. By default the error output. */
   readonly fallbackLog?: (line: string) => void;
+  /** Fires when the worker is to stop. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Harness {
@@ -45,13 +48,13 @@ export function startHarness(options: HarnessOptions): Harness {
   const control = openControl(options.controlEndpoint, options.workerId);
   const whenDone = serve(control, options);
   whenDone.catch(() => undefined); // whoever waits is told
-  return {
-    whenDone,
-    stop: async () => {
-      control.close();
-      await whenDone.catch(() => undefined);
-    },
+  const stop = async () => {
+    control.close();
+    await whenDone.catch(() => undefined);
   };
+  if (options.signal?.aborted) void stop();
+  else options.signal?.addEventListener("abort", () => void stop(), { once: true });
+  return { whenDone, stop };
 }
 
 async function serve(control: ControlStream, options: HarnessOptions): Promise<void> {
@@ -62,7 +65,7 @@ async function serve(control: ControlStream, options: HarnessOptions): Promise<v
   const data = new GrpcDataPlane(workerId);
   const states = new StageStates(workerId);
   const around: StageSurroundings = {
-    pipeline: options.pipeline ?? "pipeline",
+    pipeline: jobNameOf(options.pipelineOptions),
     mode: options.mode ?? "stream",
     clock: options.clock ?? systemClock,
     data,
@@ -111,6 +114,12 @@ function statusOf(instructions: Instructions): string {
   const megabytes = (bytes: number) => `${Math.round(bytes / 1e6)} MB`;
   const bundles = instructions.bundles.join(", ") || "none";
   return `bundles: ${bundles}\nheap: ${megabytes(heapUsed)}, resident: ${megabytes(rss)}`;
+}
+
+/** The name under which the job was submitted. */
+function jobNameOf(options: HarnessOptions["pipelineOptions"] = {}): string {
+  const name = options["beam:option:job_name:v1"] ?? options["job_name"] ?? options["jobName"];
+  return typeof name === "string" && name !== "" ? name : "pipeline";
 }
 
 /** Values that all instances of a step share, made when first asked for. */

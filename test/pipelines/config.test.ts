@@ -64,6 +64,7 @@ describe("mergeConfig()", () => {
       },
       graph: { format: "mermaid" },
       demo: { duration: 60, eventsPerSecond: 10 },
+      worker: { port: 50_000, host: "127.0.0.1", processes: 1 },
     });
     expect(origins.get("quietMs")).to.deep.equal({ layer: "default", name: "default" });
     expect(origins.has("databaseUrl")).to.equal(false);

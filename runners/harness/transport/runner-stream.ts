@@ -64,6 +64,8 @@ export class RunnerStream<Out, In> {
   readonly #opened: Promise<ClientDuplexStream<Out, In>>;
   readonly #events: StreamEvents<In>;
   #call: ClientDuplexStream<Out, In> | undefined;
+  /** What rejects the writes under way: a call that ends forgets their callbacks. */
+  readonly #writes = new Set<(error: StreamLostError) => void>();
   #isPaused = false;
   #hasEnded = false;
   #isClosed = false;
@@ -88,10 +90,9 @@ export class RunnerStream<Out, In> {
     const call = this.#call ?? (await this.#opened);
     if (this.#hasEnded) throw this.#lost("it has ended");
     await new Promise<void>((resolve, reject) => {
-      const ended = () => reject(this.#lost("it has ended"));
-      call.once("close", ended);
+      this.#writes.add(reject);
       call.write(message, (error: Error | null | undefined) => {
-        call.off("close", ended);
+        this.#writes.delete(reject);
         if (error) reject(this.#lost(error.message));
         else resolve();
       });
@@ -136,6 +137,10 @@ export class RunnerStream<Out, In> {
     call.on("data", (message: In) => this.#events.message(message));
     call.on("end", () => this.#end(undefined));
     call.on("error", (error: ServiceError) => this.#end(this.#lost(reasonOf(error))));
+    call.on("close", () => {
+      for (const reject of this.#writes) reject(this.#lost("it has ended"));
+      this.#writes.clear();
+    });
     // In grpc-js a call that gets no message must still be read, or its end is never seen.
     if (this.#isPaused) call.pause();
     return call;

@@ -1,0 +1,47 @@
+/** A worker in a thread of this process, so that the user's code cannot block whoever started it. */
+import { Worker } from "node:worker_threads";
+import type { Log } from "../../../transforms/primitives/do-fn.js";
+import type { RunningWorker, WorkerEnd } from "./running-worker.js";
+import { type FromWorker, inOneLine, type ToWorker } from "./worker-messages.js";
+import type { WorkerSpec } from "./worker-spec.js";
+
+export interface WorkerThreadOptions {
+  readonly log: Log;
+  readonly stopGraceMs: number;
+  /** Called with the reason of a failed start, before the runner has asked for it. */
+  readonly onRefused: (reason: string) => void;
+}
+
+/** Starts it at once; flags of this process such as --import hold for the thread as well. */
+export function startWorkerThread(spec: WorkerSpec, options: WorkerThreadOptions): RunningWorker {
+  const thread = new Worker(new URL("./worker-thread-entry.js", import.meta.url), { workerData: spec });
+  let problem: string | undefined;
+  let isStopped = false;
+  thread.on("message", (message: FromWorker) => {
+    if (message.kind === "log") options.log[message.level](message.message, message.facts);
+    if (message.kind === "refused") options.onRefused(message.message);
+    if (message.kind === "failed") problem = message.message;
+  });
+  // uncaught in the user's code, or the thread ran out of memory
+  thread.on("error", (error) => {
+    problem = inOneLine(error);
+  });
+  const whenEnded = new Promise<WorkerEnd>((resolve) => {
+    thread.on("exit", (exitCode) => {
+      if (isStopped) resolve({ exitCode: 0, problem: undefined });
+      else if (exitCode === 0) resolve({ exitCode, problem });
+      else resolve({ exitCode, problem: problem ?? `exit code ${exitCode}` });
+    });
+  });
+  const stop = async () => {
+    isStopped = true;
+    const message: ToWorker = { kind: "stop" };
+    thread.postMessage(message);
+    // a thread in an endless loop does not read its messages
+    const byForce = setTimeout(() => void thread.terminate(), options.stopGraceMs);
+    const end = await whenEnded;
+    clearTimeout(byForce);
+    return end;
+  };
+  return { whenEnded, stop };
+}

@@ -1,0 +1,171 @@
+/** A job on a job server as the Beam SDK's PipelineResult: followed until its end, which is always told. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { JobState_Enum, type MonitoringInfo, PipelineResult } from "../../transforms/primitives/beam.js";
+import { ByteReader } from "../../transforms/primitives/coders/byte-reader.js";
+import type { LogLevel } from "../job/messages.js";
+import type { DistributionValue } from "../job/metrics.js";
+import { jobFailure } from "./job-failure.js";
+import type { JobServerError, JobService } from "./job-service.js";
+
+/** How long the last messages may take to come behind the job's end. */
+const LAST_MESSAGES_MS = 2_000;
+
+/** How long a server may take to end a job after it was cancelled. */
+const CANCEL_MS_MAX = 60_000;
+
+export interface JobLine {
+  readonly level: LogLevel;
+  readonly text: string;
+}
+
+/** STOPPED is none of them: with it Java's job servers begin. */
+const TERMINAL: ReadonlySet<JobState_Enum> = new Set([
+  JobState_Enum.DONE,
+  JobState_Enum.FAILED,
+  JobState_Enum.CANCELLED,
+  JobState_Enum.DRAINED,
+  JobState_Enum.UPDATED,
+]);
+
+export class PortablePipelineResult extends PipelineResult {
+  readonly #service: JobService;
+  readonly #onLine: (line: JobLine) => void;
+  readonly #errors: string[] = [];
+  readonly #whenEnded: Promise<JobState_Enum>;
+  #state = JobState_Enum.STARTING;
+  #failure: Error | undefined;
+  /** As of the job's end: the connection is not kept for them. */
+  #lastMetrics: MonitoringInfo[] | undefined;
+
+  constructor(
+    service: JobService,
+    readonly jobId: string,
+    onLine: (line: JobLine) => void,
+    release: () => Promise<void>,
+  ) {
+    super();
+    this.#service = service;
+    this.#onLine = onLine;
+    this.#whenEnded = this.#follow().finally(release);
+    this.#whenEnded.catch(() => undefined); // whoever waits is told
+  }
+
+  get state(): JobState_Enum {
+    return this.#state;
+  }
+
+  /** What made the job FAILED: the user's own error where one did. Or why nobody knows how it ended. */
+  get failure(): Error | undefined {
+    return this.#failure;
+  }
+
+  /**
+   * Resolves with the state at the end, or with the state after `durationMs` if it has not ended then.
+   * @throws JobServerError when the server is gone, or does not know the job any more
+   */
+  override async waitUntilFinish(durationMs?: number): Promise<JobState_Enum> {
+    if (durationMs === undefined) return this.#whenEnded;
+    const waiting = new AbortController();
+    const late = sleep(durationMs, undefined, { signal: waiting.signal }).catch(() => undefined);
+    try {
+      return (await Promise.race([this.#whenEnded, late])) ?? this.#state;
+    } finally {
+      waiting.abort();
+    }
+  }
+
+  /** Resolves with the state at the end, which the server may reach long after it was asked. */
+  async cancel(): Promise<JobState_Enum> {
+    await this.#service.cancel(this.jobId);
+    const state = await this.waitUntilFinish(CANCEL_MS_MAX);
+    if (TERMINAL.has(state)) return state;
+    throw new Error(
+      `job "${this.jobId}" is still ${JobState_Enum[state]} ${CANCEL_MS_MAX / 1000} s after it was cancelled`,
+    );
+  }
+
+  /**
+   * Committed values where the server has any, else attempted ones: Spark knows only these, and those of
+   * Prism end with the last progress report.
+   */
+  override async rawMetrics(): Promise<MonitoringInfo[]> {
+    return this.#lastMetrics ?? this.#askMetrics();
+  }
+
+  async #askMetrics(): Promise<MonitoringInfo[]> {
+    const { metrics } = await this.#service.metrics(this.jobId);
+    const { committed = [], attempted = [] } = metrics ?? {};
+    return committed.length > 0 ? committed : attempted;
+  }
+
+  /** Counters by name, summed over the steps that use it. */
+  override async counters(): Promise<Record<string, number>> {
+    const sums: Record<string, number> = {};
+    for (const { urn, labels, payload } of await this.rawMetrics()) {
+      if (urn !== "beam:metric:user:sum_int64:v1") continue;
+      const name = labels["NAME"]!;
+      sums[name] = (sums[name] ?? 0) + Number(new ByteReader(payload).varint());
+    }
+    return sums;
+  }
+
+  /** Distributions by name, over the steps that use it. */
+  override async distributions(): Promise<Record<string, number> & Record<string, DistributionValue>> {
+    const all: Record<string, DistributionValue> = {};
+    for (const { urn, labels, payload } of await this.rawMetrics()) {
+      if (urn !== "beam:metric:user:distribution_int64:v1") continue;
+      const input = new ByteReader(payload);
+      const [count, sum, min, max] = [input.varint(), input.varint(), input.varint(), input.varint()].map(
+        Number,
+      );
+      const known = all[labels["NAME"]!];
+      all[labels["NAME"]!] = {
+        count: count! + (known?.count ?? 0),
+        sum: sum! + (known?.sum ?? 0),
+        min: Math.min(min!, known?.min ?? Number.POSITIVE_INFINITY),
+        max: Math.max(max!, known?.max ?? Number.NEGATIVE_INFINITY),
+      };
+    }
+    return all as Record<string, number> & Record<string, DistributionValue>;
+  }
+
+  async #follow(): Promise<JobState_Enum> {
+    const messages = this.#followMessages();
+    try {
+      for await (const { state } of this.#service.states(this.jobId)) {
+        this.#state = state;
+        if (TERMINAL.has(state)) break;
+      }
+      // A stream may end before the job: then the server is asked, and says so or not.
+      while (!TERMINAL.has(this.#state)) {
+        await sleep(500);
+        this.#state = await this.#service.state(this.jobId);
+      }
+    } catch (error) {
+      this.#failure = error as JobServerError;
+      throw error;
+    }
+    await Promise.race([messages, sleep(LAST_MESSAGES_MS, undefined, { ref: false })]);
+    this.#lastMetrics = await this.#askMetrics().catch(() => undefined); // asked again when somebody wants them
+    if (this.#state === JobState_Enum.FAILED) this.#failure = jobFailure(this.jobId, this.#errors);
+    return this.#state;
+  }
+
+  /** What is lost of them costs no more than words: the job's end is known by its state. */
+  async #followMessages(): Promise<void> {
+    try {
+      for await (const { response } of this.#service.messages(this.jobId)) {
+        if (response.oneofKind !== "messageResponse") continue;
+        const { importance, messageText: text } = response.messageResponse;
+        const level = LEVELS[importance] ?? "info";
+        if (level === "error") this.#errors.push(text);
+        this.#onLine({ level, text });
+      }
+    } catch (error) {
+      this.#onLine({ level: "warn", text: (error as Error).message });
+    }
+  }
+}
+
+/** By Beam's importance: unspecified, debug, detailed, basic, warning, error. */
+const LEVELS: readonly LogLevel[] = ["info", "debug", "debug", "info", "warn", "error"];

@@ -1,0 +1,146 @@
+/** A job service that a test drives: a real gRPC server, whose jobs do what they are told to. */
+import "../../../transforms/primitives/beam.js";
+import {
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type ServiceDefinition,
+  type sendUnaryData,
+  status,
+} from "@grpc/grpc-js";
+import {
+  CancelJobResponse,
+  GetJobMetricsResponse,
+  type JobMessagesRequest,
+  JobMessagesResponse,
+  JobService,
+  JobStateEvent,
+  type PrepareJobRequest,
+  PrepareJobResponse,
+  RunJobResponse,
+} from "apache-beam/proto/beam_job_api";
+import { Struct } from "apache-beam/proto/google/protobuf/struct";
+import { JobState_Enum, MonitoringInfo, runnerApi } from "../../../transforms/primitives/beam.js";
+
+const ERROR_IMPORTANCE = 5;
+
+/** The SDK has the service's clients only. */
+const jobServiceDefinition: ServiceDefinition = Object.fromEntries(
+  JobService.methods.map(({ localName, name, I, O, serverStreaming, clientStreaming }) => [
+    localName,
+    {
+      path: `/${JobService.typeName}/${name}`,
+      requestStream: clientStreaming,
+      responseStream: serverStreaming,
+      requestSerialize: (message: object) => Buffer.from(I.toBinary(message)),
+      requestDeserialize: (bytes: Uint8Array) => I.fromBinary(bytes),
+      responseSerialize: (message: object) => Buffer.from(O.toBinary(message)),
+      responseDeserialize: (bytes: Uint8Array) => O.fromBinary(bytes),
+    },
+  ]),
+);
+
+export class FakeJobService {
+  /** What the stream of states tells, in this order. */
+  states: JobState_Enum[] = [JobState_Enum.RUNNING, JobState_Enum.DONE];
+  /** Whether the stream of states goes on after them. */
+  staysOpen = false;
+  /** Whether the job is unknown when its state is asked for. */
+  isForgetful = false;
+  /** Error messages of the job. */
+  errors: string[] = [];
+  /** Refuses each pipeline with these words. */
+  refusal = "";
+  attempted: MonitoringInfo[] = [];
+  committed: MonitoringInfo[] = [];
+  readonly prepared: PrepareJobRequest[] = [];
+  readonly #server = new Server();
+  readonly #open = new Set<ServerWritableStream<unknown, JobStateEvent>>();
+  #port = 0;
+
+  static async start(): Promise<FakeJobService> {
+    const service = new FakeJobService();
+    service.#addService();
+    service.#port = await new Promise<number>((resolve, reject) => {
+      service.#server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) =>
+        error ? reject(error) : resolve(port),
+      );
+    });
+    return service;
+  }
+
+  get endpoint(): string {
+    return `127.0.0.1:${this.#port}`;
+  }
+
+  stop(): void {
+    this.#server.forceShutdown();
+  }
+
+  counter(NAME: string, PTRANSFORM: string, value: number): MonitoringInfo {
+    return MonitoringInfo.create({
+      urn: "beam:metric:user:sum_int64:v1",
+      type: "beam:metrics:sum_int64:v1",
+      labels: { NAME, PTRANSFORM },
+      payload: Uint8Array.of(value),
+    });
+  }
+
+  optionsOf({ pipelineOptions }: PrepareJobRequest): object {
+    return Struct.toJson(pipelineOptions!) as object;
+  }
+
+  /** URN and endpoint of each. */
+  environmentsOf({ pipeline }: PrepareJobRequest): [string, string][] {
+    return Object.values(pipeline!.components!.environments).map(({ urn, payload }) => [
+      urn,
+      runnerApi.ExternalPayload.fromBinary(payload).endpoint!.url,
+    ]);
+  }
+
+  #addService(): void {
+    this.#server.addService(jobServiceDefinition, {
+      prepare: (
+        call: ServerUnaryCall<PrepareJobRequest, PrepareJobResponse>,
+        done: Done<PrepareJobResponse>,
+      ) => {
+        this.prepared.push(call.request);
+        if (this.refusal) done({ code: status.INVALID_ARGUMENT, details: this.refusal });
+        else done(null, PrepareJobResponse.create({ preparationId: "prepared" }));
+      },
+      run: (_: unknown, done: Done<RunJobResponse>) => done(null, RunJobResponse.create({ jobId: "job-1" })),
+      getState: (_: unknown, done: Done<JobStateEvent>) => {
+        if (this.isForgetful) done({ code: status.NOT_FOUND, details: "no such job" });
+        else done(null, JobStateEvent.create({ state: this.states.at(-1)! }));
+      },
+      cancel: (_: unknown, done: Done<CancelJobResponse>) => {
+        for (const call of this.#open) {
+          call.write(JobStateEvent.create({ state: JobState_Enum.CANCELLED }));
+          call.end();
+        }
+        done(null, CancelJobResponse.create({ state: JobState_Enum.CANCELLING }));
+      },
+      getStateStream: (call: ServerWritableStream<unknown, JobStateEvent>) => {
+        for (const state of this.states) call.write(JobStateEvent.create({ state }));
+        if (this.staysOpen) this.#open.add(call);
+        else call.end();
+      },
+      getMessageStream: (call: ServerWritableStream<JobMessagesRequest, JobMessagesResponse>) => {
+        for (const messageText of this.errors) {
+          const messageResponse = { messageId: "", time: "", importance: ERROR_IMPORTANCE, messageText };
+          call.write(
+            JobMessagesResponse.create({ response: { oneofKind: "messageResponse", messageResponse } }),
+          );
+        }
+        call.end();
+      },
+      getJobMetrics: (_: unknown, done: Done<GetJobMetricsResponse>) => {
+        const { attempted, committed } = this;
+        done(null, GetJobMetricsResponse.create({ metrics: { attempted, committed } }));
+      },
+    });
+  }
+}
+
+type Done<Answer> = sendUnaryData<Answer>;
