@@ -1,7 +1,7 @@
 /** Submits pipelines to a Beam job server (Spark, Flink, Prism), with workers of ours. */
 
 import { Struct } from "apache-beam/proto/google/protobuf/struct";
-import { JobState_Enum, Pipeline, Root, Runner, type runnerApi } from "../../transforms/primitives/beam.js";
+import { JobState_Enum, Pipeline, Root, Runner, runnerApi } from "../../transforms/primitives/beam.js";
 import type { Log } from "../../transforms/primitives/do-fn.js";
 import type { JsonValue } from "../../transforms/primitives/fn-registry.js";
 import { checkFeatures } from "../graph/features.js";
@@ -116,7 +116,7 @@ export class PortableRunner extends Runner {
 
   async #submit(service: JobService, pipeline: runnerApi.Pipeline): Promise<string> {
     const { jobName = `millrace-${Date.now().toString(36)}`, pipelineOptions = {} } = this.#options;
-    const named = { app_name: jobName, job_name: jobName, ...pipelineOptions };
+    const named = { app_name: jobName, job_name: jobName, ...endsWithItsInput(pipeline), ...pipelineOptions };
     const options = Object.fromEntries(
       Object.entries(named).map(([name, value]) => [`beam:option:${name}:v1`, value]),
     );
@@ -126,4 +126,15 @@ export class PortableRunner extends Runner {
     const { jobId } = await service.run(prepared.preparationId, "");
     return jobId;
   }
+}
+
+/**
+ * With checkpoints Flink keeps a source that has ended, and with it the job, until somebody cancels it.
+ * That is wanted where there is more to come only.
+ */
+function endsWithItsInput({ components }: runnerApi.Pipeline): { readonly [name: string]: JsonValue } {
+  const isBounded = Object.values(components!.pcollections).every(
+    (collection) => collection.isBounded === runnerApi.IsBounded_Enum.BOUNDED,
+  );
+  return isBounded ? { shutdown_sources_after_idle_ms: 0 } : {};
 }

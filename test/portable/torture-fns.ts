@@ -1,11 +1,20 @@
 /** DoFns of the torture suite: imported by the test and by each worker. */
 import { appendFileSync } from "node:fs";
-import type { DoFn, ElementContext, ProcessContext } from "../../transforms/primitives/do-fn.js";
+import type {
+  DoFn,
+  ElementContext,
+  ProcessContext,
+  ProcessContinuation,
+  SplittableDoFn,
+  SplittableProcessContext,
+} from "../../transforms/primitives/do-fn.js";
 import { registerDoFn } from "../../transforms/primitives/fn-registry.js";
+import { type OffsetRange, OffsetRangeTracker } from "../../transforms/primitives/offset-range-tracker.js";
 import { iterableSideInput, multimapSideInput } from "../../transforms/primitives/side-input-spec.js";
 import { bagState, mapState, valueState } from "../../transforms/primitives/state-spec.js";
 import { eventTimeTimer, type FiredTimer } from "../../transforms/primitives/timer-spec.js";
 import type { KV } from "../../transforms/primitives/window.js";
+import { registerTimestampFn } from "../../transforms/primitives/with-timestamps.js";
 
 /** Emits `count` elements, each a text of `bytes` characters that begins with its number. */
 export const FAN_OUT = registerDoFn(
@@ -90,3 +99,63 @@ export const FAIL = registerDoFn("torture/fail@1", () => ({
     if (element.startsWith("3:")) throw new RangeError("the third is not to be had");
   },
 }));
+
+/** Puts ten numbers in a row into each session of a gap of one second. */
+export const IN_SESSIONS = registerTimestampFn(
+  "torture/in-sessions@1",
+  () =>
+    ({ value }: KV<string, string>) => {
+      const n = Number.parseInt(value, 10);
+      return Math.floor(n / 10) * 10_000 + (n % 10) * 100;
+    },
+);
+
+/** Emits the numbers below `end`, and checkpoints itself after each `perCall`. */
+class Counting implements SplittableDoFn<unknown, OffsetRange, number> {
+  readonly end: number;
+  readonly perCall: number;
+  readonly delayMs: number;
+
+  constructor({ end, perCall, delayMs }: CountingConfig) {
+    this.end = end;
+    this.perCall = perCall;
+    this.delayMs = delayMs;
+  }
+
+  initialRestriction(): OffsetRange {
+    return { start: 0, end: this.end };
+  }
+
+  createTracker(range: OffsetRange): OffsetRangeTracker {
+    return new OffsetRangeTracker(range);
+  }
+
+  process(_: unknown, tracker: OffsetRangeTracker, context: SplittableProcessContext): ProcessContinuation {
+    let claimed = 0;
+    for (let i = tracker.currentRestriction().start; tracker.tryClaim(i); i++) {
+      context.output(`${i}:`);
+      claimed += 1;
+      if (claimed === this.perCall) return { resume: true, delayMs: this.delayMs };
+    }
+    return { resume: false };
+  }
+}
+
+interface CountingConfig {
+  readonly end: number;
+  readonly perCall: number;
+  readonly delayMs: number;
+}
+export const COUNTING = registerDoFn("torture/counting@1", (config: CountingConfig) => new Counting(config));
+
+/** Tells its process id, then never ends: as a promise, or in a loop that lets nobody in. */
+export const STUCK = registerDoFn(
+  "torture/stuck@1",
+  ({ file, isLoop }: { readonly file: string; readonly isLoop: boolean }) => ({
+    async process() {
+      appendFileSync(file, `${process.pid}\n`);
+      while (isLoop) Math.random();
+      await new Promise((resolve) => setTimeout(resolve, 3_600_000));
+    },
+  }),
+);

@@ -84,6 +84,7 @@ export function driverArgs(mainClass: string, jars: string, { port, workDir }: J
     ...OPENED,
     EXPORTED,
     "-Xmx2g",
+    `-Djava.io.tmpdir=${workDir}`,
     "-cp",
     path.join(jars, "*"),
     mainClass,

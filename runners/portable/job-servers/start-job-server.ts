@@ -64,18 +64,17 @@ export async function startJobServer(
     const server = launch(await prepare[name]({ port, master, cacheDir, workDir, log }), log);
     const endpoint = `127.0.0.1:${port}`;
     const whenEnded = server.whenEnded.finally(clean);
+    const stop = async () => {
+      await server.stop();
+      await whenEnded;
+    };
     try {
       await answers(name, endpoint, server);
     } catch (error) {
       await server.stop();
       throw error;
     }
-    return {
-      endpoint,
-      pid: server.pid,
-      whenEnded,
-      stop: async () => void (await server.stop(), await clean()),
-    };
+    return { endpoint, pid: server.pid, whenEnded, stop };
   } catch (error) {
     await clean();
     throw error;
