@@ -1,4 +1,5 @@
 /** An SDK harness: runs the stages of a pipeline for a runner of another language, over Beam's Fn API. */
+import "../../transforms/primitives/all-do-fns.js";
 import type { Clock, Log, SetupContext } from "../../transforms/primitives/do-fn.js";
 import type { JsonValue } from "../../transforms/primitives/fn-registry.js";
 import { systemClock } from "../../transforms/primitives/system-clock.js";

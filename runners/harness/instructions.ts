@@ -11,6 +11,7 @@ import {
 import type { MonitoringInfo } from "../../transforms/primitives/beam.js";
 import { ShortIds } from "./bundle-metrics.js";
 import { readDescriptor } from "./descriptor/stage-plan.js";
+import { dataEndpoints } from "./descriptor/stage-ports.js";
 import { failureText } from "./failure-text.js";
 import { Finalizations } from "./finalizations.js";
 import { ProcessorPool } from "./processor-pool.js";
@@ -163,6 +164,8 @@ export class Instructions {
   async #createPool(descriptorId: string): Promise<ProcessorPool> {
     const { around, fetchDescriptor } = this.#options;
     const descriptor = this.#registered.get(descriptorId) ?? (await fetchDescriptor(descriptorId));
+    // Java's runners wait for it before they read the answer, even of a stage that fails at once
+    for (const endpoint of dataEndpoints(descriptor)) around.data.open(endpoint);
     return new ProcessorPool(readDescriptor(descriptor), around);
   }
 

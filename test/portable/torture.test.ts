@@ -32,6 +32,8 @@ interface Case {
   readonly lines: readonly string[];
   readonly counters?: Readonly<Record<string, number>>;
   readonly distributions?: Readonly<Record<string, object>>;
+  /** Beside the target's own. */
+  readonly optionsFor?: Readonly<Record<string, Target["options"]>>;
   /** Servers that cannot run it. */
   readonly isNotFor?: readonly string[];
 }
@@ -88,6 +90,8 @@ const cases: readonly Case[] = [
       return step("Join", JOIN, null, few, { sideInputs: { all, byKey } });
     },
     lines: numbers(5, (i) => `${i}: 50000 50000 5000`),
+    // its checkpoints of side inputs fail: "KV cannot be cast to class … WindowedValue"
+    optionsFor: { "Flink streaming": { checkpointing_interval: -1 } },
   },
   {
     name: "value, bag and map state with an event-time timer",
@@ -143,11 +147,12 @@ for (const target of targets) {
   });
 }
 
-async function runCase(one: Case, { options }: Target, jobEndpoint: string): Promise<void> {
+async function runCase(one: Case, { name, options }: Target, jobEndpoint: string): Promise<void> {
   const output = new Output();
   const log = new KeptLog();
+  const pipelineOptions = { ...options, ...one.optionsFor?.[name] };
   try {
-    const runner = portableRunner({ jobEndpoint, modules: [torturedModule], pipelineOptions: options, log });
+    const runner = portableRunner({ jobEndpoint, modules: [torturedModule], pipelineOptions, log });
     const result = await runner.run((root) => step("Collect", COLLECT, output.file, one.build(root)));
     expectLines(output.lines(), one.lines);
     if (one.counters !== undefined) expect(await result.counters()).to.deep.equal(one.counters);

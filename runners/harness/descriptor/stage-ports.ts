@@ -1,7 +1,7 @@
 /** Where elements come into a stage and leave it: the data sources and sinks of its descriptor. */
 // Loads the SDK's index, before which its messages cannot be loaded.
 import "../../../transforms/primitives/beam.js";
-import { RemoteGrpcPort } from "apache-beam/proto/beam_fn_api";
+import { type ProcessBundleDescriptor, RemoteGrpcPort } from "apache-beam/proto/beam_fn_api";
 import type { runnerApi } from "../../../transforms/primitives/beam.js";
 import type { BeamCoder } from "../../../transforms/primitives/coders/beam-coder.js";
 import {
@@ -47,4 +47,13 @@ export function readPort(graph: DescriptorGraph, id: string, transform: runnerAp
   const collection = isSource ? onlyOf(transform.outputs, "output") : onlyOf(transform.inputs, "input");
   graph.addPort(collection, coderId);
   return { transformId: id, endpoint, collection, coder };
+}
+
+/** URLs of the services through which the stage's elements come and go; also of a stage that cannot be read. */
+export function dataEndpoints({ transforms }: ProcessBundleDescriptor): Set<string> {
+  const ports = Object.values(transforms).filter(
+    ({ spec }) => spec?.urn === SOURCE_URN || spec?.urn === SINK_URN,
+  );
+  const urls = ports.map(({ spec }) => RemoteGrpcPort.fromBinary(spec!.payload).apiServiceDescriptor?.url);
+  return new Set(urls.filter((url) => url !== undefined));
 }

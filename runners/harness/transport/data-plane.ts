@@ -37,6 +37,8 @@ export interface InboundChunks {
 }
 
 export interface DataPlane {
+  /** Opens the stream to a service, if it is not open. */
+  open(endpoint: string): void;
   /** What comes, and what has come before this call. */
   receive(endpoint: string, instructionId: string): InboundChunks;
   /**
@@ -56,6 +58,10 @@ export class GrpcDataPlane implements DataPlane {
     private readonly workerId: string,
     private readonly unreadBytesMax = UNREAD_BYTES_MAX,
   ) {}
+
+  open(endpoint: string): void {
+    this.#stream(endpoint);
+  }
 
   receive(endpoint: string, instructionId: string): InboundChunks {
     return this.#stream(endpoint).receive(instructionId);

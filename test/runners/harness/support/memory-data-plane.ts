@@ -16,6 +16,7 @@ export class MemoryDataPlane implements DataPlane {
   /** What was sent, by instruction, in order. */
   readonly sent = new Map<string, OutboundChunk[]>();
   readonly abandoned: string[] = [];
+  readonly opened: string[] = [];
   /** Bytes that were given to `send` and not taken yet, at the most. */
   unsentMax = 0;
   /** How long the runner takes for each message. */
@@ -28,6 +29,10 @@ export class MemoryDataPlane implements DataPlane {
     const inbox = this.#inbox(instructionId);
     inbox.chunks.push(...chunks);
     inbox.wake();
+  }
+
+  open(endpoint: string): void {
+    this.opened.push(endpoint);
   }
 
   /** From now on nothing comes for the instruction but this. */
