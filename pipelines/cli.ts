@@ -13,4 +13,7 @@ for (const output of [process.stdout, process.stderr]) {
 }
 
 process.exitCode = await main(process.argv.slice(2), parts, process);
+// Left to end by itself, Node puts the signals' own meaning back before it is gone: a SIGTERM in between would
+// kill what is done. exit() leaves our listeners in place.
+process.once("beforeExit", (code) => process.exit(code));
 setTimeout(() => process.exit(), LINGER_MS).unref();

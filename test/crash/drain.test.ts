@@ -1,6 +1,6 @@
 /** SIGTERM while a backlog is worked off: exit 0, and the next run goes on where this one ended. */
 
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { expectExact } from "../support/oracle.js";
 import { createWorkspace, PipelineProcess, runOnce, type Workspace } from "../support/pipeline-process.js";
@@ -8,6 +8,7 @@ import { Choice, chooseSeed } from "../support/seeded-choice.js";
 import { ShopInput } from "../support/shop-input.js";
 
 const STOPS = 6;
+const ENDS = 5;
 /** Node itself needs about this long to come to the program's first line. */
 const NODE_START_MS = 300;
 const STOP_MS_MAX = 5_000;
@@ -37,5 +38,23 @@ describe("crash: SIGTERM", function () {
     }
     await runOnce(workspace);
     await expectExact(workspace, input.files);
+  });
+
+  it("signals without a pause after the last word: exit 0", async () => {
+    workspace = await createWorkspace();
+    await new ShopInput({
+      choice: new Choice(seed),
+      directory: workspace.inputDir,
+      recordsPerFile: 10,
+    }).writeBacklog(1);
+    for (let n = 0; n < ENDS; n++) {
+      const runner = new PipelineProcess(workspace, { flags: ["--once"] });
+      await runner.untilEnd();
+      while (!runner.hasExited) {
+        runner.signal("SIGTERM");
+        await setImmediate();
+      }
+      expect(await runner.exited, runner.log).deep.equal({ code: 0, signal: null });
+    }
   });
 });

@@ -68,6 +68,7 @@ export class PipelineProcess {
   readonly commits: CommitLine[] = [];
   /** What it wrote on standard error. */
   log = "";
+  #hasSaidEnd = false;
   readonly exited: Promise<Exit>;
   readonly #child: ChildProcess;
   readonly #waiting = new Set<() => void>();
@@ -141,14 +142,20 @@ export class PipelineProcess {
     while (this.commits.length === 0 && !this.hasExited) await this.#nextOutput(1_000);
   }
 
+  /** Waits until it has said how it ended; it may still live. */
+  untilEnd(): Promise<void> {
+    return this.until("its end", () => this.#hasSaidEnd);
+  }
+
   #readOutput(): void {
     let rest = "";
     this.#child.stdout?.setEncoding("utf8").on("data", (text: string) => {
       const lines = (rest + text).split("\n");
       rest = lines.pop() as string;
       for (const line of lines) {
-        const parsed = JSON.parse(line) as CommitLine;
+        const parsed = JSON.parse(line) as CommitLine | { readonly event: "end" };
         if (parsed.event === "commit") this.commits.push(parsed);
+        if (parsed.event === "end") this.#hasSaidEnd = true;
       }
       this.#wake();
     });

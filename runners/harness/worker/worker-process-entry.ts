@@ -30,3 +30,5 @@ if (problem !== undefined) send({ kind: "failed", message: problem });
 process.removeListener("disconnect", stop);
 process.exitCode = exitCode;
 if (process.connected) process.disconnect();
+// a SIGTERM while Node ends by itself would count as the worker's death (see pipelines/cli.ts)
+process.once("beforeExit", (code) => process.exit(code));
