@@ -90,8 +90,7 @@ async function serve(control: ControlStream, options: HarnessOptions): Promise<v
     throw error;
   } finally {
     const isTornDown = await instructions.close(end);
-    if (!isTornDown)
-      fallback(`worker ${workerId}: a DoFn is still running, although its bundle was abandoned`);
+    if (!isTornDown) fallback("a DoFn is still running, although its bundle was abandoned");
     data.close();
     states.close();
     status?.close();

@@ -18,6 +18,9 @@ export class JobFailedError extends Error {
 /** What Java's job servers write before the worker's words, and what Prism does. */
 const FROM_WORKER = /Error received from SDK harness for instruction [^:]+: |^bundle \S+ \S+ failed:\s*/m;
 
+/** What gRPC for Java says in a runner whose worker's streams have ended. */
+const WORKER_GONE = /StatusRuntimeException: CANCELLED: client cancelled/;
+
 /** From the server's error messages; the worker's own words without the traces of the server's language around them. */
 export function jobFailure(jobId: string, errors: readonly string[]): JobFailedError {
   const detail = errors.join("\n");
@@ -26,6 +29,11 @@ export function jobFailure(jobId: string, errors: readonly string[]): JobFailedE
     if (found === null) continue;
     const rest = text.slice(found.index + found[0].length);
     return new JobFailedError(jobId, withoutTrace(rest), detail);
+  }
+  const lost = errors.find((text) => WORKER_GONE.test(text));
+  if (lost !== undefined) {
+    const message = `a worker was lost, its process or its connection: ${withoutTrace(lost)}`;
+    return new JobFailedError(jobId, message, detail);
   }
   const [first] = errors;
   return new JobFailedError(

@@ -8,6 +8,7 @@ import { checkFeatures } from "../graph/features.js";
 import { graphProto } from "../graph/graph-proto.js";
 import { startLoopbackWorkers } from "../harness/worker/loopback.js";
 import { JobService } from "./job-service.js";
+import { reachLocalPool } from "./local-pool.js";
 import { inExternalEnvironment, PORTABLE_FEATURES } from "./portable-graph.js";
 import { PortablePipelineResult } from "./portable-result.js";
 import { stageArtifacts } from "./stage-artifacts.js";
@@ -101,6 +102,7 @@ export class PortableRunner extends Runner {
     try {
       await service.reach();
       let pool = this.#options.workerEndpoint;
+      if (environment === "external") await reachLocalPool(pool!);
       if (environment === "loopback") {
         const workers = await startLoopbackWorkers({ modules, log });
         closers.push(() => workers.stop());

@@ -1,5 +1,5 @@
 /** DoFns of the torture suite: imported by the test and by each worker. */
-import { appendFileSync } from "node:fs";
+import { appendFileSync, existsSync } from "node:fs";
 import type {
   DoFn,
   ElementContext,
@@ -148,14 +148,16 @@ interface CountingConfig {
 }
 export const COUNTING = registerDoFn("torture/counting@1", (config: CountingConfig) => new Counting(config));
 
-/** Tells its process id, then never ends: as a promise, or in a loop that lets nobody in. */
-export const STUCK = registerDoFn(
-  "torture/stuck@1",
+/** Tells its process id and, the first time, never ends: as a promise, or in a loop that lets nobody in. */
+export const STUCK_ONCE = registerDoFn(
+  "torture/stuck-once@1",
   ({ file, isLoop }: { readonly file: string; readonly isLoop: boolean }) => ({
-    async process() {
+    async process(element: unknown) {
+      const isFirst = !existsSync(file);
       appendFileSync(file, `${process.pid}\n`);
-      while (isLoop) Math.random();
-      await new Promise((resolve) => setTimeout(resolve, 3_600_000));
+      while (isFirst && isLoop) Math.random();
+      if (isFirst) await new Promise((resolve) => setTimeout(resolve, 3_600_000));
+      return [element];
     },
   }),
 );

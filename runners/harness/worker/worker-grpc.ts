@@ -3,7 +3,11 @@ import { type ClientOptions, credentials, Metadata, type ServiceError } from "@g
 
 // These modules need protobuf-ts and gRPC alone, none of the SDK: whoever only starts workers need not load it.
 export { ArtifactRetrievalServiceClient } from "apache-beam/proto/beam_artifact_api.grpc-client";
-export type { InstructionRequest, StartWorkerRequest } from "apache-beam/proto/beam_fn_api";
+export type {
+  InstructionRequest,
+  ProcessBundleDescriptor,
+  StartWorkerRequest,
+} from "apache-beam/proto/beam_fn_api";
 export { InstructionResponse } from "apache-beam/proto/beam_fn_api";
 export { BeamFnControlClient } from "apache-beam/proto/beam_fn_api.grpc-client";
 export {
