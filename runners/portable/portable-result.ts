@@ -41,12 +41,12 @@ export class PortablePipelineResult extends PipelineResult {
     service: JobService,
     readonly jobId: string,
     onLine: (line: JobLine) => void,
-    release: () => Promise<void>,
+    release: (state: JobState_Enum) => Promise<void>,
   ) {
     super();
     this.#service = service;
     this.#onLine = onLine;
-    this.#whenEnded = this.#follow().finally(release);
+    this.#whenEnded = this.#follow().finally(() => release(this.#state));
     this.#whenEnded.catch(() => undefined); // whoever waits is told
   }
 

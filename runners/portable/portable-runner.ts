@@ -1,5 +1,6 @@
 /** Submits pipelines to a Beam job server (Spark, Flink, Prism), with workers of ours. */
 
+import { randomUUID } from "node:crypto";
 import { Struct } from "apache-beam/proto/google/protobuf/struct";
 import { JobState_Enum, Pipeline, Root, Runner, runnerApi } from "../../transforms/primitives/beam.js";
 import type { Log } from "../../transforms/primitives/do-fn.js";
@@ -7,6 +8,7 @@ import type { JsonValue } from "../../transforms/primitives/fn-registry.js";
 import { checkFeatures } from "../graph/features.js";
 import { graphProto } from "../graph/graph-proto.js";
 import { startLoopbackWorkers } from "../harness/worker/loopback.js";
+import { JOB_OPTION, stopWorkersOf } from "../harness/worker/stop-job.js";
 import { JobService } from "./job-service.js";
 import { reachLocalPool } from "./local-pool.js";
 import { inExternalEnvironment, PORTABLE_FEATURES } from "./portable-graph.js";
@@ -95,9 +97,9 @@ export class PortableRunner extends Runner {
     checkFeatures(proto, { runner: "portable", supported: PORTABLE_FEATURES });
     const { log = noLog, modules = [], environment = "loopback", jobEndpoint } = this.#options;
     const service = new JobService(jobEndpoint);
-    const closers: (() => unknown)[] = [() => service.close()];
-    const release = async () => {
-      for (const close of closers.splice(0).reverse()) await close();
+    const closers: ((state?: JobState_Enum) => unknown)[] = [() => service.close()];
+    const release = async (state?: JobState_Enum) => {
+      for (const close of closers.splice(0).reverse()) await close(state);
     };
     try {
       await service.reach();
@@ -108,7 +110,9 @@ export class PortableRunner extends Runner {
         closers.push(() => workers.stop());
         pool = workers.endpoint;
       }
-      const jobId = await this.#submit(service, inExternalEnvironment(proto, pool!));
+      const job = randomUUID();
+      const jobId = await this.#submit(service, inExternalEnvironment(proto, pool!), job);
+      if (environment === "external") closers.push((state) => stopLeftWorkers(state, job, pool!, log));
       return new PortablePipelineResult(service, jobId, ({ level, text }) => log[level](text), release);
     } catch (error) {
       await release();
@@ -116,17 +120,33 @@ export class PortableRunner extends Runner {
     }
   }
 
-  async #submit(service: JobService, pipeline: runnerApi.Pipeline): Promise<string> {
+  async #submit(service: JobService, pipeline: runnerApi.Pipeline, job: string): Promise<string> {
     const { jobName = `millrace-${Date.now().toString(36)}`, pipelineOptions = {} } = this.#options;
     const named = { app_name: jobName, job_name: jobName, ...endsWithItsInput(pipeline), ...pipelineOptions };
     const options = Object.fromEntries(
       Object.entries(named).map(([name, value]) => [`beam:option:${name}:v1`, value]),
     );
+    options[JOB_OPTION] = job;
     const prepared = await service.prepare({ pipeline, jobName, pipelineOptions: Struct.fromJson(options) });
     const staging = prepared.artifactStagingEndpoint?.url;
     if (staging) await stageArtifacts(staging, prepared.stagingSessionToken);
     const { jobId } = await service.run(prepared.preparationId, "");
     return jobId;
+  }
+}
+
+/** Of a job that did not come to its end. The pool may have gone, or lie where only the job server's machines reach it. */
+async function stopLeftWorkers(
+  state: JobState_Enum | undefined,
+  job: string,
+  pool: string,
+  log: Log,
+): Promise<void> {
+  if (state === JobState_Enum.DONE || state === JobState_Enum.DRAINED) return;
+  try {
+    await stopWorkersOf(job, pool);
+  } catch (error) {
+    log.warn(`worker pool ${pool} could not be told that the job has ended: ${(error as Error).message}`);
   }
 }
 

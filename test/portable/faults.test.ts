@@ -293,8 +293,7 @@ for (const target of targets) {
         const pid = await scene.stuck(submitted);
         submitted.kill("SIGTERM");
         expectEnd(await submitted.ended(), { state: "CANCELLED", exitCode: 1 });
-        // in one JVM with its executors, Spark leaves the tasks of a cancelled job alone
-        if (target.server !== "spark") await gone(pid);
+        await gone(pid);
       });
     }
 

@@ -5,6 +5,7 @@ import { fetchProvision, NO_PROVISION, type Provision } from "./provision.js";
 import { refuseInstructions } from "./refuse-instructions.js";
 import { retrieveModules } from "./retrieve-artifact.js";
 import { placeModules, stagedModules } from "./staged-modules.js";
+import { JOB_OPTION } from "./stop-job.js";
 import { inOneLine } from "./worker-messages.js";
 import type { WorkerSpec } from "./worker-spec.js";
 import { WorkerStartError } from "./worker-start-error.js";
@@ -14,6 +15,8 @@ export interface RunWorkerOptions extends Omit<WorkerSpec, "harness"> {
   /** Fires when the worker is to stop. */
   readonly signal: AbortSignal;
   readonly startHarness: typeof startHarness;
+  /** Called when the runner has told whose worker it is. */
+  readonly onJob?: (job: string) => void;
   /** Called once the harness runs. */
   readonly onStarted?: () => void;
   /** Called with the reason of a failed start, before the runner is told. */
@@ -31,6 +34,8 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
   let provision: Provision;
   try {
     provision = await provisionOf(options);
+    const job = provision.pipelineOptions[JOB_OPTION];
+    if (typeof job === "string") options.onJob?.(job);
     controlEndpoint ??= provision.controlEndpoint;
     if (controlEndpoint === undefined) {
       const message = `worker ${workerId} was given no control endpoint, and the provision service names none`;

@@ -1,6 +1,8 @@
 /** A worker that somebody has started: a thread or a process. */
 
 export interface RunningWorker {
+  /** The job that it is of, by the name that its client gave it; undefined until its runner has told it. */
+  readonly job: string | undefined;
   /** Resolves, and never rejects, when nothing of it runs any more. */
   readonly whenEnded: Promise<WorkerEnd>;
   /** Asks it to end, and ends it by force after a grace time. Resolves when it has ended. */

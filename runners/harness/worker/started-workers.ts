@@ -32,6 +32,11 @@ export class StartedWorkers {
     return [...this.#running].map(({ worker }) => worker);
   }
 
+  /** Those that know that they are of the job. */
+  ofJob(job: string): RunningWorker[] {
+    return this.running().filter((worker) => worker.job === job);
+  }
+
   isRunning(workerId: string, runner: string): boolean {
     return [...this.#running].some((one) => one.workerId === workerId && one.runner === runner);
   }

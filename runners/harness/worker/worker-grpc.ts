@@ -1,5 +1,5 @@
 /** The generated messages, clients and servers that a worker needs, and how it connects to a runner's services. */
-import { type ClientOptions, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
+import { Client, type ClientOptions, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 
 // These modules need protobuf-ts and gRPC alone, none of the SDK: whoever only starts workers need not load it.
 export { ArtifactRetrievalServiceClient } from "apache-beam/proto/beam_artifact_api.grpc-client";
@@ -19,6 +19,7 @@ export { ProvisionServiceClient } from "apache-beam/proto/beam_provision_api.grp
 export type { ArtifactInformation } from "apache-beam/proto/beam_runner_api";
 export { ArtifactFilePayload } from "apache-beam/proto/beam_runner_api";
 export { Struct } from "apache-beam/proto/google/protobuf/struct";
+export { Metadata };
 
 type ClientClass<Client> = new (
   address: string,
@@ -29,6 +30,11 @@ type ClientClass<Client> = new (
 /** A client of one of the runner's services; the caller closes it. */
 export function connect<Client>(service: ClientClass<Client>, endpoint: string): Client {
   return new service(endpoint, credentials.createInsecure(), WITHOUT_MESSAGE_LIMIT);
+}
+
+/** For a service of which there is no client among the generated ones. */
+export function connectTo(endpoint: string): Client {
+  return new Client(endpoint, credentials.createInsecure());
 }
 
 /** A module comes from Prism in one message, whatever its size. */

@@ -7,6 +7,8 @@ export type FromWorker =
   | { readonly kind: "log"; readonly level: LogLevel; readonly message: string; readonly facts: LogFacts }
   /** The modules are imported and the harness runs. */
   | { readonly kind: "started" }
+  /** The job that the worker is of, by the name that its client gave it. */
+  | { readonly kind: "job"; readonly job: string }
   /** The worker cannot start, and answers its runner so for as long as that asks. */
   | { readonly kind: "refused"; readonly message: string }
   /** The worker ends with exit code 1 for this reason, in one line. */

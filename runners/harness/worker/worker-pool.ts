@@ -4,6 +4,7 @@ import type { Log } from "../../../transforms/primitives/do-fn.js";
 import { urlOf } from "./provision.js";
 import type { RunningWorker, WorkerEnd } from "./running-worker.js";
 import { StartedWorkers } from "./started-workers.js";
+import { JOB_METADATA } from "./stop-job.js";
 import {
   beamFnExternalWorkerPoolDefinition,
   type IBeamFnExternalWorkerPool,
@@ -47,6 +48,11 @@ export async function serveWorkerPool(options: WorkerPoolOptions): Promise<Worke
       answer(null, { error });
     },
     stopWorker: (call, answer) => {
+      const [job] = call.metadata.get(JOB_METADATA);
+      if (job !== undefined) {
+        const ended = Promise.all(workers.ofJob(String(job)).map((one) => one.stop()));
+        return void ended.then(() => answer(null, { error: "" }));
+      }
       const worker = workers.takeForStop(call.request.workerId, call.getPeer());
       // it may have ended already, with its control stream: that is how a job ends
       if (worker === undefined) answer(null, { error: "" });

@@ -17,6 +17,7 @@ const worker = startWorkerThread(spec, {
   log: sendingLog(send),
   stopGraceMs: STOP_GRACE_MS,
   onRefused: (message) => send({ kind: "refused", message }),
+  onJob: (job) => send({ kind: "job", job }),
 });
 const stop = () => void worker.stop();
 process.on("SIGTERM", stop);

@@ -27,8 +27,10 @@ export function startWorkerProcess(spec: WorkerSpec, options: WorkerProcessOptio
   const { log } = options;
   let problem: string | undefined;
   let lastLine: string | undefined;
+  let job: string | undefined;
   child.on("message", (message: FromWorker) => {
     if (message.kind === "log") log[message.level](message.message, message.facts);
+    if (message.kind === "job") job = message.job;
     if (message.kind === "refused") options.onRefused(message.message);
     if (message.kind === "failed") problem = message.message;
   });
@@ -57,7 +59,13 @@ export function startWorkerProcess(spec: WorkerSpec, options: WorkerProcessOptio
     isStopped = true;
     return endProcess(child, whenEnded, options.stopGraceMs);
   };
-  return { whenEnded, stop };
+  return {
+    get job() {
+      return job;
+    },
+    whenEnded,
+    stop,
+  };
 }
 
 async function endProcess(child: ChildProcess, whenEnded: Promise<WorkerEnd>, graceMs: number) {

@@ -21,6 +21,7 @@ try {
     startHarness,
     log: sendingLog(send),
     signal: stop.signal,
+    onJob: (job) => send({ kind: "job", job }),
     onStarted: () => send({ kind: "started" }),
     onRefused: (message) => send({ kind: "refused", message }),
   });

@@ -10,15 +10,22 @@ export interface WorkerThreadOptions {
   readonly stopGraceMs: number;
   /** Called with the reason of a failed start, before the runner has asked for it. */
   readonly onRefused: (reason: string) => void;
+  /** Called when the runner has told the job. */
+  readonly onJob?: (job: string) => void;
 }
 
 /** Starts it at once; flags of this process such as --import hold for the thread as well. */
 export function startWorkerThread(spec: WorkerSpec, options: WorkerThreadOptions): RunningWorker {
   const thread = new Worker(new URL("./worker-thread-entry.js", import.meta.url), { workerData: spec });
   let problem: string | undefined;
+  let job: string | undefined;
   let isStopped = false;
   thread.on("message", (message: FromWorker) => {
     if (message.kind === "log") options.log[message.level](message.message, message.facts);
+    if (message.kind === "job") {
+      job = message.job;
+      options.onJob?.(job);
+    }
     if (message.kind === "refused") options.onRefused(message.message);
     if (message.kind === "failed") problem = message.message;
   });
@@ -43,5 +50,11 @@ export function startWorkerThread(spec: WorkerSpec, options: WorkerThreadOptions
     clearTimeout(byForce);
     return end;
   };
-  return { whenEnded, stop };
+  return {
+    get job() {
+      return job;
+    },
+    whenEnded,
+    stop,
+  };
 }
