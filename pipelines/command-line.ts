@@ -1,7 +1,7 @@
 /** What was typed: the verb, its arguments, and its flags by the path of their setting. */
 import { Command, CommanderError, Option } from "commander";
+import { didYouMean } from "../runners/nearest-name.js";
 import { redact } from "../sql/redact.js";
-import { didYouMean } from "./config/nearest-name.js";
 import { type Setting, settings } from "./config/settings.js";
 import { EXIT_USAGE, UsageError } from "./usage-error.js";
 import type { VerbDescription } from "./verbs.js";

@@ -1,4 +1,6 @@
 /** The configuration of a command: defaults, then millrace.yaml, then the environment, then flags. */
+
+import { didYouMean } from "../runners/nearest-name.js";
 import { redact, rememberSecret } from "../sql/redact.js";
 import {
   defaultsLayer,
@@ -10,7 +12,6 @@ import {
   rankOf,
 } from "./config/config-layer.js";
 import { type Config, configSchema } from "./config/config-schema.js";
-import { didYouMean } from "./config/nearest-name.js";
 import { CONFIG_FILE, readConfigFile } from "./config/read-config-file.js";
 import { settings } from "./config/settings.js";
 import { UsageError } from "./usage-error.js";

@@ -1,6 +1,6 @@
 /** The pipelines that can be run by name. */
 import type { Runner } from "../runners/job/runner.js";
-import { didYouMean } from "./config/nearest-name.js";
+import { didYouMean } from "../runners/nearest-name.js";
 import type { Config } from "./config.js";
 
 /** A graph, as runners take it. */

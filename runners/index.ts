@@ -22,8 +22,10 @@ export type {
   MetricResult,
   MetricResults,
 } from "./job/metrics.js";
+export { FlinkRestError } from "./portable/flink-rest.js";
 export { JobFailedError } from "./portable/job-failure.js";
 export { JobServerError } from "./portable/job-service.js";
+export { PipelineOptionsError } from "./portable/pipeline-options.js";
 export type { PortablePipelineResult } from "./portable/portable-result.js";
 export {
   type PortableRunner,

@@ -15,9 +15,10 @@ export async function runJobServer({ args, loaded, log, stop, stdout }: VerbCont
   const server = await startJobServer(name, { port: loaded.config.jobServer.port, master, log });
   try {
     const where = master ?? "its own process";
+    const flink = server.flinkRest === undefined ? "" : `flinkRest: "${server.flinkRest}", `;
     stdout.write(
       `${name} job server at ${server.endpoint}, jobs run in ${where}; Ctrl-C stops it\n` +
-        `submit to it with portableRunner({ jobEndpoint: "${server.endpoint}", … })\n`,
+        `submit to it with portableRunner({ jobEndpoint: "${server.endpoint}", ${flink}… })\n`,
     );
     const problem = await Promise.race([server.whenEnded, whenFired(stop.requested)]);
     if (problem === undefined) return 0;

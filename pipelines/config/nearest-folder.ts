@@ -1,7 +1,7 @@
 /** What to suggest for a folder that is not there. */
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { nearestName } from "./nearest-name.js";
+import { nearestName } from "../../runners/nearest-name.js";
 
 /** ` Did you mean "data/raw"?` when a folder of a similar name stands in the same place, else how to make it. */
 export async function suggestFolder(path: string): Promise<string> {

@@ -3,10 +3,12 @@
 import "../../transforms/primitives/beam.js";
 import { type ClientReadableStream, credentials, type ServiceError, status } from "@grpc/grpc-js";
 import type {
+  DescribePipelineOptionsResponse,
   GetJobMetricsResponse,
   JobMessagesResponse,
   JobState_Enum,
   JobStateEvent,
+  PipelineOptionType_Enum,
   PrepareJobRequest,
   PrepareJobResponse,
   RunJobResponse,
@@ -56,6 +58,15 @@ export class JobService {
           );
       });
     });
+  }
+
+  /** Types of its pipeline options by name; none of a server that describes none. */
+  async options(): Promise<ReadonlyMap<string, PipelineOptionType_Enum>> {
+    const { options } = await this.#call<DescribePipelineOptionsResponse>(
+      "did not describe its options",
+      (done) => this.#client.describePipelineOptions({}, done),
+    );
+    return new Map(options.map(({ name, type }) => [name, type]));
   }
 
   prepare(request: PrepareJobRequest): Promise<PrepareJobResponse> {

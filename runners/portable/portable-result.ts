@@ -4,6 +4,7 @@ import { JobState_Enum, type MonitoringInfo, PipelineResult } from "../../transf
 import { ByteReader } from "../../transforms/primitives/coders/byte-reader.js";
 import type { LogLevel } from "../job/messages.js";
 import type { DistributionValue } from "../job/metrics.js";
+import type { FlinkRest } from "./flink-rest.js";
 import { jobFailure } from "./job-failure.js";
 import type { JobServerError, JobService } from "./job-service.js";
 
@@ -12,6 +13,19 @@ const LAST_MESSAGES_MS = 2_000;
 
 /** How long a server may take to end a job after it was cancelled. */
 const CANCEL_MS_MAX = 60_000;
+
+/** How long a job that drains may take until it has ended. */
+const DRAIN_MS_MAX = 300_000;
+
+export interface SubmittedJob {
+  readonly service: JobService;
+  readonly jobId: string;
+  readonly jobName: string;
+  readonly flink: FlinkRest | undefined;
+  readonly onLine: (line: JobLine) => void;
+  /** Called once it has ended, or nobody knows any more how it will. */
+  readonly release: (state: JobState_Enum) => Promise<void>;
+}
 
 export interface JobLine {
   readonly level: LogLevel;
@@ -28,7 +42,10 @@ const TERMINAL: ReadonlySet<JobState_Enum> = new Set([
 ]);
 
 export class PortablePipelineResult extends PipelineResult {
+  readonly jobId: string;
   readonly #service: JobService;
+  readonly #jobName: string;
+  readonly #flink: FlinkRest | undefined;
   readonly #onLine: (line: JobLine) => void;
   readonly #errors: string[] = [];
   readonly #whenEnded: Promise<JobState_Enum>;
@@ -37,14 +54,12 @@ export class PortablePipelineResult extends PipelineResult {
   /** As of the job's end: the connection is not kept for them. */
   #lastMetrics: MonitoringInfo[] | undefined;
 
-  constructor(
-    service: JobService,
-    readonly jobId: string,
-    onLine: (line: JobLine) => void,
-    release: (state: JobState_Enum) => Promise<void>,
-  ) {
+  constructor({ service, jobId, jobName, flink, onLine, release }: SubmittedJob) {
     super();
+    this.jobId = jobId;
     this.#service = service;
+    this.#jobName = jobName;
+    this.#flink = flink;
     this.#onLine = onLine;
     this.#whenEnded = this.#follow().finally(() => release(this.#state));
     this.#whenEnded.catch(() => undefined); // whoever waits is told
@@ -81,6 +96,44 @@ export class PortablePipelineResult extends PipelineResult {
     if (TERMINAL.has(state)) return state;
     throw new Error(
       `job "${this.jobId}" is still ${JobState_Enum[state]} ${CANCEL_MS_MAX / 1000} s after it was cancelled`,
+    );
+  }
+
+  /**
+   * Ends the job in order, as Flink does it: sources stop, the watermark goes to its end, and the rest lies in a
+   * savepoint. Resolves with the state at the end.
+   * @throws FlinkRestError; an error for a server other than Flink, whose jobs can only be cancelled
+   */
+  async drain(options: { readonly savepointDir?: string } = {}): Promise<JobState_Enum> {
+    const flink = this.#flinkFor("drain it");
+    const trigger = await flink.drain(this.#jobName, options.savepointDir);
+    const refused = flink.whenWritten(trigger).then(
+      () => this.#whenEnded,
+      (error: unknown) => error as Error, // the API of a job that has ended may be gone
+    );
+    const first = await Promise.race([this.#whenEnded, refused]);
+    if (first instanceof Error) throw first;
+    const state = await this.waitUntilFinish(DRAIN_MS_MAX);
+    if (TERMINAL.has(state)) return state;
+    throw new Error(
+      `job "${this.jobId}" is still ${JobState_Enum[state]} ${DRAIN_MS_MAX / 1000} s after it was drained`,
+    );
+  }
+
+  /**
+   * Writes a savepoint and lets the job go on; resolves with where it lies. A job with the same graph goes on from it
+   * with the pipeline option `savepoint_path`.
+   * @throws FlinkRestError; an error for a server other than Flink
+   */
+  async savepoint(directory: string): Promise<string> {
+    const flink = this.#flinkFor("write a savepoint of it");
+    return flink.whenWritten(await flink.savepoint(this.#jobName, directory));
+  }
+
+  #flinkFor(what: string): FlinkRest {
+    if (this.#flink !== undefined) return this.#flink;
+    throw new Error(
+      `job "${this.jobId}": Beam's job service cannot ${what}; Flink's REST API can (option flinkRest), no other server`,
     );
   }
 

@@ -2,17 +2,19 @@
 
 import { randomUUID } from "node:crypto";
 import { Struct } from "apache-beam/proto/google/protobuf/struct";
-import { JobState_Enum, Pipeline, Root, Runner, runnerApi } from "../../transforms/primitives/beam.js";
+import { JobState_Enum, Pipeline, Root, Runner, type runnerApi } from "../../transforms/primitives/beam.js";
 import type { Log } from "../../transforms/primitives/do-fn.js";
-import type { JsonValue } from "../../transforms/primitives/fn-registry.js";
 import { checkFeatures } from "../graph/features.js";
 import { graphProto } from "../graph/graph-proto.js";
 import { startLoopbackWorkers } from "../harness/worker/loopback.js";
 import { JOB_OPTION, stopWorkersOf } from "../harness/worker/stop-job.js";
+import { FlinkRest } from "./flink-rest.js";
 import { JobService } from "./job-service.js";
 import { reachLocalPool } from "./local-pool.js";
+import { optionUrns, type PipelineOptions, serverOptions } from "./pipeline-options.js";
 import { inExternalEnvironment, PORTABLE_FEATURES } from "./portable-graph.js";
-import { PortablePipelineResult } from "./portable-result.js";
+import { type JobLine, PortablePipelineResult } from "./portable-result.js";
+import { checkForServer, isUnbounded, serverKind } from "./server-limits.js";
 import { stageArtifacts } from "./stage-artifacts.js";
 
 export interface PortableRunnerOptions {
@@ -28,8 +30,10 @@ export interface PortableRunnerOptions {
   /** The pipeline's own modules, which register its DoFns: URLs, or paths from the working directory. */
   readonly modules?: readonly (string | URL)[];
   readonly jobName?: string;
-  /** Beam's pipeline options by their names in snake case, e.g. `parallelism`, `checkpointing_interval`, `streaming`. */
-  readonly pipelineOptions?: { readonly [name: string]: JsonValue };
+  /** Beam's pipeline options by name, e.g. `parallelism`, `checkpointing_interval` (ms), `streaming`; also in camel case. */
+  readonly pipelineOptions?: PipelineOptions;
+  /** `host:port` of Flink's own REST API, which alone can drain a job or write savepoints; or `host:first-last`. */
+  readonly flinkRest?: string;
   readonly log?: Log;
 }
 
@@ -40,6 +44,7 @@ const OPTION_NAMES: ReadonlySet<string> = new Set([
   "modules",
   "jobName",
   "pipelineOptions",
+  "flinkRest",
   "log",
 ]);
 
@@ -57,6 +62,7 @@ export function portableRunner(options: PortableRunnerOptions): PortableRunner {
 
 export class PortableRunner extends Runner {
   readonly #options: PortableRunnerOptions;
+  readonly #flink: FlinkRest | undefined;
 
   constructor(options: PortableRunnerOptions) {
     super();
@@ -72,11 +78,13 @@ export class PortableRunner extends Runner {
       throw new Error("the environment `external` needs a `workerEndpoint`, host:port of a worker pool");
     }
     this.#options = options;
+    this.#flink = options.flinkRest === undefined ? undefined : new FlinkRest(options.flinkRest);
   }
 
   /**
    * Runs the pipeline to its end.
-   * @throws JobFailedError with the user's own error; JobServerError; UnsupportedFeatureError before anything runs
+   * @throws JobFailedError with the user's own error; JobServerError; before anything runs UnsupportedFeatureError,
+   * PipelineOptionsError
    */
   override async run(pipelineFn: (root: Root) => unknown): Promise<PortablePipelineResult> {
     const result = await this.runAsync(pipelineFn);
@@ -96,6 +104,8 @@ export class PortableRunner extends Runner {
     const proto = graphProto(pipeline);
     checkFeatures(proto, { runner: "portable", supported: PORTABLE_FEATURES });
     const { log = noLog, modules = [], environment = "loopback", jobEndpoint } = this.#options;
+    const { jobName = `millrace-${Date.now().toString(36)}` } = this.#options;
+    const job = randomUUID();
     const service = new JobService(jobEndpoint);
     const closers: ((state?: JobState_Enum) => unknown)[] = [() => service.close()];
     const release = async (state?: JobState_Enum) => {
@@ -103,6 +113,7 @@ export class PortableRunner extends Runner {
     };
     try {
       await service.reach();
+      const options = await this.#optionsFor(service, proto, jobName);
       let pool = this.#options.workerEndpoint;
       if (environment === "external") await reachLocalPool(pool!);
       if (environment === "loopback") {
@@ -110,29 +121,54 @@ export class PortableRunner extends Runner {
         closers.push(() => workers.stop());
         pool = workers.endpoint;
       }
-      const job = randomUUID();
-      const jobId = await this.#submit(service, inExternalEnvironment(proto, pool!), job);
+      const jobId = await this.#submit(service, inExternalEnvironment(proto, pool!), {
+        jobName,
+        options,
+        job,
+      });
       if (environment === "external") closers.push((state) => stopLeftWorkers(state, job, pool!, log));
-      return new PortablePipelineResult(service, jobId, ({ level, text }) => log[level](text), release);
+      const onLine = ({ level, text }: JobLine) => log[level](text);
+      return new PortablePipelineResult({ service, jobId, jobName, flink: this.#flink, onLine, release });
     } catch (error) {
       await release();
       throw error;
     }
   }
 
-  async #submit(service: JobService, pipeline: runnerApi.Pipeline, job: string): Promise<string> {
-    const { jobName = `millrace-${Date.now().toString(36)}`, pipelineOptions = {} } = this.#options;
-    const named = { app_name: jobName, job_name: jobName, ...endsWithItsInput(pipeline), ...pipelineOptions };
-    const options = Object.fromEntries(
-      Object.entries(named).map(([name, value]) => [`beam:option:${name}:v1`, value]),
-    );
-    options[JOB_OPTION] = job;
-    const prepared = await service.prepare({ pipeline, jobName, pipelineOptions: Struct.fromJson(options) });
+  /** Ours, then those that the user gives. @throws PipelineOptionsError; UnsupportedFeatureError */
+  async #optionsFor(
+    service: JobService,
+    pipeline: runnerApi.Pipeline,
+    jobName: string,
+  ): Promise<PipelineOptions> {
+    const { pipelineOptions = {}, log = noLog } = this.#options;
+    const described = await service.options();
+    const kind = serverKind(described);
+    const options = {
+      ...{ app_name: jobName, job_name: jobName },
+      ...(kind === "flink" ? endsWithItsInput(pipeline) : {}),
+      ...serverOptions(pipelineOptions, described),
+    };
+    for (const warning of checkForServer(kind, pipeline, options)) log.warn(warning);
+    return options;
+  }
+
+  async #submit(service: JobService, pipeline: runnerApi.Pipeline, submission: Submission): Promise<string> {
+    const { jobName, options, job } = submission;
+    const pipelineOptions = Struct.fromJson({ ...optionUrns(options), [JOB_OPTION]: job });
+    const prepared = await service.prepare({ pipeline, jobName, pipelineOptions });
     const staging = prepared.artifactStagingEndpoint?.url;
     if (staging) await stageArtifacts(staging, prepared.stagingSessionToken);
     const { jobId } = await service.run(prepared.preparationId, "");
     return jobId;
   }
+}
+
+interface Submission {
+  readonly jobName: string;
+  readonly options: PipelineOptions;
+  /** By which the job's workers know it. */
+  readonly job: string;
 }
 
 /** Of a job that did not come to its end. The pool may have gone, or lie where only the job server's machines reach it. */
@@ -154,9 +190,6 @@ async function stopLeftWorkers(
  * With checkpoints Flink keeps a source that has ended, and with it the job, until somebody cancels it.
  * That is wanted where there is more to come only.
  */
-function endsWithItsInput({ components }: runnerApi.Pipeline): { readonly [name: string]: JsonValue } {
-  const isBounded = Object.values(components!.pcollections).every(
-    (collection) => collection.isBounded === runnerApi.IsBounded_Enum.BOUNDED,
-  );
-  return isBounded ? { shutdown_sources_after_idle_ms: 0 } : {};
+function endsWithItsInput(pipeline: runnerApi.Pipeline): PipelineOptions {
+  return isUnbounded(pipeline) ? {} : { shutdown_sources_after_idle_ms: 0 };
 }

@@ -17,6 +17,8 @@ export interface ServerProgram {
   readonly program: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** Where Flink's own REST API is: `host:port`, or `host:first-last` where each job has a port. */
+  readonly flinkRest?: string;
 }
 
 /** Installs what is missing. @throws JobServerStartError */

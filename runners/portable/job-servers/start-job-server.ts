@@ -40,6 +40,8 @@ export interface JobServerOptions {
 export interface RunningJobServer {
   /** `host:port` of its job service, which answers. */
   readonly endpoint: string;
+  /** Of Flink: where its own REST API is, as `portableRunner` takes it. */
+  readonly flinkRest: string | undefined;
   /** Resolves when it has ended, with what was the matter if nobody stopped it. */
   readonly whenEnded: Promise<string | undefined>;
   /** Ends it and removes its files. */
@@ -61,7 +63,8 @@ export async function startJobServer(
   const workDir = await mkdtemp(path.join(tmpdir(), `millrace-${name}-`));
   const clean = () => rm(workDir, { recursive: true, force: true });
   try {
-    const server = launch(await prepare[name]({ port, master, cacheDir, workDir, log }), log);
+    const program = await prepare[name]({ port, master, cacheDir, workDir, log });
+    const server = launch(program, log);
     const endpoint = `127.0.0.1:${port}`;
     const whenEnded = server.whenEnded.finally(clean);
     const stop = async () => {
@@ -74,7 +77,7 @@ export async function startJobServer(
       await server.stop();
       throw error;
     }
-    return { endpoint, pid: server.pid, whenEnded, stop };
+    return { endpoint, flinkRest: program.flinkRest, pid: server.pid, whenEnded, stop };
   } catch (error) {
     await clean();
     throw error;

@@ -74,6 +74,12 @@ describe("directRunner()", () => {
       expect(runner.constructor.name).to.equal("DirectBeamRunner");
     }
     expect(createRunner({ runner: "universal" }).constructor.name).not.to.equal("DirectBeamRunner");
+    for (const runner of ["spark", "flink", "prism", "portable"]) {
+      expect(createRunner({ runner, jobEndpoint: "localhost:1" }).constructor.name).to.equal(
+        "PortableRunner",
+      );
+      expect(() => createRunner({ runner })).to.throw("the portable runner needs a `jobEndpoint`");
+    }
     expect(() => createRunner({ runner: "none" })).to.throw("Unknown runner: none");
   });
 

@@ -11,6 +11,7 @@ import {
 } from "@grpc/grpc-js";
 import {
   CancelJobResponse,
+  DescribePipelineOptionsResponse,
   GetJobMetricsResponse,
   type JobMessagesRequest,
   JobMessagesResponse,
@@ -52,6 +53,8 @@ export class FakeJobService {
   errors: string[] = [];
   /** Refuses each pipeline with these words. */
   refusal = "";
+  /** Types of the pipeline options that it describes, e.g. `INTEGER`. */
+  options: Record<string, string> = {};
   attempted: MonitoringInfo[] = [];
   committed: MonitoringInfo[] = [];
   readonly prepared: PrepareJobRequest[] = [];
@@ -108,6 +111,10 @@ export class FakeJobService {
         this.prepared.push(call.request);
         if (this.refusal) done({ code: status.INVALID_ARGUMENT, details: this.refusal });
         else done(null, PrepareJobResponse.create({ preparationId: "prepared" }));
+      },
+      describePipelineOptions: (_: unknown, done: Done<DescribePipelineOptionsResponse>) => {
+        const options = Object.entries(this.options).map(([name, type]) => ({ name, type }));
+        done(null, DescribePipelineOptionsResponse.fromJson({ options }));
       },
       run: (_: unknown, done: Done<RunJobResponse>) => done(null, RunJobResponse.create({ jobId: "job-1" })),
       getState: (_: unknown, done: Done<JobStateEvent>) => {

@@ -1,11 +1,17 @@
 /** The Job API client against a job service in this process, over real gRPC. */
+import { Client, credentials } from "@grpc/grpc-js";
+import { StartWorkerRequest } from "apache-beam/proto/beam_fn_api";
+import { beamFnExternalWorkerPoolDefinition } from "apache-beam/proto/beam_fn_api.grpc-server";
 import { expect } from "chai";
+import { serveWorkerPool } from "../../../runners/harness/worker/worker-pool.js";
 import { JobFailedError } from "../../../runners/portable/job-failure.js";
 import { JobServerError } from "../../../runners/portable/job-service.js";
 import { portableRunner } from "../../../runners/portable/portable-runner.js";
 import { impulse, JobState_Enum, P, type Root, withName } from "../../../transforms/primitives/beam.js";
 import { registeredParDo } from "../../../transforms/primitives/par-do.js";
-import { FAN_OUT } from "../../portable/torture-fns.js";
+import { splittableParDo } from "../../../transforms/primitives/splittable-par-do.js";
+import { listLog } from "../../pipelines/fake-job.js";
+import { COUNTING, FAN_OUT } from "../../portable/torture-fns.js";
 import { FakeJobService } from "./fake-job-service.js";
 
 const graph = (root: Root) =>
@@ -145,4 +151,103 @@ describe("the portable runner", () => {
     const error = await rejected(portableRunner({ jobEndpoint: server.endpoint }).run(graph));
     expect(error.message).to.match(/it refused the pipeline: INVALID_ARGUMENT: no such coder$/);
   });
+
+  it("refuses options that the server does not describe, and graphs that it cannot run, before it submits", async () => {
+    server.options = { spark_master: "STRING", sdk_worker_parallelism: "INTEGER" };
+    const { endpoint: jobEndpoint } = server;
+    const wrong = portableRunner({
+      jobEndpoint,
+      pipelineOptions: { sdkWorkerParalelism: 2, spark_master: [] },
+    });
+    expect((await rejected(wrong.run(graph))).message.split("\n")).to.deep.equal([
+      'the job server has no pipeline option "sdkWorkerParalelism". Did you mean "sdk_worker_parallelism"?',
+      "pipeline option spark_master must be a text, got []",
+    ]);
+    const unbounded = (root: Root) =>
+      P(root.apply(withName("Impulse", impulse()))).apply(
+        withName("Count", splittableParDo(COUNTING, { end: 1, perCall: 1, delayMs: 0 }, { bounded: false })),
+      );
+    expect((await rejected(portableRunner({ jobEndpoint }).run(unbounded))).message).to.equal(
+      "the Spark runner cannot run this pipeline, it lacks:\n  Count: unbounded splittable DoFn",
+    );
+    expect(server.prepared).to.deep.equal([]);
+  });
+
+  it("says that only Flink's REST API drains and writes savepoints", async () => {
+    const result = await portableRunner({ jobEndpoint: server.endpoint }).run(graph);
+    for (const [call, what] of [
+      [result.drain(), "drain it"],
+      [result.savepoint("/s"), "write a savepoint of it"],
+    ] as const) {
+      expect((await rejected(call)).message).to.equal(
+        `job "job-1": Beam's job service cannot ${what}; Flink's REST API can (option flinkRest), no other server`,
+      );
+    }
+  });
+
+  it("says before it submits that no worker pool of this machine answers", async () => {
+    const runner = portableRunner({
+      jobEndpoint: server.endpoint,
+      environment: "external",
+      workerEndpoint: "127.0.0.1:1",
+    });
+    expect((await rejected(runner.run(graph))).message).to.match(/^no worker pool answers at 127.0.0.1:1 /);
+    expect(server.prepared).to.deep.equal([]);
+  });
+
+  it("tells the pool of a job that was cancelled to stop its workers", async () => {
+    server.states = [JobState_Enum.RUNNING];
+    server.staysOpen = true;
+    const stopped: (string | undefined)[] = [];
+    const ended = { exitCode: 0, problem: undefined };
+    let end: (value: typeof ended) => void = () => undefined;
+    const whenEnded = new Promise<typeof ended>((resolve) => {
+      end = resolve;
+    });
+    const started = { job: undefined as string | undefined };
+    const pool = await serveWorkerPool({
+      ...{ host: "127.0.0.1", port: 0, workersMax: 1, fullMessage: "full", log: listLog([]) },
+      start: () => ({
+        get job() {
+          return started.job;
+        },
+        whenEnded,
+        stop: () => {
+          stopped.push(started.job);
+          end(ended);
+          return whenEnded;
+        },
+      }),
+    });
+    try {
+      const runner = portableRunner({
+        jobEndpoint: server.endpoint,
+        environment: "external",
+        workerEndpoint: pool.endpoint,
+      });
+      const result = await runner.runAsync(graph);
+      const options = server.optionsOf(server.prepared[0]!) as Record<string, string>;
+      started.job = options["beam:option:millrace_job:v1"];
+      await startWorker(pool.endpoint);
+      expect(await result.cancel()).to.equal(JobState_Enum.CANCELLED);
+      expect(stopped).to.deep.equal([started.job]);
+      expect(started.job).to.match(/^[0-9a-f-]{36}$/);
+    } finally {
+      await pool.stop();
+    }
+  });
 });
+
+/** As a job server does. */
+function startWorker(endpoint: string): Promise<void> {
+  const { path, requestSerialize, responseDeserialize } = beamFnExternalWorkerPoolDefinition.startWorker;
+  const client = new Client(endpoint, credentials.createInsecure());
+  const request = StartWorkerRequest.create({ workerId: "1-1", controlEndpoint: { url: "localhost:1" } });
+  return new Promise((resolve, reject) => {
+    client.makeUnaryRequest(path, requestSerialize as never, responseDeserialize, request, (error) => {
+      client.close();
+      if (error === null) resolve();
+      else reject(error);
+    });
+  });
+}

@@ -1,0 +1,83 @@
+/** What Beam's runners for Spark and Flink are known not to do, told before a job is submitted. */
+import { runnerApi } from "../../transforms/primitives/beam.js";
+import { type Feature, type FeatureUse, featuresOf, UnsupportedFeatureError } from "../graph/features.js";
+import type { DescribedOptions, PipelineOptions } from "./pipeline-options.js";
+
+export type ServerKind = "spark" | "flink" | "other";
+
+/** By the options that it describes. */
+export function serverKind(described: DescribedOptions): ServerKind {
+  if (described.has("spark_master")) return "spark";
+  return described.has("flink_master") ? "flink" : "other";
+}
+
+/**
+ * Gives warnings about what works but is slow or fragile there.
+ * @throws UnsupportedFeatureError for what would fail in the middle of the job
+ */
+export function checkForServer(
+  kind: ServerKind,
+  proto: runnerApi.Pipeline,
+  options: PipelineOptions,
+): readonly string[] {
+  if (kind === "other") return [];
+  const uses = featuresOf(proto);
+  return kind === "spark"
+    ? checkForSpark(uses)
+    : checkForFlink(uses, { isUnbounded: isUnbounded(proto), options });
+}
+
+function checkForSpark(uses: readonly FeatureUse[]): readonly string[] {
+  refuse("Spark", uses, (feature) => feature === "unbounded splittable DoFn");
+  return slowInBatch("Spark", uses);
+}
+
+interface FlinkJob {
+  readonly isUnbounded: boolean;
+  readonly options: PipelineOptions;
+}
+
+function checkForFlink(uses: readonly FeatureUse[], { isUnbounded, options }: FlinkJob): readonly string[] {
+  const { streaming = false, checkpointing_interval: interval = -1 } = options;
+  if (!isUnbounded && streaming !== true) return slowInBatch("Flink", uses);
+  const hasCheckpoints = typeof interval === "number" && interval > 0;
+  if (!hasCheckpoints) {
+    return isUnbounded
+      ? [
+          "nothing is checkpointed: a failure starts the job from its beginning (set checkpointing_interval, in ms)",
+        ]
+      : [];
+  }
+  if (isUnbounded) refuse("Flink with checkpoints", uses, isSideInput);
+  return stepsWith(uses, isSideInput).map(
+    (step) =>
+      `${step}: Beam's Flink runner fails at a checkpoint of side inputs; leave out checkpointing_interval`,
+  );
+}
+
+const isSideInput = (feature: Feature) => feature.endsWith("side input");
+const isState = (feature: Feature) => feature.endsWith(" state");
+
+/** Measured on Spark with a key an id: about half an hour for a million keys. */
+function slowInBatch(runner: string, uses: readonly FeatureUse[]): readonly string[] {
+  return stepsWith(uses, isState).map(
+    (step) =>
+      `${step}: in batch Beam's ${runner} runner gives each key of a stateful step a bundle of its own, which is slow with many keys`,
+  );
+}
+
+function refuse(runner: string, uses: readonly FeatureUse[], isLacking: (feature: Feature) => boolean): void {
+  const lacking = uses.filter(({ feature }) => isLacking(feature));
+  if (lacking.length > 0) throw new UnsupportedFeatureError(runner, lacking);
+}
+
+function stepsWith(uses: readonly FeatureUse[], isMeant: (feature: Feature) => boolean): string[] {
+  return [...new Set(uses.filter(({ feature }) => isMeant(feature)).map(({ step }) => step))];
+}
+
+/** Whether any PCollection may have no end. */
+export function isUnbounded({ components }: runnerApi.Pipeline): boolean {
+  return Object.values(components!.pcollections).some(
+    (collection) => collection.isBounded === runnerApi.IsBounded_Enum.UNBOUNDED,
+  );
+}

@@ -1,0 +1,107 @@
+/** Savepoints and drain of a streaming job on a real Flink. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect } from "chai";
+import type { RunningJobServer } from "../../runners/portable/job-servers/start-job-server.js";
+import type { PortablePipelineResult } from "../../runners/portable/portable-result.js";
+import { portableRunner } from "../../runners/portable/portable-runner.js";
+import { impulse, JobState_Enum, P, type Root, withName } from "../../transforms/primitives/beam.js";
+import { registeredParDo } from "../../transforms/primitives/par-do.js";
+import { splittableParDo } from "../../transforms/primitives/splittable-par-do.js";
+import { KeptLog, Output, startServer, torturedModule } from "./targets.js";
+import { COLLECT, COUNTING } from "./torture-fns.js";
+
+const WAIT_MS = 60_000;
+
+describe("a streaming job on Flink", () => {
+  let server: RunningJobServer;
+  let output: Output;
+  let savepoints: string;
+  let running: PortablePipelineResult[];
+  let log: KeptLog;
+
+  before("server", async function () {
+    this.timeout(600_000);
+    server = await startServer("flink");
+  });
+  after(() => server.stop());
+  beforeEach(() => {
+    output = new Output();
+    savepoints = mkdtempSync(path.join(tmpdir(), "millrace-savepoints-"));
+    running = [];
+    log = new KeptLog();
+  });
+  afterEach(async () => {
+    for (const result of running) await result.cancel().catch(() => undefined); // it may have ended
+    output.remove();
+    rmSync(savepoints, { recursive: true, force: true });
+  });
+
+  /** Counts without end, ten numbers at a time, and checkpoints itself between them. */
+  async function startCounting(options: Record<string, string> = {}): Promise<PortablePipelineResult> {
+    const counting = splittableParDo<unknown, unknown>(
+      COUNTING,
+      { end: 1e9, perCall: 10, delayMs: 50 },
+      { bounded: false },
+    );
+    const build = (root: Root) =>
+      P(root.apply(withName("Impulse", impulse())))
+        .apply(withName("Count", counting))
+        .apply(withName("Collect", registeredParDo<unknown, unknown>(COLLECT, output.file)));
+    const runner = portableRunner({
+      jobEndpoint: server.endpoint,
+      modules: [torturedModule],
+      flinkRest: server.flinkRest!,
+      pipelineOptions: {
+        streaming: true,
+        checkpointing_interval: 500,
+        max_bundle_time_mills: 100,
+        parallelism: 1,
+        ...options,
+      },
+      log,
+    });
+    const result = await runner.runAsync(build);
+    running.push(result);
+    return result;
+  }
+
+  const numbers = () => output.lines().map((line) => Number.parseInt(line, 10));
+  async function counted(count: number): Promise<void> {
+    for (const deadline = Date.now() + WAIT_MS; numbers().length < count; await sleep(50)) {
+      if (Date.now() > deadline)
+        throw new Error(
+          `${numbers().length} numbers after ${WAIT_MS} ms, not ${count}:\n${log.lines.join("\n")}`,
+        );
+    }
+  }
+
+  it("goes on from a savepoint where it was", async () => {
+    const first = await startCounting();
+    await counted(50);
+    const savepoint = await first.savepoint(savepoints);
+    expect(savepoint).to.match(/^file:.*savepoint-/);
+    expect(await first.cancel()).to.equal(JobState_Enum.CANCELLED);
+    const before = numbers().length;
+    const second = await startCounting({ savepoint_path: savepoint });
+    await counted(before + 50);
+    expect(await second.cancel()).to.equal(JobState_Enum.CANCELLED);
+    const all = numbers();
+    const distinct = new Set(all);
+    // none left out, and only those twice that came between the savepoint and the cancel
+    expect(Math.max(...all) + 1, "numbers from 0 on").to.equal(distinct.size);
+    expect(Math.min(...all)).to.equal(0);
+    expect(all.filter((n) => n < 50).length, "numbers before the savepoint, each once").to.equal(50);
+  });
+
+  it("ends in order when it is drained", async () => {
+    const result = await startCounting();
+    await counted(50);
+    expect(await result.drain({ savepointDir: savepoints })).to.equal(JobState_Enum.DONE);
+    const all = numbers();
+    expect(new Set(all).size).to.equal(all.length);
+    expect(Math.max(...all) + 1).to.equal(all.length);
+  });
+});

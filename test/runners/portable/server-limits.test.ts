@@ -1,0 +1,114 @@
+/** checkForServer(): what Beam's Spark and Flink runners cannot do is told before the job. */
+import { PipelineOptionType_Enum as Type } from "apache-beam/proto/beam_job_api";
+import { expect } from "chai";
+import { UnsupportedFeatureError } from "../../../runners/graph/features.js";
+import { graphProto } from "../../../runners/graph/graph-proto.js";
+import type { PipelineOptions } from "../../../runners/portable/pipeline-options.js";
+import { checkForServer, type ServerKind, serverKind } from "../../../runners/portable/server-limits.js";
+import {
+  impulse,
+  P,
+  type PCollection,
+  Pipeline,
+  Root,
+  withName,
+} from "../../../transforms/primitives/beam.js";
+import { registeredParDo } from "../../../transforms/primitives/par-do.js";
+import { splittableParDo } from "../../../transforms/primitives/splittable-par-do.js";
+import { COUNTING, FAN_OUT, JOIN, KEYED, STATEFUL } from "../../portable/torture-fns.js";
+
+type Build = (root: Root) => unknown;
+
+const fan = (root: Root, name = "Fan") =>
+  P(root.apply(withName(`${name} start`, impulse()))).apply(
+    withName(name, registeredParDo<unknown, unknown>(FAN_OUT, { count: 1, bytes: 1 })),
+  );
+const keyed = (input: PCollection<unknown>) =>
+  P(input).apply(withName("Key", registeredParDo<unknown, unknown>(KEYED, 1)));
+const count = (root: Root, bounded: boolean) =>
+  P(root.apply(withName("Start", impulse()))).apply(
+    withName(
+      "Count",
+      splittableParDo<unknown, unknown>(COUNTING, { end: 1, perCall: 1, delayMs: 0 }, { bounded }),
+    ),
+  );
+const stateful: Build = (root) =>
+  P(keyed(fan(root))).apply(withName("State", registeredParDo<unknown, unknown>(STATEFUL, null)));
+const joined = (main: (root: Root) => PCollection<unknown>): Build => {
+  return (root) => {
+    const all = fan(root, "All");
+    const sideInputs = { all, byKey: keyed(all) };
+    return P(main(root)).apply(
+      withName("Join", registeredParDo<unknown, unknown>(JOIN, null, { sideInputs })),
+    );
+  };
+};
+
+async function check(kind: ServerKind, build: Build, options: PipelineOptions = {}) {
+  const pipeline = new Pipeline();
+  await build(new Root(pipeline));
+  return checkForServer(kind, graphProto(pipeline), options);
+}
+
+async function refused(
+  kind: ServerKind,
+  build: Build,
+  options: PipelineOptions = {},
+): Promise<readonly string[]> {
+  try {
+    await check(kind, build, options);
+  } catch (error) {
+    expect(error).to.be.instanceOf(UnsupportedFeatureError);
+    return (error as UnsupportedFeatureError).features.map(({ step, feature }) => `${step}: ${feature}`);
+  }
+  throw new Error("nothing was refused");
+}
+
+const SLOW = (runner: string) =>
+  `State/ParDo: in batch Beam's ${runner} runner gives each key of a stateful step a bundle of its own, which is slow with many keys`;
+
+describe("serverKind()", () => {
+  it("is told by the options that a server describes", () => {
+    expect(serverKind(new Map([["spark_master", Type.STRING]]))).to.equal("spark");
+    expect(serverKind(new Map([["flink_master", Type.STRING]]))).to.equal("flink");
+    expect(serverKind(new Map())).to.equal("other");
+  });
+});
+
+describe("checkForServer()", () => {
+  it("refuses an unbounded splittable DoFn on Spark, by the step's name", async () => {
+    expect(await refused("spark", (root) => count(root, false))).to.deep.equal([
+      "Count: unbounded splittable DoFn",
+    ]);
+    expect(await check("spark", (root) => count(root, true))).to.deep.equal([]);
+  });
+
+  it("warns of state in batch", async () => {
+    expect(await check("spark", stateful)).to.deep.equal([SLOW("Spark")]);
+    expect(await check("flink", stateful)).to.deep.equal([SLOW("Flink")]);
+    expect(await check("flink", stateful, { streaming: true })).to.deep.equal([]);
+    expect(await check("other", stateful)).to.deep.equal([]);
+  });
+
+  it("warns of an unbounded job on Flink without checkpoints", async () => {
+    expect(await check("flink", (root) => count(root, false))).to.deep.equal([
+      "nothing is checkpointed: a failure starts the job from its beginning (set checkpointing_interval, in ms)",
+    ]);
+    expect(
+      await check("flink", (root) => count(root, false), { checkpointing_interval: 1_000 }),
+    ).to.deep.equal([]);
+  });
+
+  it("refuses side inputs with checkpoints on Flink where the job has no end, and warns where it has", async () => {
+    const options = { streaming: true, checkpointing_interval: 1_000 };
+    const unbounded = joined((root) => count(root, false));
+    expect(await refused("flink", unbounded, options)).to.deep.equal([
+      "Join/ParDo: iterable side input",
+      "Join/ParDo: multimap side input",
+    ]);
+    expect(await check("flink", joined(fan), options)).to.deep.equal([
+      "Join/ParDo: Beam's Flink runner fails at a checkpoint of side inputs; leave out checkpointing_interval",
+    ]);
+    expect(await check("flink", joined(fan), { streaming: true })).to.deep.equal([]);
+  });
+});
