@@ -43,6 +43,12 @@ export class FlinkRest {
     return this.#trigger(jobName, "stop", { drain: true, ...(directory && { targetDirectory: directory }) });
   }
 
+  /** Ends the job at once. */
+  async cancel(jobName: string): Promise<void> {
+    const { endpoint, jobId } = await this.#find(jobName);
+    await call(endpoint, `/jobs/${jobId}?mode=cancel`, undefined, "PATCH");
+  }
+
   /** Where the savepoint lies, once it is written. @throws FlinkRestError when it could not be written */
   async whenWritten({ endpoint, jobId, requestId }: SavepointTrigger): Promise<string> {
     for (;;) {
@@ -105,11 +111,21 @@ function endpointsOf(address: string): string[] {
   return Array.from({ length: last - first + 1 }, (_, i) => `${parts[1]}:${first + i}`);
 }
 
-async function call<Answer>(endpoint: string, path: string, body?: object): Promise<Answer> {
+/** Behind the port of a job server that Millrace starts: its Flink's REST API, of each job that runs at a time. */
+export function restPortsBehind(port: number): string {
+  const first = Math.min(port + 1, PORT_MAX - JOBS_MAX + 1);
+  return `${first}-${first + JOBS_MAX - 1}`;
+}
+
+const JOBS_MAX = 16;
+const PORT_MAX = 65_535;
+
+async function call<Answer>(endpoint: string, path: string, body?: object, method?: string): Promise<Answer> {
   let response: Response;
   try {
     response = await fetch(`http://${endpoint}${path}`, {
       signal: AbortSignal.timeout(CALL_MS_MAX),
+      ...(method && { method }),
       ...(body && {
         method: "POST",
         body: JSON.stringify(body),
@@ -122,7 +138,7 @@ async function call<Answer>(endpoint: string, path: string, body?: object): Prom
   }
   const text = await response.text();
   if (!response.ok) throw new FlinkRestError(endpoint, `${response.status} for ${path}: ${reasonIn(text)}`);
-  return JSON.parse(text) as Answer;
+  return JSON.parse(text || "{}") as Answer;
 }
 
 /** Flink answers with a list of errors, traces among them. */

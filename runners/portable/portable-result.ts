@@ -91,6 +91,7 @@ export class PortablePipelineResult extends PipelineResult {
 
   /** Resolves with the state at the end, which the server may reach long after it was asked. */
   async cancel(): Promise<JobState_Enum> {
+    await this.#cancelOnFlink();
     await this.#service.cancel(this.jobId);
     const state = await this.waitUntilFinish(CANCEL_MS_MAX);
     if (TERMINAL.has(state)) return state;
@@ -143,6 +144,19 @@ export class PortablePipelineResult extends PipelineResult {
    */
   override async rawMetrics(): Promise<MonitoringInfo[]> {
     return this.#lastMetrics ?? this.#askMetrics();
+  }
+
+  /** Beam's job server for Flink calls a job CANCELLED, and leaves it running on its cluster. */
+  async #cancelOnFlink(): Promise<void> {
+    if (this.#flink === undefined || TERMINAL.has(this.#state)) return;
+    try {
+      await this.#flink.cancel(this.#jobName);
+    } catch (error) {
+      this.#onLine({
+        level: "warn",
+        text: `the job may go on running on Flink, which Beam's job server does not tell: ${(error as Error).message}`,
+      });
+    }
   }
 
   async #askMetrics(): Promise<MonitoringInfo[]> {

@@ -8,13 +8,18 @@ import { checkFeatures } from "../graph/features.js";
 import { graphProto } from "../graph/graph-proto.js";
 import { startLoopbackWorkers } from "../harness/worker/loopback.js";
 import { JOB_OPTION, stopWorkersOf } from "../harness/worker/stop-job.js";
-import { FlinkRest } from "./flink-rest.js";
+import { FlinkRest, restPortsBehind } from "./flink-rest.js";
 import { JobService } from "./job-service.js";
 import { reachLocalPool } from "./local-pool.js";
-import { optionUrns, type PipelineOptions, serverOptions } from "./pipeline-options.js";
+import {
+  type DescribedOptions,
+  optionUrns,
+  type PipelineOptions,
+  serverOptions,
+} from "./pipeline-options.js";
 import { inExternalEnvironment, PORTABLE_FEATURES } from "./portable-graph.js";
 import { type JobLine, PortablePipelineResult } from "./portable-result.js";
-import { checkForServer, isUnbounded, serverKind } from "./server-limits.js";
+import { checkForServer, isUnbounded, type ServerKind, serverKind } from "./server-limits.js";
 import { stageArtifacts } from "./stage-artifacts.js";
 
 export interface PortableRunnerOptions {
@@ -32,7 +37,10 @@ export interface PortableRunnerOptions {
   readonly jobName?: string;
   /** Beam's pipeline options by name, e.g. `parallelism`, `checkpointing_interval` (ms), `streaming`; also in camel case. */
   readonly pipelineOptions?: PipelineOptions;
-  /** `host:port` of Flink's own REST API, which alone can drain a job or write savepoints; or `host:first-last`. */
+  /**
+   * `host:port` or `host:first-last` of Flink's own REST API, which alone can really cancel a job, drain it, and write
+   * savepoints. Not needed for `npm run job-server -- flink` without a cluster.
+   */
   readonly flinkRest?: string;
   readonly log?: Log;
 }
@@ -62,8 +70,6 @@ export function portableRunner(options: PortableRunnerOptions): PortableRunner {
 
 export class PortableRunner extends Runner {
   readonly #options: PortableRunnerOptions;
-  readonly #flink: FlinkRest | undefined;
-
   constructor(options: PortableRunnerOptions) {
     super();
     const unknown = Object.keys(options).filter((name) => !OPTION_NAMES.has(name));
@@ -78,7 +84,7 @@ export class PortableRunner extends Runner {
       throw new Error("the environment `external` needs a `workerEndpoint`, host:port of a worker pool");
     }
     this.#options = options;
-    this.#flink = options.flinkRest === undefined ? undefined : new FlinkRest(options.flinkRest);
+    if (options.flinkRest !== undefined) new FlinkRest(options.flinkRest);
   }
 
   /**
@@ -113,7 +119,9 @@ export class PortableRunner extends Runner {
     };
     try {
       await service.reach();
-      const options = await this.#optionsFor(service, proto, jobName);
+      const described = await service.options();
+      const kind = serverKind(described);
+      const options = this.#optionsFor(kind, described, { proto, jobName });
       let pool = this.#options.workerEndpoint;
       if (environment === "external") await reachLocalPool(pool!);
       if (environment === "loopback") {
@@ -128,7 +136,14 @@ export class PortableRunner extends Runner {
       });
       if (environment === "external") closers.push((state) => stopLeftWorkers(state, job, pool!, log));
       const onLine = ({ level, text }: JobLine) => log[level](text);
-      return new PortablePipelineResult({ service, jobId, jobName, flink: this.#flink, onLine, release });
+      return new PortablePipelineResult({
+        service,
+        jobId,
+        jobName,
+        flink: this.#flinkFor(kind),
+        onLine,
+        release,
+      });
     } catch (error) {
       await release();
       throw error;
@@ -136,14 +151,12 @@ export class PortableRunner extends Runner {
   }
 
   /** Ours, then those that the user gives. @throws PipelineOptionsError; UnsupportedFeatureError */
-  async #optionsFor(
-    service: JobService,
-    pipeline: runnerApi.Pipeline,
-    jobName: string,
-  ): Promise<PipelineOptions> {
+  #optionsFor(
+    kind: ServerKind,
+    described: DescribedOptions,
+    { proto: pipeline, jobName }: { readonly proto: runnerApi.Pipeline; readonly jobName: string },
+  ): PipelineOptions {
     const { pipelineOptions = {}, log = noLog } = this.#options;
-    const described = await service.options();
-    const kind = serverKind(described);
     const options = {
       ...{ app_name: jobName, job_name: jobName },
       ...(kind === "flink" ? endsWithItsInput(pipeline) : {}),
@@ -151,6 +164,15 @@ export class PortableRunner extends Runner {
     };
     for (const warning of checkForServer(kind, pipeline, options)) log.warn(warning);
     return options;
+  }
+
+  /** Of a job server that Millrace has started, it lies behind that one's port. */
+  #flinkFor(kind: ServerKind): FlinkRest | undefined {
+    const { jobEndpoint, flinkRest } = this.#options;
+    if (flinkRest !== undefined) return new FlinkRest(flinkRest);
+    if (kind !== "flink") return undefined;
+    const at = jobEndpoint.lastIndexOf(":");
+    return new FlinkRest(`${jobEndpoint.slice(0, at)}:${restPortsBehind(Number(jobEndpoint.slice(at + 1)))}`);
   }
 
   async #submit(service: JobService, pipeline: runnerApi.Pipeline, submission: Submission): Promise<string> {

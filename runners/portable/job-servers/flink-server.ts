@@ -1,8 +1,8 @@
 /** Beam's job server for Flink: batch and streaming, in its own JVM or on a session cluster. */
 import { mkdir, writeFile } from "node:fs/promises";
-import { type AddressInfo, createServer } from "node:net";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
+import { restPortsBehind } from "../flink-rest.js";
 import { driverArgs, findJava, installJars } from "./java.js";
 import type { PrepareServer } from "./job-server-spec.js";
 
@@ -11,30 +11,13 @@ export const prepareFlink: PrepareServer = async (spec) => {
   const jars = await installJars("flink", spec);
   const confDir = path.join(spec.workDir, "conf");
   await mkdir(confDir, { recursive: true });
-  const restPorts = await portRange();
+  const restPorts = restPortsBehind(spec.port);
   await writeFile(path.join(confDir, "flink-conf.yaml"), flinkConf(spec.workDir, restPorts));
   const args = driverArgs("org.apache.beam.runners.flink.FlinkJobServerDriver", jars, spec);
   args.push(`--flink-conf-dir=${confDir}`);
   if (spec.master !== undefined) args.push(`--flink-master=${spec.master}`);
   return { program, args, env: {}, flinkRest: spec.master ?? `127.0.0.1:${restPorts}` };
 };
-
-/** `first-last`: each job in the server's own JVM is a cluster with a REST API of its own. */
-async function portRange(): Promise<string> {
-  const probe = createServer();
-  await new Promise<void>((resolve, reject) => {
-    probe.on("error", reject);
-    probe.listen(0, "127.0.0.1", resolve);
-  });
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  const first = Math.min(port, PORT_MAX - JOBS_MAX + 1);
-  return `${first}-${first + JOBS_MAX - 1}`;
-}
-
-/** Jobs at a time. */
-const JOBS_MAX = 16;
-const PORT_MAX = 65_535;
 
 /**
  * For jobs in the server's own JVM. By default Flink keeps checkpoints in memory, where one of more than 5 MB
