@@ -159,7 +159,7 @@ export class PortableRunner extends Runner {
     const { pipelineOptions = {}, log = noLog } = this.#options;
     const options = {
       ...{ app_name: jobName, job_name: jobName },
-      ...(kind === "flink" ? endsWithItsInput(pipeline) : {}),
+      ...(kind === "flink" ? flinkDefaults(pipeline) : {}),
       ...serverOptions(pipelineOptions, described),
     };
     for (const warning of checkForServer(kind, pipeline, options)) log.warn(warning);
@@ -209,9 +209,11 @@ async function stopLeftWorkers(
 }
 
 /**
- * With checkpoints Flink keeps a source that has ended, and with it the job, until somebody cancels it.
- * That is wanted where there is more to come only.
+ * With checkpoints Flink keeps a source that has ended, and with it the job, until somebody cancels it: that is wanted
+ * only where there is more to come. What a bundle emits while a checkpoint is taken Beam's runner holds back until
+ * something else comes, which behind an Impulse is never; so bundles are finished first.
  */
-function endsWithItsInput(pipeline: runnerApi.Pipeline): PipelineOptions {
-  return isUnbounded(pipeline) ? {} : { shutdown_sources_after_idle_ms: 0 };
+function flinkDefaults(pipeline: runnerApi.Pipeline): PipelineOptions {
+  const ending = isUnbounded(pipeline) ? {} : { shutdown_sources_after_idle_ms: 0 };
+  return { finish_bundle_before_checkpointing: true, ...ending };
 }
