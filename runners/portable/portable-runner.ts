@@ -8,7 +8,7 @@ import { checkFeatures } from "../graph/features.js";
 import { graphProto } from "../graph/graph-proto.js";
 import { startLoopbackWorkers } from "../harness/worker/loopback.js";
 import { JobService } from "./job-service.js";
-import { inExternalEnvironment, PORTABLE_FEATURES } from "./portable-graph.js";
+import { inExternalEnvironment, PORTABLE_FEATURES, withPlayableTestStreams } from "./portable-graph.js";
 import { PortablePipelineResult } from "./portable-result.js";
 import { stageArtifacts } from "./stage-artifacts.js";
 
@@ -106,7 +106,7 @@ export class PortableRunner extends Runner {
         closers.push(() => workers.stop());
         pool = workers.endpoint;
       }
-      const jobId = await this.#submit(service, inExternalEnvironment(proto, pool!));
+      const jobId = await this.#submit(service, inExternalEnvironment(withPlayableTestStreams(proto), pool!));
       return new PortablePipelineResult(service, jobId, ({ level, text }) => log[level](text), release);
     } catch (error) {
       await release();

@@ -1,19 +1,44 @@
 /** What the runners behind job servers cannot run of the scenarios, and why. An unlisted scenario must pass. */
+import type { ModelFeature } from "./model-features.js";
 import type { PortableTargetName } from "./portable-targets.js";
+import { excludedScenarios } from "./portable-excluded-scenarios.js";
+import type { Scenario } from "./scenarios.js";
 
-/** Scenarios as `category: name`, by a reason of one phrase. */
-type Exclusions = Readonly<Record<string, readonly string[]>>;
-
-const exclusions: Record<PortableTargetName, Exclusions> = {
-  prism: {},
-  spark: {},
-  flink: {},
-  "flink-streaming": {},
+/** Features of which the runner has nothing that could be shown, with the reason in one phrase. */
+const features: Record<PortableTargetName, Partial<Record<ModelFeature, string>>> = {
+  prism: {
+    "on window expiration": 'Prism crashes at times ("WaitGroup is reused before previous Wait has returned")',
+  },
+  spark: {
+    TestStream: 'Beam\'s Spark runner has no TestStream ("unknown URN")',
+    "bundle finalization":
+      'Beam\'s Spark runner finalizes no bundles ("does not have a registered bundle finalization handler")',
+    "unbounded splittable DoFn":
+      'Beam\'s Spark runner resumes no splittable DoFn ("does not have a registered bundle checkpoint handler")',
+    "self-checkpoint":
+      'Beam\'s Spark runner resumes no splittable DoFn ("does not have a registered bundle checkpoint handler")',
+    "on window expiration": "Beam's Java runners never call onWindowExpiration of a portable DoFn",
+    "time-sorted input": "Beam's Spark runner does not sort the input of portable DoFns",
+  },
+  flink: {
+    TestStream: "an unbounded input makes it a streaming job",
+    "unbounded splittable DoFn": "an unbounded input makes it a streaming job",
+    "on window expiration": "Beam's Java runners never call onWindowExpiration of a portable DoFn",
+  },
+  "flink-streaming": {
+    "on window expiration": "Beam's Java runners never call onWindowExpiration of a portable DoFn",
+    "time-sorted input": "Beam's Flink runner has no time-sorted input for portable DoFns (BEAM-8460)",
+  },
 };
 
 /** Why the runner cannot run the scenario; undefined when it can. */
-export function exclusionOf(target: PortableTargetName, category: string, name: string): string | undefined {
+export function exclusionOf(
+  target: PortableTargetName,
+  { category, name, features: shown }: Scenario,
+): string | undefined {
+  const ofFeature = shown.map((feature) => features[target][feature]).find((reason) => reason !== undefined);
+  if (ofFeature !== undefined) return ofFeature;
   const wanted = `${category}: ${name}`;
-  const found = Object.entries(exclusions[target]).find(([, scenarios]) => scenarios.includes(wanted));
+  const found = Object.entries(excludedScenarios[target]).find(([, scenarios]) => scenarios.includes(wanted));
   return found?.[0];
 }

@@ -1,6 +1,7 @@
 /** What came of the scenarios on a job server, kept in files from which docs/model-coverage.md is made. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { lastLines } from "./portable-target.js";
 import { type PortableTargetName, portableTarget } from "./portable-targets.js";
 
 /** `passed`, or why it is not run; by category and name. */
@@ -17,6 +18,16 @@ const results: Record<string, Record<string, string>> = {};
 export function noteResult(category: string, name: string, outcome: string): void {
   results[category] ??= {};
   results[category][name] = outcome;
+  writeResults();
+}
+
+/** For whoever looks into it: the whole message and the server's last lines. */
+export async function noteFailure(scenario: string, error: unknown): Promise<void> {
+  const file = process.env["MILLRACE_MODEL_FAILURES"];
+  if (!file) return;
+  const { message, detail, actual, expected } = error as Error & Record<string, unknown>;
+  const lines = await lastLines();
+  appendFileSync(file, `${JSON.stringify({ scenario, message, detail, actual, expected, lines })}\n`);
 }
 
 export function writeResults(): void {

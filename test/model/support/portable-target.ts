@@ -1,4 +1,5 @@
 /** The job server that the scenarios of this process run on, if they do not run on the direct runner. */
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   type JobServerName,
   type RunningJobServer,
@@ -10,11 +11,13 @@ import type { WorkerPool } from "../../../runners/harness/worker/worker-pool.js"
 import { JobState_Enum, type Root } from "../../../transforms/primitives/beam.js";
 import type { Log } from "../../../transforms/primitives/do-fn.js";
 import type { JsonValue } from "../../../transforms/primitives/fn-registry.js";
+import type { ModelFeature } from "./model-features.js";
 import { startInThreadWorkers } from "./in-thread-workers.js";
 import { type PortableTargetName, portableTarget } from "./portable-targets.js";
 
 /** How long a job of a scenario may take. The first one of a server starts it. */
-const JOB_MS_MAX = 45_000;
+const CANCEL_MS_MAX = 10_000;
+const JOB_MS_MAX = 20_000;
 
 interface Submission {
   readonly server: JobServerName;
@@ -38,7 +41,7 @@ const submissions: Record<PortableTargetName, Submission> = {
 /** Keeps the last lines, for the message of a scenario that fails. */
 class KeptLog implements Log {
   readonly lines: string[] = [];
-  readonly debug = () => undefined;
+  readonly debug = (line: string) => this.#keep(line);
   readonly info = (line: string) => this.#keep(line);
   readonly warn = (line: string) => this.#keep(`warn: ${line}`);
   readonly error = (line: string) => this.#keep(`error: ${line}`);
@@ -60,9 +63,20 @@ let running: Promise<Running> | undefined;
 /** Jobs that nobody has seen the end of. */
 const jobs = new Set<PortablePipelineResult>();
 
+let scenarioOptions: Submission["pipelineOptions"] = {};
+
+/** What follows belongs to a scenario that shows these features. */
+export function beginScenario(features: readonly ModelFeature[]): void {
+  // Beam's Flink runner cannot checkpoint side inputs ("KV cannot be cast to class … WindowedValue")
+  const hasSideInput = features.some((feature) => feature.endsWith("side input"));
+  const isStreaming = portableTarget === "flink-streaming";
+  scenarioOptions = hasSideInput && isStreaming ? { checkpointing_interval: -1 } : {};
+}
+
 /** Submits a pipeline to the server of this process, which is started for the first one. */
 export async function submit(build: (root: Root) => unknown): Promise<PortablePipelineResult> {
-  const { server: name, pipelineOptions } = submissions[portableTarget!];
+  const { server: name, pipelineOptions: targetOptions } = submissions[portableTarget!];
+  const pipelineOptions = { ...targetOptions, ...scenarioOptions };
   running ??= start(name);
   const { server, workers, log } = await running;
   const runner = portableRunner({
@@ -91,7 +105,8 @@ export async function cancelJobs(): Promise<void> {
   for (const job of jobs) {
     jobs.delete(job);
     if (isTerminal(job.state)) continue;
-    await job.cancel().catch((error: Error) => process.stderr.write(`${error.message}\n`));
+    await Promise.race([job.cancel(), sleep(CANCEL_MS_MAX)]).catch(() => undefined);
+    if (!isTerminal(job.state) || portableTarget === "spark") await stopTarget(); // its one SparkContext is taken
   }
 }
 
@@ -103,6 +118,7 @@ function isTerminal(state: JobState_Enum): boolean {
 /** Ends the server and its workers, if they were started. */
 export async function stopTarget(): Promise<void> {
   const started = await running?.catch(() => undefined);
+  running = undefined;
   await started?.server.stop();
   await started?.workers.stop();
 }
@@ -110,5 +126,19 @@ export async function stopTarget(): Promise<void> {
 async function start(name: JobServerName): Promise<Running> {
   const log = new KeptLog();
   const workers = await startInThreadWorkers(log);
-  return { server: await startJobServer(name, { port: 0, log }), workers, log };
+  const server = await startJobServer(name, { port: 0, log });
+  // one that a job has broken takes nothing but that job's scenario with it
+  void server.whenEnded.then((how) => {
+    if (how === undefined) return;
+    running = undefined;
+    process.stderr.write(`the ${name} job server ${how}\n`);
+    void workers.stop();
+  });
+  return { server, workers, log };
+}
+
+/** The last lines of the server and its workers. */
+export async function lastLines(): Promise<string> {
+  const started = await running?.catch(() => undefined);
+  return started?.log.lines.splice(0).join("\n") ?? "";
 }
