@@ -112,7 +112,9 @@ function reasonList(target: PortableTargetName, scenarios: readonly Scenario[], 
   const count = [...byReason.values()].flat().length;
   const reasons = [...byReason]
     .sort(([a, of], [b, others]) => others.length - of.length || compare(a, b))
-    .map(([reason, names]) => `${reason} (${names.length}):\n\n${names.map((name) => `- ${name}`).join("\n")}\n`);
+    .map(
+      ([reason, names]) => `${reason} (${names.length}):\n\n${names.map((name) => `- ${name}`).join("\n")}\n`,
+    );
   const passed = scenarios.length - count;
   return [
     `### ${portableTargets[target]}\n`,

@@ -40,9 +40,7 @@ function startInThread(
   }).then(
     () => ({ exitCode: 0, problem: undefined }),
     (error: Error) =>
-      stopped.signal.aborted
-        ? { exitCode: 0, problem: undefined }
-        : { exitCode: 1, problem: error.message },
+      stopped.signal.aborted ? { exitCode: 0, problem: undefined } : { exitCode: 1, problem: error.message },
   );
   const stop = () => {
     stopped.abort();

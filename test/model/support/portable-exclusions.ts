@@ -1,13 +1,14 @@
 /** What the runners behind job servers cannot run of the scenarios, and why. An unlisted scenario must pass. */
 import type { ModelFeature } from "./model-features.js";
-import type { PortableTargetName } from "./portable-targets.js";
 import { excludedScenarios } from "./portable-excluded-scenarios.js";
+import type { PortableTargetName } from "./portable-targets.js";
 import type { Scenario } from "./scenarios.js";
 
 /** Features of which the runner has nothing that could be shown, with the reason in one phrase. */
 const features: Record<PortableTargetName, Partial<Record<ModelFeature, string>>> = {
   prism: {
-    "on window expiration": 'Prism crashes at times ("WaitGroup is reused before previous Wait has returned")',
+    "on window expiration":
+      'Prism crashes at times ("WaitGroup is reused before previous Wait has returned")',
   },
   spark: {
     TestStream: 'Beam\'s Spark runner has no TestStream ("unknown URN")',

@@ -1,18 +1,18 @@
 /** The job server that the scenarios of this process run on, if they do not run on the direct runner. */
 import { setTimeout as sleep } from "node:timers/promises";
+import type { WorkerPool } from "../../../runners/harness/worker/worker-pool.js";
 import {
   type JobServerName,
   type RunningJobServer,
   startJobServer,
 } from "../../../runners/portable/job-servers/start-job-server.js";
-import { portableRunner } from "../../../runners/portable/portable-runner.js";
 import type { PortablePipelineResult } from "../../../runners/portable/portable-result.js";
-import type { WorkerPool } from "../../../runners/harness/worker/worker-pool.js";
+import { portableRunner } from "../../../runners/portable/portable-runner.js";
 import { JobState_Enum, type Root } from "../../../transforms/primitives/beam.js";
 import type { Log } from "../../../transforms/primitives/do-fn.js";
 import type { JsonValue } from "../../../transforms/primitives/fn-registry.js";
-import type { ModelFeature } from "./model-features.js";
 import { startInThreadWorkers } from "./in-thread-workers.js";
+import type { ModelFeature } from "./model-features.js";
 import { type PortableTargetName, portableTarget } from "./portable-targets.js";
 
 /** How long a job of a scenario may take. The first one of a server starts it. */

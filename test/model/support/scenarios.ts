@@ -58,11 +58,7 @@ export function scenario(
 const RUNS_EXCLUDED = process.env["MILLRACE_MODEL_EXCLUDED"] === "run";
 
 /** Its test on a job server: passed, or skipped for a reason that is noted. */
-function portableIt(
-  target: PortableTargetName,
-  scenario: Scenario,
-  body: () => void | Promise<void>,
-): void {
+function portableIt(target: PortableTargetName, scenario: Scenario, body: () => void | Promise<void>): void {
   const { category, name, features } = scenario;
   const reason = exclusionOf(target, scenario);
   if (reason !== undefined && !RUNS_EXCLUDED) {

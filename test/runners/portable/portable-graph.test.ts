@@ -18,7 +18,8 @@ describe("a graph for job servers", () => {
     const pipeline = new Pipeline();
     const input = new Root(pipeline).apply(withName("Impulse", impulse()));
     P(input as never).apply(withName("Sum", combinePerKey<string, number, number>(SUM, null)));
-    const { transforms, environments } = inExternalEnvironment(graphProto(pipeline), "localhost:1").components!;
+    const { transforms, environments } = inExternalEnvironment(graphProto(pipeline), "localhost:1")
+      .components!;
     const combines = Object.values(transforms).filter(
       ({ spec }) => spec?.urn === "beam:transform:combine_per_key:v1",
     );
@@ -37,7 +38,9 @@ describe("a graph for job servers", () => {
     expect(coders[coder.componentCoderIds[0]!]?.spec?.urn).to.equal("beam:coder:bytes:v1");
     const [event] = payload.events;
     const [element] = event?.event.oneofKind === "elementEvent" ? event.event.elementEvent.elements : [];
-    const own = runnerApi.TestStreamPayload.fromBinary(before.components!.transforms["Stream"]!.spec!.payload);
+    const own = runnerApi.TestStreamPayload.fromBinary(
+      before.components!.transforms["Stream"]!.spec!.payload,
+    );
     const ownEvent = own.events[0]!.event;
     const [ownElement] = ownEvent.oneofKind === "elementEvent" ? ownEvent.elementEvent.elements : [];
     const bytes = ownElement!.encodedElement;
