@@ -2,7 +2,6 @@
 import type { ModelFeature } from "./model-features.js";
 import { excludedScenarios } from "./portable-excluded-scenarios.js";
 import type { PortableTargetName } from "./portable-targets.js";
-import type { Scenario } from "./scenarios.js";
 
 /** Features of which the runner has nothing that could be shown, with the reason in one phrase. */
 const features: Record<PortableTargetName, Partial<Record<ModelFeature, string>>> = {
@@ -38,7 +37,11 @@ const features: Record<PortableTargetName, Partial<Record<ModelFeature, string>>
 /** Why the runner cannot run the scenario; undefined when it can. */
 export function exclusionOf(
   target: PortableTargetName,
-  { category, name, features: shown }: Scenario,
+  {
+    category,
+    name,
+    features: shown,
+  }: { readonly category: string; readonly name: string; readonly features: readonly ModelFeature[] },
 ): string | undefined {
   const ofFeature = shown.map((feature) => features[target][feature]).find((reason) => reason !== undefined);
   if (ofFeature !== undefined) return ofFeature;
