@@ -1,5 +1,8 @@
 /** The graph as a job server gets it: in an environment that says where workers are and what they understand. */
 import { runnerApi } from "../../transforms/primitives/beam.js";
+import { ByteWriter } from "../../transforms/primitives/coders/byte-writer.js";
+import { BytesCoder } from "../../transforms/primitives/coders/scalar-coders.js";
+import { TEST_STREAM_URN } from "../../transforms/primitives/test-stream.js";
 import { type Feature, features } from "../graph/features.js";
 
 /** What no runner can do. Everything else the job server itself accepts or refuses. */
@@ -42,6 +45,60 @@ const CAPABILITIES = [
   "beam:protocol:control_request_elements_embedding:v1",
   "beam:transform:sdf_truncate_sized_restrictions:v1",
 ];
+
+const LENGTH_PREFIXED_BYTES = "MillraceLengthPrefixedBytes";
+const BYTES = "MillraceBytes";
+const BYTES_URN = "beam:coder:bytes:v1";
+const LENGTH_PREFIX_URN = "beam:coder:length_prefix:v1";
+const SDK_CODER_URN = "beam:coder:genericobjectjs:v1";
+
+/**
+ * A TestStream is played by the runner, and Java's know no coder of ours. They get its elements as bytes with their
+ * length before them, which is what a runner makes of a coder that it does not know.
+ */
+export function withPlayableTestStreams(proto: runnerApi.Pipeline): runnerApi.Pipeline {
+  const components = proto.components!;
+  const { coders } = components;
+  let isChanged = false;
+  const transforms = Object.entries(components.transforms).map(([id, transform]) => {
+    if (transform.spec?.urn !== TEST_STREAM_URN) return [id, transform] as const;
+    const payload = runnerApi.TestStreamPayload.fromBinary(transform.spec.payload);
+    if (coders[payload.coderId]?.spec?.urn !== SDK_CODER_URN) return [id, transform] as const;
+    isChanged = true;
+    for (const { event } of payload.events) {
+      if (event.oneofKind !== "elementEvent") continue;
+      for (const element of event.elementEvent.elements) {
+        element.encodedElement = withLength(element.encodedElement);
+      }
+    }
+    const spec = {
+      ...transform.spec,
+      payload: runnerApi.TestStreamPayload.toBinary({ ...payload, coderId: LENGTH_PREFIXED_BYTES }),
+    };
+    return [id, { ...transform, spec }] as const;
+  });
+  if (!isChanged) return proto;
+  const coder = (urn: string, ...componentCoderIds: string[]) =>
+    runnerApi.Coder.create({ spec: { urn, payload: new Uint8Array() }, componentCoderIds });
+  return {
+    ...proto,
+    components: {
+      ...components,
+      transforms: Object.fromEntries(transforms),
+      coders: {
+        ...coders,
+        [BYTES]: coder(BYTES_URN),
+        [LENGTH_PREFIXED_BYTES]: coder(LENGTH_PREFIX_URN, BYTES),
+      },
+    },
+  };
+}
+
+function withLength(bytes: Uint8Array): Uint8Array {
+  const out = new ByteWriter();
+  new BytesCoder().write(bytes, out, true);
+  return out.finish();
+}
 
 /** Puts every environment of the graph where the worker pool is. */
 export function inExternalEnvironment(proto: runnerApi.Pipeline, poolEndpoint: string): runnerApi.Pipeline {

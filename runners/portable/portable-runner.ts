@@ -15,9 +15,10 @@ import {
   type DescribedOptions,
   optionUrns,
   type PipelineOptions,
+  PipelineOptionsError,
   serverOptions,
 } from "./pipeline-options.js";
-import { inExternalEnvironment, PORTABLE_FEATURES } from "./portable-graph.js";
+import { inExternalEnvironment, PORTABLE_FEATURES, withPlayableTestStreams } from "./portable-graph.js";
 import { type JobLine, PortablePipelineResult } from "./portable-result.js";
 import { checkForServer, isUnbounded, type ServerKind, serverKind } from "./server-limits.js";
 import { stageArtifacts } from "./stage-artifacts.js";
@@ -129,11 +130,15 @@ export class PortableRunner extends Runner {
         closers.push(() => workers.stop());
         pool = workers.endpoint;
       }
-      const jobId = await this.#submit(service, inExternalEnvironment(proto, pool!), {
-        jobName,
-        options,
-        job,
-      });
+      const jobId = await this.#submit(
+        service,
+        inExternalEnvironment(withPlayableTestStreams(proto), pool!),
+        {
+          jobName,
+          options,
+          job,
+        },
+      );
       if (environment === "external") closers.push((state) => stopLeftWorkers(state, job, pool!, log));
       const onLine = ({ level, text }: JobLine) => log[level](text);
       return new PortablePipelineResult({
@@ -156,12 +161,18 @@ export class PortableRunner extends Runner {
     described: DescribedOptions,
     { proto: pipeline, jobName }: { readonly proto: runnerApi.Pipeline; readonly jobName: string },
   ): PipelineOptions {
-    const { pipelineOptions = {}, log = noLog } = this.#options;
+    const { pipelineOptions = {}, log = noLog, flinkRest } = this.#options;
     const options = {
       ...{ app_name: jobName, job_name: jobName },
       ...(kind === "flink" ? flinkDefaults(pipeline) : {}),
       ...serverOptions(pipelineOptions, described),
     };
+    if (kind === "flink" && Object.hasOwn(options, "savepoint_path") && flinkRest === undefined) {
+      throw new PipelineOptionsError([
+        "pipeline option savepoint_path needs a Flink cluster, and its REST address in flinkRest: " +
+          "Beam's job server passes over it for jobs that run in itself",
+      ]);
+    }
     for (const warning of checkForServer(kind, pipeline, options)) log.warn(warning);
     return options;
   }

@@ -4,7 +4,9 @@
  */
 import { readdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { coveragePage } from "./support/coverage-page.js";
+import { type AllResults, coveragePage } from "./support/coverage-page.js";
+import { readResults } from "./support/portable-results.js";
+import { type PortableTargetName, portableTargets } from "./support/portable-targets.js";
 import { registeredScenarios } from "./support/scenarios.js";
 
 /** Test files that hold no scenarios, and need mocha to be imported. */
@@ -15,6 +17,8 @@ const PAGE = fileURLToPath(new URL("../../../docs/model-coverage.md", import.met
 for (const file of readdirSync(HERE).sort()) {
   if (file.endsWith(".test.js") && !NO_SCENARIOS.has(file)) await import(new URL(file, HERE).href);
 }
-const page = coveragePage(registeredScenarios());
+const targets = Object.keys(portableTargets) as PortableTargetName[];
+const results = Object.fromEntries(targets.map((target) => [target, readResults(target)]));
+const page = coveragePage(registeredScenarios(), results as AllResults);
 if (process.argv.includes("--print")) process.stdout.write(page);
 else writeFileSync(PAGE, page);

@@ -51,13 +51,14 @@ export function combinePerKey<K, In, Out>(
 ): StepOf<PCollection<KV<K, In>>, PCollection<KV<K, Out>>> {
   type Combined = PCollection<KV<K, Out>>;
   const expand: StepOf<PCollection<KV<K, In>>, Combined> = (input, pipeline, proto) => {
-    proto.environmentId = "";
     if (kvCoderParts(pipeline, input) === undefined) {
+      proto.environmentId = "";
       const keyed = P(input as PCollection<unknown>).apply(withName("WithKeyCoder", withKeyCoder()));
       const combine = combinePerKey<K, In, Out>(fn, config);
       return P(keyed as PCollection<KV<K, In>>).apply(withName("CombinePerKey", combine));
     }
     mustBeJson(fn, config);
+    // The environment stays: a runner that lifts the combine runs its parts there, and takes it from the composite.
     const payload = runnerApi.CombinePayload.create({
       combineFn: { urn: REGISTERED_COMBINE_FN_URN, payload: jsonPayload({ fn, config }) },
       accumulatorCoderId: coderIdOrGeneral(pipeline, undefined),

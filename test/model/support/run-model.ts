@@ -1,13 +1,15 @@
-/** Runs the pipeline of a scenario on the direct runner and keeps what it collects, for exact assertions. */
+/** Runs the pipeline of a scenario, on the direct runner or on a job server, and keeps what it collects, for exact assertions. */
 import { expect } from "chai";
 import { type DirectRunnerOptions, directRunner } from "../../../runners/direct/beam-runner.js";
-import type { DirectPipelineResult } from "../../../runners/direct/pipeline-result.js";
 import { JobState_Enum, type PCollection, type Root, withName } from "../../../transforms/primitives/beam.js";
 import type { DoFn, ProcessContext } from "../../../transforms/primitives/do-fn.js";
 import { registerDoFn } from "../../../transforms/primitives/fn-registry.js";
 import { registeredParDo, type StepOf } from "../../../transforms/primitives/par-do.js";
 import type { PaneInfo, Window } from "../../../transforms/primitives/window.js";
 import { canonicalText, plain } from "./canonical-text.js";
+import { type ModelResult, PortableModelResult } from "./model-result.js";
+import { submit, succeed } from "./portable-target.js";
+import { DirectOnlyError, portableTarget } from "./portable-targets.js";
 
 /** An element as `collect` saw it, once for each of its windows. */
 export interface Collected {
@@ -67,7 +69,7 @@ export function collect<T>(name: string): StepOf<PCollection<T>, PCollection<nev
 /** A run and what it collected. */
 export class ModelRun {
   constructor(
-    readonly result: DirectPipelineResult,
+    readonly result: ModelResult,
     private readonly run: number,
   ) {}
 
@@ -95,13 +97,24 @@ export type Build = (root: Root) => unknown;
 /** Builds the pipeline and starts it. Whoever starts it ends it. */
 export async function startModel(build: Build, options: DirectRunnerOptions = {}): Promise<ModelRun> {
   const run = beginRun();
-  return new ModelRun(await directRunner(options).runAsync(build), run);
+  if (portableTarget === undefined) return new ModelRun(await directRunner(options).runAsync(build), run);
+  refuseOptions(options);
+  return new ModelRun(new PortableModelResult(await submit(build)), run);
 }
 
 /** Runs the pipeline to its end. @throws what made it fail. */
 export async function runModel(build: Build, options: DirectRunnerOptions = {}): Promise<ModelRun> {
   const run = beginRun();
-  return new ModelRun(await directRunner(options).run(build), run);
+  if (portableTarget === undefined) return new ModelRun(await directRunner(options).run(build), run);
+  refuseOptions(options);
+  const result = await submit(build);
+  await succeed(result);
+  return new ModelRun(new PortableModelResult(result), run);
+}
+
+function refuseOptions(options: DirectRunnerOptions): void {
+  const [name] = Object.keys(options);
+  if (name !== undefined) throw new DirectOnlyError(`the option \`${name}\``);
 }
 
 function beginRun(): number {
@@ -120,6 +133,7 @@ export async function runToFailure(
   try {
     await runModel(build, options);
   } catch (error) {
+    if (error instanceof DirectOnlyError) throw error;
     failure = error;
   }
   expect(failure, "the run must fail").to.be.instanceOf(Error);

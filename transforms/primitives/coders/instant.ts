@@ -35,6 +35,20 @@ export function fromBeamMillis(millis: bigint): number {
   return ms;
 }
 
+/**
+ * As `toBeamMillis`, for a window's start, which may lie before the beginning of time: windows of a second begin at
+ * whole seconds. @throws EncodeError if it is no whole number
+ */
+export function toBeamWindowStart(ms: number): bigint {
+  return Number.isInteger(ms) && ms < MIN_TIMESTAMP_MS ? BigInt(ms) : toBeamMillis(ms);
+}
+
+/** As `fromBeamMillis`, for a window's start. @throws DecodeError if a number does not hold it exactly */
+export function fromBeamWindowStart(millis: bigint): number {
+  const ms = Number(millis);
+  return millis < BEAM_MIN && BigInt(ms) === millis ? ms : fromBeamMillis(millis);
+}
+
 export function writeInstant(ms: number, out: ByteWriter): void {
   if (!Number.isSafeInteger(ms)) {
     writeBeamMillis(toBeamMillis(ms), out);

@@ -4,7 +4,14 @@ import { asBeamCoder, BeamCoder, coderProto } from "./beam-coder.js";
 import type { ByteReader } from "./byte-reader.js";
 import type { ByteWriter } from "./byte-writer.js";
 import { DecodeError, describe, EncodeError, within } from "./coder-error.js";
-import { fromBeamMillis, readInstant, toBeamMillis, writeBeamMillis, writeInstant } from "./instant.js";
+import {
+  fromBeamWindowStart,
+  readInstant,
+  toBeamMillis,
+  toBeamWindowStart,
+  writeBeamMillis,
+  writeInstant,
+} from "./instant.js";
 import type { Coder, ProtoContext, runnerApi } from "./sdk.js";
 
 /** No bytes at all: there is one global window. */
@@ -38,7 +45,7 @@ export class IntervalWindowCoder extends BeamCoder<IntervalWindow> {
     writeInstant(endMs, out);
     if (Number.isSafeInteger(startMs) && Number.isSafeInteger(endMs) && endMs - startMs <= 2 ** 52) {
       out.varint(endMs - startMs);
-    } else out.varintOfBigint(toBeamMillis(endMs) - toBeamMillis(startMs));
+    } else out.varintOfBigint(toBeamMillis(endMs) - toBeamWindowStart(startMs));
   }
 
   override read(input: ByteReader): IntervalWindow {
@@ -49,7 +56,7 @@ export class IntervalWindowCoder extends BeamCoder<IntervalWindow> {
     if (startMs !== undefined && Number.isSafeInteger(startMs) && Number.isSafeInteger(endMs)) {
       return new IntervalWindow(startMs, endMs);
     }
-    return new IntervalWindow(fromBeamMillis(toBeamMillis(endMs) - BigInt(spanMs)), endMs);
+    return new IntervalWindow(fromBeamWindowStart(toBeamMillis(endMs) - BigInt(spanMs)), endMs);
   }
 
   override toProto(): runnerApi.Coder {

@@ -52,6 +52,13 @@ describe("window coders", () => {
     pane: NO_FIRING,
   });
 
+  it("carry a window that begins before the beginning of time", () => {
+    const window = new IntervalWindow(-9223372036855000, -9223372036854000);
+    const coder = new IntervalWindowCoder();
+    const { startMs, endMs } = decodeFromBytes(coder, encodeToBytes(coder, window));
+    expect([startMs, endMs]).to.deep.equal([window.startMs, window.endMs]);
+  });
+
   it("write our bounds of time as Beam's, and read them back", () => {
     const cases: [number, bigint][] = [
       [MIN_TIMESTAMP_MS, -9223372036854775n],

@@ -1,0 +1,153 @@
+/** Single scenarios that a runner behind a job server cannot pass, by the reason in one phrase. */
+import type { PortableTargetName } from "./portable-targets.js";
+
+/** Scenarios as `category: name`. */
+type ByReason = Readonly<Record<string, readonly string[]>>;
+
+export const excludedScenarios: Record<PortableTargetName, ByReason> = {
+  prism: {
+    "Beam's runner merges windows again that a grouping has merged": [
+      "GroupByKey: merges windows once: a second grouping leaves sessions that overlap apart",
+    ],
+    'Prism crashes ("panic in ElementManager")': ["TestStream: windows hold elements at the end of time"],
+    "Prism has no triggered side inputs in the global window (it refuses them)": [
+      "side inputs: a later pane takes the place of the earlier ones of its key, also where the key is gone",
+      "side inputs: a triggered side input is read as it stands",
+      "side inputs: the latest firing is what is read of discarded panes too",
+    ],
+    "Prism has no triggers with merging windows (it refuses them)": [
+      "triggers: a count in sessions goes on counting when they merge",
+      "triggers: a late element that joins two emitted sessions gives one late pane of the merged one",
+    ],
+    "Prism refuses it as unimplemented": [
+      "windows: a merging window function of one's own decides what merges",
+    ],
+  },
+  spark: {
+    'Beam\'s Spark runner has no TestStream ("unknown URN")': [
+      "Combine: gives sums of each pane alone when panes are discarded",
+      "Combine: gives sums so far when panes accumulate",
+      "Combine: merges accumulators of sessions that join",
+      "Reshuffle: keeps the panes of a grouping before it",
+      "triggers: a count fires once, and closes its window",
+      "triggers: a count in sessions goes on counting when they merge",
+      "triggers: a late element that joins two emitted sessions gives one late pane of the merged one",
+      "triggers: a repeated count counts anew while panes accumulate",
+      "triggers: a repeated count fires for each so many, and at the end for the rest",
+      "triggers: a session grows while the watermark has not passed its end",
+      "triggers: a window of late elements alone has late panes alone",
+      "triggers: accumulating panes repeat what earlier ones held",
+      "triggers: afterAll waits for both, the count and the clock",
+      "triggers: afterEach goes through its triggers one after the other",
+      "triggers: afterFirst fires with whichever comes first, the count or the clock",
+      "triggers: an empty on-time pane is left out where the strategy says so",
+      "triggers: each key has panes of its own",
+      "triggers: early, on-time and late panes count themselves",
+      "triggers: early, on-time and late panes have the time of their combiner",
+      "triggers: elements behind the allowed lateness are dropped",
+      "triggers: late elements that no trigger fires come with the last pane",
+      "triggers: never fires but at the window's expiration",
+      "triggers: orFinally ends what was repeated, and drops what comes behind",
+      "triggers: orFinally lets go at the end of the window",
+      "triggers: panes pass through a second grouping one by one",
+      "triggers: processing time is counted from the first element of a pane",
+      "triggers: the default trigger fires again for each late element, discarding what it had",
+      "triggers: the default trigger fires again for each late element, with all there was",
+      "triggers: the default trigger waits for the end of the window",
+      "triggers: the last pane is emitted, though empty, where the strategy says so",
+      "triggers: the on-time pane is emitted although early panes took everything",
+      "triggers: without time passing, a processing-time trigger leaves all to the end",
+    ],
+    "Beam's runner merges windows again that a grouping has merged": [
+      "GroupByKey: merges windows once: a second grouping leaves sessions that overlap apart",
+    ],
+    "the runner tries a failed bundle again": [
+      "lifecycle: teardown is called after an exception in finishBundle of a stateful DoFn",
+      "lifecycle: teardown is called after an exception in process of a stateful DoFn",
+      "lifecycle: teardown is called after an exception in setup of a stateful DoFn",
+      "lifecycle: teardown is called after an exception in startBundle of a stateful DoFn",
+    ],
+    'Beam\'s Spark runner resumes no splittable DoFn ("does not have a registered bundle checkpoint handler")':
+      ["splittable DoFns: a watermark that goes back is an error, and so is the run"],
+    "the runner knows no window function but Beam's own": [
+      "windows: a merging window function of one's own decides what merges",
+    ],
+  },
+  flink: {
+    "a group of a batch job has no pane timing (UNKNOWN)": [
+      "Combine: gives one output a key",
+      "GroupByKey: gives an on-time, only pane at the end of the window",
+      "async DoFns: an asynchronous step feeds a GroupByKey before its window ends",
+    ],
+    "Beam's runner merges windows again that a grouping has merged": [
+      "GroupByKey: merges windows once: a second grouping leaves sessions that overlap apart",
+    ],
+    'Beam\'s runner finalizes no bundles here ("does not have a registered bundle finalization handler")': [
+      "bundle finalization: a DoFn with a side input may finalize its bundles",
+      "bundle finalization: a callback may be asynchronous, and the job ends behind it",
+      "bundle finalization: a callback of finishBundle runs too",
+      "bundle finalization: a stateful DoFn may finalize its bundles",
+      "bundle finalization: a timer's callback may finalize its bundle",
+      "bundle finalization: callbacks run once, in order, after the bundle has finished",
+      "bundle finalization: each checkpoint of a splittable DoFn is finalized",
+    ],
+    "the runner tries a failed bundle again": [
+      "faults: elements behind the one that fails are not processed",
+      "lifecycle: teardown is called after an exception in finishBundle of a stateful DoFn",
+      "lifecycle: teardown is called after an exception in process",
+      "lifecycle: teardown is called after an exception in process of a stateful DoFn",
+      "lifecycle: teardown is called after an exception in setup",
+      "lifecycle: teardown is called after an exception in setup of a stateful DoFn",
+      "lifecycle: teardown is called after an exception in startBundle",
+      "lifecycle: teardown is called after an exception in startBundle of a stateful DoFn",
+    ],
+    "Flink's TestStream does not advance processing time": [
+      "triggers: afterAll waits for both, the count and the clock",
+      "triggers: afterFirst fires with whichever comes first, the count or the clock",
+      "triggers: never fires but at the window's expiration",
+      "triggers: processing time is counted from the first element of a pane",
+    ],
+    "the runner knows no window function but Beam's own": [
+      "windows: a merging window function of one's own decides what merges",
+    ],
+  },
+  "flink-streaming": {
+    "Flink's TestStream does not advance processing time": [
+      "GroupByKey: emits a window once when its processing-time trigger comes due after it expired",
+      "TestStream: gives an early pane for each wait, and one on time",
+      "TestStream: holds processing-time timers until its clock moves",
+      "TestStream: moves processing time only by its events",
+      "splittable DoFns: it goes on no sooner than the delay it asks for",
+      "splittable DoFns: it passes late elements on, and the GroupByKey behind it drops them",
+      "timers: a cleared processing-time timer does not fire",
+      "timers: a processing-time timer fires by the clock, and the watermark does not matter",
+      "timers: a processing-time timer without an output timestamp does not hold the watermark",
+      "timers: an event-time timer without an output timestamp does not hold the watermark",
+      "timers: of a processing-time timer that is set again only the last setting fires",
+      "timers: processing-time timers of a family fire by tag",
+      "timers: the output timestamp of a processing-time timer holds the watermark",
+      "triggers: afterAll waits for both, the count and the clock",
+      "triggers: afterFirst fires with whichever comes first, the count or the clock",
+      "triggers: never fires but at the window's expiration",
+      "triggers: processing time is counted from the first element of a pane",
+    ],
+    "Beam's runner merges windows again that a grouping has merged": [
+      "GroupByKey: merges windows once: a second grouping leaves sessions that overlap apart",
+    ],
+    "the runner tries a failed bundle again": [
+      "faults: a failed job says so, and what was before it failed stays as it was",
+      "faults: elements behind the one that fails are not processed",
+      "lifecycle: teardown is called after an exception in finishBundle",
+      "lifecycle: teardown is called after an exception in finishBundle of a stateful DoFn",
+      "lifecycle: teardown is called after an exception in process",
+      "lifecycle: teardown is called after an exception in process of a stateful DoFn",
+      "lifecycle: teardown is called after an exception in setup",
+      "lifecycle: teardown is called after an exception in setup of a stateful DoFn",
+      "lifecycle: teardown is called after an exception in startBundle",
+      "lifecycle: teardown is called after an exception in startBundle of a stateful DoFn",
+    ],
+    "the runner knows no window function but Beam's own": [
+      "windows: a merging window function of one's own decides what merges",
+    ],
+  },
+};
