@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- [backlog] [latency] [micro] [model] [--quick] [--data DIR] [--events N] [--pairs N] [--files N]`:
+ * `npm run bench -- [backlog] [latency] [micro] [model] [harness] [--quick] [--data DIR] [--events N] [--pairs N] [--files N]`:
  * measures the pipeline on this machine, prints tables and writes them as JSON into bench-results/. Without
  * a name all of them. Needs Linux and, for the backlog, psql. What runs beside it counts: see `foreign CPU`.
  */
@@ -11,6 +11,7 @@ import { stopTestPostgres } from "../support/postgres.js";
 import { measureBacklog, printBacklog } from "./backlog.js";
 import { type BenchData, generatedData, givenData } from "./bench-data.js";
 import { startBenchServer } from "./bench-server.js";
+import { measureHarness, printHarness } from "./harness.js";
 import { type LatencyResult, measureLatency, printLatency } from "./latency.js";
 import { measureMicro, printMicro } from "./micro.js";
 import { measureModel, printModel } from "./model.js";
@@ -18,7 +19,7 @@ import { measureModel, printModel } from "./model.js";
 const ROWS_PER_FILE = 10_000;
 const MICRO_EVENTS = 200_000;
 const RATES = [10, 1000];
-const NAMES = ["backlog", "latency", "micro", "model"];
+const NAMES = ["backlog", "latency", "micro", "model", "harness"];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -53,6 +54,11 @@ try {
     const model = measureModel(quick ? 0.1 : 1);
     printModel(model);
     results["model"] = model;
+  }
+  if (wanted.has("harness")) {
+    const harness = await measureHarness(quick ? 0.2 : 1);
+    printHarness(harness);
+    results["harness"] = harness;
   }
   if (wanted.has("backlog") || wanted.has("latency")) await measureCommands();
 } finally {

@@ -41,6 +41,40 @@ export function cutStage(
   return descriptor;
 }
 
+/** The stage with all its ports and services at one address. */
+export function servedAt(descriptor: ProcessBundleDescriptor, url: string): ProcessBundleDescriptor {
+  for (const { spec } of Object.values(descriptor.transforms)) {
+    if (!spec!.urn.startsWith("beam:runner:")) continue;
+    const { coderId } = RemoteGrpcPort.fromBinary(spec!.payload);
+    spec!.payload = RemoteGrpcPort.toBinary(
+      RemoteGrpcPort.create({ apiServiceDescriptor: { url }, coderId }),
+    );
+  }
+  descriptor.stateApiServiceDescriptor!.url = url;
+  descriptor.timerApiServiceDescriptor!.url = url;
+  return descriptor;
+}
+
+/** Puts a length before what the runner cannot decode, the parts of a KV, as the runners of Beam for Java do. */
+export function withLengthPrefixes(descriptor: ProcessBundleDescriptor): ProcessBundleDescriptor {
+  const { coders } = descriptor;
+  const prefixed = (id: string): string => {
+    const coder = coders[id]!;
+    const prefixedId = `${id} with lengths`;
+    const isKv = coder.spec!.urn === "beam:coder:kv:v1";
+    coders[prefixedId] = isKv
+      ? { ...coder, componentCoderIds: coder.componentCoderIds.map(prefixed) }
+      : runnerApi.Coder.create({ spec: { urn: "beam:coder:length_prefix:v1" }, componentCoderIds: [id] });
+    return prefixedId;
+  };
+  for (const [id, { spec, componentCoderIds }] of Object.entries(coders)) {
+    if (spec!.urn !== "beam:coder:windowed_value:v1") continue;
+    const [element, window] = componentCoderIds;
+    coders[id] = runnerApi.Coder.create({ spec: spec!, componentCoderIds: [prefixed(element!), window!] });
+  }
+  return descriptor;
+}
+
 function mainInputs({ spec, inputs }: runnerApi.PTransform): string[] {
   const { sideInputs } = runnerApi.ParDoPayload.fromBinary(
     spec!.urn === "beam:transform:flatten:v1" ? new Uint8Array() : spec!.payload,

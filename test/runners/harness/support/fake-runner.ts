@@ -107,6 +107,15 @@ export class FakeRunner {
     (await this.#control.value).end();
   }
 
+  /** Takes no more of what the worker sends, until `readData`. */
+  async pauseData(): Promise<void> {
+    (await this.#data.value).pause();
+  }
+
+  async readData(): Promise<void> {
+    (await this.#data.value).resume();
+  }
+
   /** Cuts the data stream. */
   async cutData(): Promise<void> {
     (await this.#data.value).emit("error", { code: status.UNAVAILABLE, details: "cut by the test" });
