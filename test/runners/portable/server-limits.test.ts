@@ -13,9 +13,19 @@ import {
   Root,
   withName,
 } from "../../../transforms/primitives/beam.js";
+import { registerDoFn } from "../../../transforms/primitives/fn-registry.js";
 import { registeredParDo } from "../../../transforms/primitives/par-do.js";
+import { iterableSideInput, multimapSideInput } from "../../../transforms/primitives/side-input-spec.js";
 import { splittableParDo } from "../../../transforms/primitives/splittable-par-do.js";
+import { valueState } from "../../../transforms/primitives/state-spec.js";
 import { COUNTING, FAN_OUT, JOIN, KEYED, STATEFUL } from "../../portable/torture-fns.js";
+
+const STATEFUL_JOIN = registerDoFn("test/server-limits/stateful-join@1", () => ({
+  all: iterableSideInput<string>(),
+  byKey: multimapSideInput<string, string>(),
+  count: valueState<number>(),
+  process: () => undefined,
+}));
 
 type Build = (root: Root) => unknown;
 
@@ -23,8 +33,8 @@ const fan = (root: Root, name = "Fan") =>
   P(root.apply(withName(`${name} start`, impulse()))).apply(
     withName(name, registeredParDo<unknown, unknown>(FAN_OUT, { count: 1, bytes: 1 })),
   );
-const keyed = (input: PCollection<unknown>) =>
-  P(input).apply(withName("Key", registeredParDo<unknown, unknown>(KEYED, 1)));
+const keyed = (input: PCollection<unknown>, name = "Key") =>
+  P(input).apply(withName(name, registeredParDo<unknown, unknown>(KEYED, 1)));
 const count = (root: Root, bounded: boolean) =>
   P(root.apply(withName("Start", impulse()))).apply(
     withName(
@@ -97,6 +107,22 @@ describe("checkForServer()", () => {
     expect(
       await check("flink", (root) => count(root, false), { checkpointing_interval: 1_000 }),
     ).to.deep.equal([]);
+  });
+
+  it("refuses side inputs beside state or a restriction on Flink in streaming, which would lose elements", async () => {
+    const build: Build = (root) => {
+      const all = fan(root, "All");
+      const sideInputs = { all, byKey: keyed(all) };
+      return P(keyed(fan(root), "Main key")).apply(
+        withName("State", registeredParDo<unknown, unknown>(STATEFUL_JOIN, null, { sideInputs })),
+      );
+    };
+    expect(await refused("flink", build, { streaming: true })).to.deep.equal([
+      "State/ParDo: iterable side input",
+      "State/ParDo: multimap side input",
+    ]);
+    expect(await check("flink", build)).to.deep.equal([SLOW("Flink")]);
+    expect(await check("other", build)).to.deep.equal([]);
   });
 
   it("refuses side inputs with checkpoints on Flink where the job has no end, and warns where it has", async () => {
