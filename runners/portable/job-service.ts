@@ -14,6 +14,7 @@ import type {
   RunJobResponse,
 } from "apache-beam/proto/beam_job_api";
 import { JobServiceClient } from "apache-beam/proto/beam_job_api.grpc-client";
+import { reach } from "./reach.js";
 
 /** How long a server may take to be reached. */
 const REACH_MS_MAX = 15_000;
@@ -49,15 +50,8 @@ export class JobService {
 
   /** @throws JobServerError when nobody answers there. */
   async reach(msMax = REACH_MS_MAX): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      this.#client.waitForReady(Date.now() + msMax, (error) => {
-        if (error === undefined) resolve();
-        else
-          reject(
-            new JobServerError(this.endpoint, "UNAVAILABLE", `nobody answers (waited ${msMax / 1000} s)`),
-          );
-      });
-    });
+    if (await reach(this.#client, msMax)) return;
+    throw new JobServerError(this.endpoint, "UNAVAILABLE", `nobody answers (waited ${msMax / 1000} s)`);
   }
 
   /** Types of its pipeline options by name; none of a server that describes none. */

@@ -1,5 +1,6 @@
 /** Whether a worker pool of this machine is there: a job server asks for it late, and says little when it is not. */
 import { Client, credentials } from "@grpc/grpc-js";
+import { reach } from "./reach.js";
 
 /** How long it may take to be reached. */
 const REACH_MS_MAX = 5_000;
@@ -14,14 +15,11 @@ export async function reachLocalPool(endpoint: string): Promise<void> {
   if (!LOOPBACK.test(endpoint)) return;
   const client = new Client(endpoint, credentials.createInsecure());
   try {
-    await new Promise<void>((resolve, reject) => {
-      client.waitForReady(Date.now() + REACH_MS_MAX, (error) => {
-        if (error === undefined) return resolve();
-        const port = endpoint.slice(endpoint.lastIndexOf(":") + 1);
-        const message = `no worker pool answers at ${endpoint} (waited ${REACH_MS_MAX / 1_000} s): start one with npm run worker -- --port ${port}`;
-        reject(new Error(message));
-      });
-    });
+    if (await reach(client, REACH_MS_MAX)) return;
+    const port = endpoint.slice(endpoint.lastIndexOf(":") + 1);
+    throw new Error(
+      `no worker pool answers at ${endpoint} (waited ${REACH_MS_MAX / 1_000} s): start one with npm run worker -- --port ${port}`,
+    );
   } finally {
     client.close();
   }
