@@ -209,6 +209,23 @@ from user_events
 order by event_timestamp desc, id desc
 limit 100;
 
+-- 0004_job_servers.sql
+
+-- What many workers of a job server leave in the database beside one another, any of it perhaps twice.
+
+-- Records whose key was taken by a row with another payload: each once, however often it comes.
+create table conflicts (
+  pipeline text not null,
+  file_id bigint not null,
+  generation integer not null,
+  line bigint not null,
+  byte_start bigint not null,
+  byte_end bigint not null,
+  epoch bigint not null,
+  created_at timestamptz not null default now(),
+  primary key (pipeline, file_id, generation, byte_start)
+);
+
 -- which migrations these are
 
 create table if not exists schema_migrations (
@@ -221,6 +238,7 @@ create table if not exists schema_migrations (
 insert into schema_migrations (version, name, checksum) values
   (1, '0001_pipelines.sql', '5db3e05e294ca40790fe97e3d1e8406ffd1d1f5cbe405f54d7f6e0fa6676bc25'),
   (2, '0002_user_events.sql', '2f9fedb81afcb3124c51919f5e0e6ed1d0847e432001d2b5acf26993f8a0ab9f'),
-  (3, '0003_event_views.sql', '19cef54065db247e99e89d17a24015c6bef0c294cfba7b4b209b2d43ca52f236');
+  (3, '0003_event_views.sql', '19cef54065db247e99e89d17a24015c6bef0c294cfba7b4b209b2d43ca52f236'),
+  (4, '0004_job_servers.sql', '691289100bade17cc2e5aecf2cd1dc329054e299bd517b902fc65736544b2635');
 
 commit;

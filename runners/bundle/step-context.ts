@@ -91,6 +91,10 @@ export class StepContext extends StepBundleContext implements SplittableProcessC
     return this.keyed("key").key;
   }
 
+  transaction(): Promise<EpochTransaction> {
+    return this.step.scope.transaction();
+  }
+
   get watermarkEstimator(): WatermarkEstimator {
     if (this.estimator === undefined) throw new Error("the DoFn has no createWatermarkEstimator");
     return this.estimator;

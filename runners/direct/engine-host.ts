@@ -20,6 +20,7 @@ export interface EngineHostOptions {
   readonly signal: AbortSignal;
   readonly clock: Clock;
   readonly log: Log;
+  readonly runId: string;
   /** Undefined: a step that asks for it fails. */
   readonly database: SqlQueries | undefined;
   readonly graph: HostedGraph;
@@ -47,14 +48,15 @@ export class EngineHost implements BundleHost {
   }
 
   setupContext(step: string): SetupContext {
-    const { pipeline, mode, signal, clock, log, database } = this.#options;
+    const { pipeline, runId, mode, signal, clock, log, database } = this.#options;
     const shared = <T>(name: string, create: () => T): T => {
       const key = `${step}\0${name}`;
       if (!this.#shared.has(key)) this.#shared.set(key, create());
       return this.#shared.get(key) as T;
     };
     return {
-      ...{ pipeline, step, mode, signal, clock, log, shared },
+      ...{ pipeline, runId, step, mode, signal, clock, log, shared },
+      bundlesMayRepeat: false,
       get database() {
         if (database === undefined) throw new NoDatabaseError(`step "${step}" asks for the database`);
         return database;

@@ -63,6 +63,7 @@ function createLoop(plan: Plan, options: PlanOptions): EpochLoop {
     host: new EngineHost({
       ...{ engine, pipeline, clock, log, database },
       mode: once ? "available-now" : "stream",
+      runId: committer.state.runId,
       signal: options.cancel,
       graph: hostedGraph(graph, plan),
     }),

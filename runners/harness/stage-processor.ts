@@ -130,6 +130,7 @@ export class StageProcessor {
     const { pipeline, mode, clock, logFor, shared } = this.#around;
     return {
       ...{ pipeline, step, mode, clock },
+      bundlesMayRepeat: true,
       signal: this.#abandoned.signal,
       log: logFor(step),
       shared: (name, create) => shared(step, name, create),

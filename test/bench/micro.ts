@@ -152,6 +152,9 @@ class CollectingContext implements ProcessContext {
   sideInput(): never {
     throw notMeasured("side inputs");
   }
+  transaction(): never {
+    throw notMeasured("a transaction in the midst of a bundle");
+  }
 
   output(value: unknown): void {
     this.outputs.push(value);

@@ -229,6 +229,7 @@ export class SourceHost {
     await fn.setup({
       pipeline: "test",
       step: "Read",
+      bundlesMayRepeat: false,
       mode: this.options.mode ?? "stream",
       ...(restoredWatermarkMs === undefined ? {} : { restoredWatermarkMs }),
       signal: this.#abort.signal,

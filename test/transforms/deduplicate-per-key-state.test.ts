@@ -35,7 +35,7 @@ async function sizesOf(script: Script, timeDomain: TimeDomain, durationMs: numbe
   const engine = new Engine(graph, { processingTimeMs: 0 });
   const log = { debug() {}, info() {}, warn() {}, error() {} };
   const host = new EngineHost({
-    ...{ engine, pipeline: "test", clock: systemClock, log, database: undefined },
+    ...{ engine, pipeline: "test", runId: "run", clock: systemClock, log, database: undefined },
     ...{ mode: "stream", signal: new AbortController().signal, graph: hostedGraph(graph, plan) },
   });
   const processors = new Map<string, BundleProcessor>();

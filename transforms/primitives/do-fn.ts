@@ -32,6 +32,13 @@ export interface SetupContext {
   readonly step: string;
   /** `available-now` processes what exists at the start, then ends; `stream` goes on until stopped. */
   readonly mode: "stream" | "available-now";
+  /** The run of the pipeline that this is part of; undefined where no database keeps one. */
+  readonly runId?: string;
+  /**
+   * Whether a bundle may run again although its transaction is committed, or two attempts at one beside each other,
+   * as on job servers: then whatever is written must come to the same, and only what is new is counted.
+   */
+  readonly bundlesMayRepeat: boolean;
   /** Watermark of this step's output as committed last, ms since 1970: a source's must not begin before it. */
   readonly restoredWatermarkMs?: number;
   /** Fires when the work must be abandoned; nothing may be emitted afterwards. */
@@ -71,8 +78,18 @@ export interface OutputContext {
   outputTo(tag: string, value: unknown, timestampMs?: number): void;
 }
 
+/** Gives the transaction of a bundle. */
+export interface TransactionContext {
+  /**
+   * The open transaction in which everything of this bundle is committed, or nothing. Resolves when
+   * it is this bundle's turn; the host commits, the DoFn never does. Its statements must not overlap
+   * with another step's: outside of `finishBundle` ask for it only where the bundle is too large to wait.
+   */
+  transaction(): Promise<EpochTransaction>;
+}
+
 /** What a DoFn may use while it works for an element or a timer. */
-export interface ElementContext extends BundleContext, OutputContext {
+export interface ElementContext extends BundleContext, OutputContext, TransactionContext {
   /**
    * Event time of the element, or the output timestamp of the timer, ms since 1970, UTC; `MAX_TIMESTAMP_MS`
    * for a timer that was set without one, which must not emit.
@@ -103,14 +120,9 @@ export interface ProcessContext extends ElementContext {
 }
 
 /** Given to `finishBundle`: outputs and the bundle's own transaction. */
-export interface FinishBundleContext extends BundleContext, OutputContext {
+export interface FinishBundleContext extends BundleContext, OutputContext, TransactionContext {
   /** Emits into windows of the caller's choice. Without windows, outputs go into the global window. */
   outputWindowed(tag: string, element: WindowedValue): void;
-  /**
-   * The open transaction in which everything of this bundle is committed, or nothing. Resolves when
-   * it is this bundle's turn; the host commits, the DoFn never does.
-   */
-  transaction(): Promise<EpochTransaction>;
 }
 
 /** The transaction of an epoch (a consistent cut); (runId, epoch) identifies its commit. */

@@ -47,6 +47,7 @@ function setupContext(step: string): SetupContext {
     pipeline: "test",
     step,
     mode: "stream",
+    bundlesMayRepeat: false,
     signal: new AbortController().signal,
     clock: systemClock,
     log: quiet,
