@@ -9,8 +9,6 @@ export {
 } from "./direct/beam-runner.js";
 export { StateNotDurableError } from "./direct/not-durable.js";
 export type { DirectPipelineResult } from "./direct/pipeline-result.js";
-export { FencedError } from "./direct/postgres-epoch.js";
-export { PipelineLockedError } from "./direct/run-start.js";
 export { NoDatabaseError } from "./direct/volatile-epoch.js";
 export { UnsupportedFeatureError } from "./graph/features.js";
 export type { Job, JobEvent, JobState } from "./job/job.js";
@@ -32,3 +30,4 @@ export {
   type PortableRunnerOptions,
   portableRunner,
 } from "./portable/portable-runner.js";
+export { FencedError, PipelineLockedError } from "./run/run-start.js";

@@ -154,6 +154,35 @@ export async function holdEpoch(
   return rows.length === 1;
 }
 
+/** SQL of the key that workers of a job server share while they write, and that nobody holds while an epoch is closed. */
+const EPOCH_KEY = "hashtextextended('millrace:epoch:' || $1::text || ':' || $2::text, 0)";
+
+/**
+ * Keeps the pipeline at its run and epoch until the end of a worker's transaction, beside others that do the same.
+ * @returns the last committed epoch; undefined when the run is fenced.
+ */
+export async function joinEpoch(
+  transaction: SqlTransaction,
+  key: PipelineKey,
+  runId: string,
+): Promise<number | undefined> {
+  await transaction.query(`select pg_advisory_xact_lock_shared(${EPOCH_KEY})`, [key.pipeline, key.shard]);
+  // a statement of its own, so that it sees what was committed while the lock was waited for
+  const rows = await transaction.query<{ epoch: number }>(
+    "select epoch from pipelines where pipeline = $1 and shard = $2 and run_id = $3",
+    [key.pipeline, key.shard, runId],
+  );
+  return rows[0]?.epoch;
+}
+
+/**
+ * Waits until no worker has a transaction open, and keeps new ones out until this transaction's end. Who waits is next:
+ * workers that come later wait behind it.
+ */
+export async function shutEpoch(transaction: SqlTransaction, key: PipelineKey): Promise<void> {
+  await transaction.query(`select pg_advisory_xact_lock(${EPOCH_KEY})`, [key.pipeline, key.shard]);
+}
+
 /** Moves from `epoch` to the next one. @returns false when the run is fenced. */
 export async function advanceEpoch(
   transaction: SqlTransaction,

@@ -1,13 +1,13 @@
 /** A pipeline running on the direct runner. */
 import type { SqlQueries } from "../../sql/sql-session.js";
-import type { Log } from "../../transforms/primitives/do-fn.js";
+import { NO_COUNTS } from "../bundle/bundle-ledger.js";
 import type { Plan } from "../graph/translate.js";
 import type { Job, JobEvent, JobState, RecordCounts, SourceProgress } from "../job/job.js";
-import { type JobMessage, type LogLevel, MessageLog } from "../job/messages.js";
+import { JobEvents } from "../job/job-events.js";
+import type { JobMessage } from "../job/messages.js";
 import type { MetricResults } from "../job/metrics.js";
 import { MetricsStore } from "../job/metrics-store.js";
 import type { RunnerOptions } from "../job/runner.js";
-import { NO_COUNTS } from "./bundle-ledger.js";
 import type { Committer } from "./epoch.js";
 import type { EpochLoop } from "./epoch-loop.js";
 import type { EpochReport } from "./loop-options.js";
@@ -22,14 +22,11 @@ export class DirectJob implements Job {
   readonly pipeline: string;
   readonly #plan: Plan;
   readonly #options: RunnerOptions;
-  readonly #log: Log;
-  readonly #messages: MessageLog;
+  readonly #events: JobEvents;
   readonly #metrics: MetricsStore;
-  readonly #listeners = new Set<(event: JobEvent) => void>();
   readonly #drain = new AbortController();
   readonly #cancel = new AbortController();
   readonly #end: Promise<JobState>;
-  #state: JobState = "STARTING";
   #failure: Error | undefined;
   #totals: RecordCounts = NO_COUNTS;
   #loop: EpochLoop | undefined;
@@ -39,16 +36,14 @@ export class DirectJob implements Job {
     this.pipeline = options.pipeline;
     this.#plan = plan;
     this.#options = options;
-    this.#messages = new MessageLog(now);
+    this.#events = new JobEvents(now, options.log);
     this.#metrics = new MetricsStore(now);
-    this.#log = alsoTo(this.#messages, options.log);
-    this.#messages.state(this.#state);
     // One turn later, so that whoever starts the job can subscribe to its first event.
     this.#end = Promise.resolve().then(() => this.#run());
   }
 
   get state(): JobState {
-    return this.#state;
+    return this.#events.state;
   }
 
   get failure(): Error | undefined {
@@ -68,22 +63,21 @@ export class DirectJob implements Job {
   }
 
   messages(): AsyncIterable<JobMessage> {
-    return this.#messages.read();
+    return this.#events.messages();
   }
 
   subscribe(listener: (event: JobEvent) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#events.subscribe(listener);
   }
 
   drain(): Promise<JobState> {
-    if (this.#state === "STARTING" || this.#state === "RUNNING") this.#enter("DRAINING");
+    if (this.state === "STARTING" || this.state === "RUNNING") this.#events.enter("DRAINING");
     this.#drain.abort();
     return this.#end;
   }
 
   cancel(): Promise<JobState> {
-    if (!isEnd(this.#state)) this.#enter("CANCELLING");
+    if (!this.#events.hasEnded) this.#events.enter("CANCELLING");
     this.#cancel.abort(new Error("the job was cancelled"));
     return this.#end;
   }
@@ -95,16 +89,15 @@ export class DirectJob implements Job {
   async #run(): Promise<JobState> {
     try {
       await (this.#options.connection === undefined ? this.#runInMemory() : this.#runInSessions());
-      this.#enter(
+      this.#events.enter(
         this.#cancel.signal.aborted ? "CANCELLED" : this.#drain.signal.aborted ? "DRAINED" : "DONE",
       );
     } catch (error) {
       this.#failure = error instanceof Error ? error : new Error(String(error));
-      this.#messages.log("error", this.#failure.message, { error: this.#failure });
-      this.#enter("FAILED");
+      this.#events.failed(this.#failure);
     }
-    this.#messages.close();
-    return this.#state;
+    this.#events.close();
+    return this.state;
   }
 
   async #runInMemory(): Promise<void> {
@@ -120,7 +113,7 @@ export class DirectJob implements Job {
     if (connection === undefined) return;
     const sessions = new PostgresSessions({
       ...{ pipeline: this.pipeline, connection, once, takeover, retryTimeoutMs, clock },
-      log: this.#log,
+      log: this.#events.log,
       drain: this.#drain.signal,
       cancel: this.#cancel.signal,
       stepsNotDurable: stepsNotDurable(this.#plan),
@@ -128,7 +121,7 @@ export class DirectJob implements Job {
         const committer = new PostgresCommitter(run, () => clock.monotonicMs());
         return this.#runPlan(committer, side, () => sessions.committed());
       },
-      onRetry: (event) => this.#tell(event),
+      onRetry: (event) => this.#events.tell(event),
     });
     await sessions.run();
   }
@@ -140,10 +133,10 @@ export class DirectJob implements Job {
     onCommit: () => void = () => undefined,
   ): Promise<void> {
     this.#totals = committer.state.totals;
-    if (this.#state === "STARTING") this.#enter("RUNNING");
+    if (this.state === "STARTING") this.#events.enter("RUNNING");
     try {
       await runPlan(this.#plan, {
-        ...{ ...this.#options, log: this.#log, metrics: this.#metrics, committer, database },
+        ...{ ...this.#options, log: this.#events.log, metrics: this.#metrics, committer, database },
         drain: this.#drain.signal,
         cancel: this.#cancel.signal,
         onStart: (loop) => {
@@ -163,7 +156,7 @@ export class DirectJob implements Job {
   #committed({ state }: Committer, report: EpochReport): void {
     this.#totals = state.totals;
     const { readMs, durationMs, ...rest } = report;
-    this.#tell({
+    this.#events.tell({
       type: "commit",
       commit: {
         ...rest,
@@ -175,34 +168,4 @@ export class DirectJob implements Job {
       },
     });
   }
-
-  #enter(state: JobState): void {
-    this.#state = state;
-    this.#messages.state(state);
-    this.#tell({ type: "state", state });
-  }
-
-  #tell(event: JobEvent): void {
-    for (const listener of this.#listeners) {
-      try {
-        listener(event);
-      } catch (error) {
-        // It only looks on: what it fails with is neither the job's failure nor its caller's.
-        this.#log.error(`a listener failed at the job's event "${event.type}"`, { error });
-      }
-    }
-  }
-}
-
-function isEnd(state: JobState): boolean {
-  return state === "DONE" || state === "DRAINED" || state === "CANCELLED" || state === "FAILED";
-}
-
-/** A log whose lines are messages of the job too. */
-function alsoTo(messages: MessageLog, log: Log): Log {
-  const at = (level: LogLevel) => (message: string, facts?: Record<string, unknown>) => {
-    messages.log(level, message, facts);
-    log[level](message, facts);
-  };
-  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }

@@ -2,9 +2,9 @@
 import type { EpochTransaction } from "../../transforms/primitives/do-fn.js";
 import { failpoint } from "../../transforms/primitives/failpoint.js";
 import { MIN_TIMESTAMP_MS } from "../../transforms/primitives/timestamp-bounds.js";
+import { BundleLedger } from "../bundle/bundle-ledger.js";
 import type { RecordCounts } from "../job/job.js";
 import type { EpochMetrics } from "../job/metrics-store.js";
-import { BundleLedger } from "./bundle-ledger.js";
 
 /** What commits move on, strictly in order. */
 export interface CommitState {

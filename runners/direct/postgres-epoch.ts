@@ -1,30 +1,20 @@
 /** Epochs that are one PostgreSQL transaction each. */
 import { insertCommit, pruneCommits } from "../../sql/commits.js";
 import { addToLedger } from "../../sql/ledger.js";
-import { advanceEpoch, type Holder, holdEpoch, type PipelineKey } from "../../sql/pipelines.js";
-import type { SqlSession } from "../../sql/sql-session.js";
+import { advanceEpoch, holdEpoch } from "../../sql/pipelines.js";
 import type { EpochTransaction } from "../../transforms/primitives/do-fn.js";
 import { failpoint } from "../../transforms/primitives/failpoint.js";
+import { addCounts } from "../bundle/bundle-ledger.js";
 import type { EpochMetrics } from "../job/metrics-store.js";
-import { addCounts } from "./bundle-ledger.js";
+import { FencedError, type StartedRun } from "../run/run-start.js";
 import { type CommitState, type CommittedEpoch, type Committer, Epoch } from "./epoch.js";
 
 /** How many rows `commits` keeps for a pipeline; older ones are removed now and then. */
 const COMMITS_KEPT = 10_000;
 const PRUNE_EVERY_EPOCHS = 1_000;
 
-/** Another run has taken the pipeline over: this one must stop, nothing of it will ever commit. */
-export class FencedError extends Error {
-  override readonly name = "FencedError";
-  readonly code = "MILLRACE_FENCED";
-}
-
 /** The state of a run that its commits move on, strictly in order. */
-export interface Run extends CommitState {
-  readonly key: PipelineKey;
-  readonly holder: Holder;
-  readonly session: SqlSession;
-}
+export type Run = StartedRun & CommitState;
 
 /** Commits the epochs of one run. */
 export class PostgresCommitter implements Committer {

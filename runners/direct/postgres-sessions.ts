@@ -6,9 +6,9 @@ import { type ConnectionConfig, SqlSession } from "../../sql/sql-session.js";
 import { backoffMs, classify, sqlStateOf } from "../../sql/sql-state.js";
 import type { Clock, Log } from "../../transforms/primitives/do-fn.js";
 import type { JobEvent } from "../job/job.js";
+import { startRun } from "../run/run-start.js";
 import { StateNotDurableError } from "./not-durable.js";
 import type { Run } from "./postgres-epoch.js";
-import { startRun } from "./run-start.js";
 
 const APPLICATION_NAME = "millrace/pipeline";
 

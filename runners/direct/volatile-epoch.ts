@@ -1,8 +1,8 @@
 /** Epochs of a job without a database: in memory alone, gone with the process. */
 import { randomUUID } from "node:crypto";
 import type { EpochTransaction } from "../../transforms/primitives/do-fn.js";
+import { addCounts, NO_COUNTS } from "../bundle/bundle-ledger.js";
 import type { EpochMetrics } from "../job/metrics-store.js";
-import { addCounts, NO_COUNTS } from "./bundle-ledger.js";
 import { type CommitState, type CommittedEpoch, type Committer, Epoch } from "./epoch.js";
 
 /** A step asked for what only a database can give. */

@@ -6,6 +6,7 @@ import type { Residual, TimerUpdate } from "../engine/bundle.js";
 import type { Element } from "../engine/element.js";
 import { BundleMetrics, type WorkProgress } from "./bundle-metrics.js";
 import type { BundleOutputs } from "./bundle-outputs.js";
+import type { BundleTransaction } from "./database/worker-database.js";
 
 /** After so much an unbounded restriction is checkpointed, so that its bundle ends and its outputs count. */
 const CHECKPOINT_ELEMENTS = 10_000;
@@ -16,6 +17,21 @@ export interface ScopeParts {
   readonly now: () => number;
   /** Whether what the step makes is bounded. */
   readonly isBounded: (step: string) => boolean;
+  /** What the bundle writes into the database; undefined where the worker has none. */
+  readonly transaction: BundleTransaction | undefined;
+}
+
+/** A step asks for what only a database can give. */
+export class NoWorkerDatabaseError extends Error {
+  override readonly name = "NoWorkerDatabaseError";
+  readonly code = "MILLRACE_NO_DATABASE";
+
+  constructor(what: string) {
+    super(
+      `${what}, and this worker has no database: submit the pipeline with one, and name it (DATABASE_URL or PG*) ` +
+        "in the environment of its worker pool",
+    );
+  }
 }
 
 export class HarnessBundleScope implements BundleScope {
@@ -33,9 +49,7 @@ export class HarnessBundleScope implements BundleScope {
   }
 
   get ledger(): Ledger {
-    throw new Error(
-      "there is no ledger on this runner: it is kept in a database, which its workers do not have",
-    );
+    return this.#written("the ledger is asked for").ledger;
   }
 
   metrics(step: string): Metrics {
@@ -46,10 +60,23 @@ export class HarnessBundleScope implements BundleScope {
     this.afterCommits.push(callback);
   }
 
-  transaction(): Promise<EpochTransaction> {
-    return Promise.reject(
-      new Error("there is no transaction on this runner: its workers do not have a database"),
-    );
+  async transaction(): Promise<EpochTransaction> {
+    return this.#written("a transaction is asked for").open();
+  }
+
+  /** Commits what was written, if anything was. @throws what the database has against it */
+  async commit(): Promise<void> {
+    await this.#parts.transaction?.commit();
+  }
+
+  /** The bundle is lost, and whatever it has written too, unless its commit is on its way. */
+  rollback(): Promise<void> {
+    return this.#parts.transaction?.rollback() ?? Promise.resolve();
+  }
+
+  #written(what: string): BundleTransaction {
+    if (this.#parts.transaction === undefined) throw new NoWorkerDatabaseError(what);
+    return this.#parts.transaction;
   }
 
   processingTimeMs(): number {

@@ -1,8 +1,11 @@
 /** An SDK harness: runs the stages of a pipeline for a runner of another language, over Beam's Fn API. */
 import "../../transforms/primitives/all-do-fns.js";
-import type { Clock, Log, SetupContext } from "../../transforms/primitives/do-fn.js";
+import type { ConnectionConfig } from "../../sql/sql-session.js";
+import type { Clock, Log } from "../../transforms/primitives/do-fn.js";
 import type { JsonValue } from "../../transforms/primitives/fn-registry.js";
 import { systemClock } from "../../transforms/primitives/system-clock.js";
+import { WorkerDatabase } from "./database/worker-database.js";
+import type { WorkerRun } from "./database/worker-run.js";
 import { Instructions } from "./instructions.js";
 import type { StageSurroundings } from "./stage-processor.js";
 import { StageStates } from "./state/stage-states.js";
@@ -26,7 +29,8 @@ export interface HarnessOptions {
   readonly runnerCapabilities?: readonly string[];
   /** The pipeline's options as the runner tells them. */
   readonly pipelineOptions?: { readonly [name: string]: JsonValue };
-  readonly mode?: SetupContext["mode"];
+  /** The run that the job is part of, and where its bundles are committed; without it, steps that ask for it fail. */
+  readonly database?: { readonly connection: ConnectionConfig; readonly run: WorkerRun } | undefined;
   readonly clock?: Clock;
   /** Takes a line that no runner takes. By default the error output. */
   readonly fallbackLog?: (line: string) => void;
@@ -65,9 +69,11 @@ async function serve(control: ControlStream, options: HarnessOptions): Promise<v
     loggingEndpoint === undefined ? undefined : new LoggingStream(loggingEndpoint, workerId, fallback);
   const data = new GrpcDataPlane(workerId);
   const states = new StageStates(workerId);
+  const database = options.database && new WorkerDatabase(options.database.connection, options.database.run);
   const around: StageSurroundings = {
-    pipeline: jobNameOf(options.pipelineOptions),
-    mode: options.mode ?? "stream",
+    pipeline: database?.run.pipeline ?? jobNameOf(options.pipelineOptions),
+    mode: database?.run.mode ?? "stream",
+    database,
     clock: options.clock ?? systemClock,
     data,
     logFor: (step) => logging?.of(step) ?? logTo(fallback, step),
@@ -93,6 +99,7 @@ async function serve(control: ControlStream, options: HarnessOptions): Promise<v
     if (!isTornDown) fallback("a DoFn is still running, although its bundle was abandoned");
     data.close();
     states.close();
+    await database?.close();
     status?.close();
     await logging?.close();
     control.close();

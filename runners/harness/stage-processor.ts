@@ -6,7 +6,8 @@ import type { BundleHost, SideInputHost, StateHost, StepFacts } from "../bundle/
 import type { BundleInput } from "../engine/bundle.js";
 import { BundleInputs } from "./bundle-inputs.js";
 import { BundleOutputs } from "./bundle-outputs.js";
-import { HarnessBundleScope } from "./bundle-scope.js";
+import { HarnessBundleScope, NoWorkerDatabaseError } from "./bundle-scope.js";
+import type { WorkerDatabase } from "./database/worker-database.js";
 import type { StagePlan } from "./descriptor/stage-plan.js";
 import { ResidualRoots } from "./residual-roots.js";
 import type { DataPlane, InboundChunk } from "./transport/data-plane.js";
@@ -31,6 +32,8 @@ export interface StageSurroundings {
   readonly clock: Clock;
   readonly data: DataPlane;
   logFor(step: string): Log;
+  /** Undefined where the worker has none. */
+  readonly database: WorkerDatabase | undefined;
   /** @throws where the stage has state but no URL of a service for it. */
   stateFor(plan: StagePlan): StageState;
   shared<T>(step: string, name: string, create: () => T): T;
@@ -69,7 +72,7 @@ export class StageProcessor {
   }
 
   async begin(instructionId: string, cacheTokens: CacheTokens): Promise<void> {
-    const { clock } = this.#around;
+    const { clock, database } = this.#around;
     this.inputs.begin();
     this.outputs.begin(instructionId);
     this.#state.begin(instructionId, cacheTokens);
@@ -77,6 +80,7 @@ export class StageProcessor {
       outputs: this.outputs,
       now: () => clock.now(),
       isBounded: (step) => this.plan.stepFacts.get(step)?.isBounded ?? true,
+      transaction: database?.begin(),
     });
     await this.#processor.startBundle(this.scope);
   }
@@ -94,6 +98,8 @@ export class StageProcessor {
   async finish(): Promise<void> {
     await this.#processor.finishBundle();
     await this.outputs.finish();
+    // last, so that what is committed has been done in all other ways
+    await this.scope.commit();
     this.scope.end();
   }
 
@@ -103,6 +109,7 @@ export class StageProcessor {
     this.#processor.abort(reason);
     this.#abandoned.abort(reason);
     this.#state.abandon();
+    void this.scope?.rollback();
   }
 
   /** Resolves when nothing runs any more and every `teardown` was called; what they threw is returned. */
@@ -127,15 +134,17 @@ export class StageProcessor {
   }
 
   #setupContext(step: string): SetupContext {
-    const { pipeline, mode, clock, logFor, shared } = this.#around;
+    const { pipeline, mode, clock, database, logFor, shared } = this.#around;
     return {
+      ...(database === undefined ? {} : { runId: database.run.runId }),
       ...{ pipeline, step, mode, clock },
       bundlesMayRepeat: true,
       signal: this.#abandoned.signal,
       log: logFor(step),
       shared: (name, create) => shared(step, name, create),
-      get database(): never {
-        throw new Error(`step "${step}" asks for the database, and workers of this runner have none`);
+      get database() {
+        if (database === undefined) throw new NoWorkerDatabaseError(`step "${step}" asks for the database`);
+        return database.queries;
       },
     };
   }

@@ -11,6 +11,8 @@ export interface LoopbackOptions {
   /** The pipeline's own modules, which register its DoFns: URLs, or paths from the working directory. */
   readonly modules: readonly (string | URL)[];
   readonly log: Log;
+  /** Variables of the workers' environment beside this process's own, e.g. which database to use. */
+  readonly environment?: Readonly<Record<string, string>> | undefined;
   /** URL of another module that exports `startHarness`. */
   readonly harness?: string;
   readonly stopGraceMs?: number;
@@ -32,7 +34,7 @@ export function startLoopbackWorkers(options: LoopbackOptions): Promise<WorkerPo
     start: (workerId, endpoints, ofWorker, onRefused) =>
       startWorkerThread(
         { workerId, ...endpoints, root: process.cwd(), modules, takesStagedModules: false, harness },
-        { log: ofWorker, stopGraceMs, onRefused },
+        { log: ofWorker, stopGraceMs, onRefused, environment: options.environment },
       ),
   });
 }

@@ -1,6 +1,7 @@
 /** The start of a worker: provision, modules, then the harness, until the runner has no more work for it. */
 import type { Log } from "../../../transforms/primitives/do-fn.js";
-import type { startHarness } from "../harness.js";
+import { readRunOption, workerConnection } from "../database/worker-run.js";
+import type { HarnessOptions, startHarness } from "../harness.js";
 import { fetchProvision, NO_PROVISION, type Provision } from "./provision.js";
 import { refuseInstructions } from "./refuse-instructions.js";
 import { retrieveModules } from "./retrieve-artifact.js";
@@ -32,6 +33,7 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
   const { workerId, log, signal } = options;
   let controlEndpoint = options.controlEndpoint;
   let provision: Provision;
+  let database: HarnessOptions["database"];
   try {
     provision = await provisionOf(options);
     const job = provision.pipelineOptions[JOB_OPTION];
@@ -41,6 +43,7 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
       const message = `worker ${workerId} was given no control endpoint, and the provision service names none`;
       throw new WorkerStartError("endpoint_missing", message);
     }
+    database = await databaseOf(provision);
     for (const url of [...options.modules, ...(await ownModules(options, provision))])
       await importModule(url);
   } catch (error) {
@@ -60,11 +63,19 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
     statusEndpoint: provision.statusEndpoint,
     pipelineOptions: provision.pipelineOptions,
     runnerCapabilities: provision.runnerCapabilities,
+    database,
     fallbackLog: (line) => log.info(line),
     signal,
   });
   options.onStarted?.();
   await harness.whenDone;
+}
+
+/** Undefined where the job is part of no run, or this worker's environment names no database. */
+async function databaseOf({ pipelineOptions }: Provision): Promise<HarnessOptions["database"]> {
+  const run = readRunOption(pipelineOptions);
+  const connection = run && (await workerConnection(process.env));
+  return run && connection && { run, connection };
 }
 
 async function provisionOf({ provisionEndpoint, workerId, signal }: RunWorkerOptions): Promise<Provision> {

@@ -12,11 +12,16 @@ export interface WorkerThreadOptions {
   readonly onRefused: (reason: string) => void;
   /** Called when the runner has told the job. */
   readonly onJob?: (job: string) => void;
+  /** Beside this process's own, e.g. which database to use. */
+  readonly environment?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Starts it at once; flags of this process such as --import hold for the thread as well. */
 export function startWorkerThread(spec: WorkerSpec, options: WorkerThreadOptions): RunningWorker {
-  const thread = new Worker(new URL("./worker-thread-entry.js", import.meta.url), { workerData: spec });
+  const thread = new Worker(new URL("./worker-thread-entry.js", import.meta.url), {
+    workerData: spec,
+    env: { ...process.env, ...options.environment },
+  });
   let problem: string | undefined;
   let job: string | undefined;
   let isStopped = false;

@@ -48,7 +48,7 @@ export class TestWorker {
         return descriptor;
       },
       around: {
-        ...{ pipeline: "test", mode: "stream", clock, data: this.data },
+        ...{ pipeline: "test", mode: "stream", clock, data: this.data, database: undefined },
         logFor: () => quiet,
         stateFor: () => ({
           begin: () => undefined,

@@ -2,25 +2,45 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
+import type { RecordCounts } from "../../sql/ledger.js";
 import {
   type Holder,
   isRun,
   type LockHolder,
   type PipelineKey,
   readLockHolder,
+  shutEpoch,
   takeRun,
   terminateBackend,
   tryLockPipeline,
 } from "../../sql/pipelines.js";
 import type { SqlSession } from "../../sql/sql-session.js";
 import type { Clock, Log } from "../../transforms/primitives/do-fn.js";
-import { FencedError, type Run } from "./postgres-epoch.js";
 
 /** How long a starting runner waits for the one before it to leave. */
 const LOCK_WAIT_MS = 15_000;
 const LOCK_POLL_MS = 100;
 /** Process start times are compared with this tolerance, in ms. */
 const SAME_START_MS = 5_000;
+
+/** Another run has taken the pipeline over: this one must stop, nothing of it will ever commit. */
+export class FencedError extends Error {
+  override readonly name = "FencedError";
+  readonly code = "MILLRACE_FENCED";
+}
+
+/** A run of a pipeline that this process holds, and what it starts from. */
+export interface StartedRun {
+  readonly key: PipelineKey;
+  readonly runId: string;
+  readonly holder: Holder;
+  /** Holds the pipeline's lock. */
+  readonly session: SqlSession;
+  /** Last committed epoch. */
+  epoch: number;
+  totals: RecordCounts;
+  watermarkMs: number | null;
+}
 
 /** Somebody else runs the pipeline. */
 export class PipelineLockedError extends Error {
@@ -45,17 +65,25 @@ export interface StartOptions {
  * @throws PipelineLockedError naming the holder, when it does not leave within 15 s.
  * @throws FencedError when another run came in between since `after`.
  */
-export async function startRun(session: SqlSession, options: StartOptions): Promise<Run> {
+export async function startRun(session: SqlSession, options: StartOptions): Promise<StartedRun> {
   const { key, after } = options;
-  await lock(session, options);
+  await lockPipeline(session, options);
   const runId = randomUUID();
   const holder = self();
+  await session.begin();
+  // workers of an earlier run on a job server are part of it: what they have in hand is committed first
+  await shutEpoch(session, key);
   const start = await takeRun(session, key, { runId, holder, after });
+  await session.commit();
   if (start === undefined) throw takenOver(key);
   return { key, runId, holder, session, ...start };
 }
 
-async function lock(session: SqlSession, options: StartOptions): Promise<void> {
+/**
+ * Locks the pipeline on this session, as its only runner.
+ * @throws PipelineLockedError; FencedError
+ */
+export async function lockPipeline(session: SqlSession, options: StartOptions): Promise<void> {
   const { key, after, clock, log, signal } = options;
   const deadlineMs = clock.monotonicMs() + LOCK_WAIT_MS;
   let told = false;

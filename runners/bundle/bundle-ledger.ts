@@ -1,6 +1,7 @@
 /** The counts of one bundle, by file and in all. */
+
+import type { RecordCounts } from "../../sql/ledger.js";
 import type { Ledger, LedgerCounter } from "../../transforms/primitives/do-fn.js";
-import type { RecordCounts } from "../job/job.js";
 
 /** What became of the records of one file. */
 export interface FileCounts {
