@@ -18,6 +18,8 @@ export interface OpenDatabase {
   /** `host:port/database as user`: what may be printed. */
   readonly description: string;
   readonly isEmbedded: boolean;
+  /** Variables by which other processes of this machine find it, beside what the environment says already. */
+  readonly environment: Readonly<Record<string, string>>;
   /** Leaves the embedded server; the last to leave stops it. */
   close(): Promise<void>;
 }
@@ -62,19 +64,32 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<OpenDa
   if (named === undefined) return openEmbedded(options);
   warnOfFlagPassword(options);
   try {
-    const { connection, warnings } = await resolveConnection({ url: named.url(), env: options.env });
+    const url = named.url();
+    const { connection, warnings } = await resolveConnection({ url, env: options.env });
     for (const warning of warnings) options.log.warn(warning);
     const description = describeConnection(connection);
     options.log.debug(`database ${description}, from ${named.by}`);
-    return { connection, description, isEmbedded: false, close: async () => undefined };
+    const environment: Record<string, string> = url === undefined ? {} : { MILLRACE_DATABASE_URL: url };
+    return { connection, description, isEmbedded: false, environment, close: async () => undefined };
   } catch (error) {
     if (!(error instanceof ConnectionConfigError)) throw error;
     throw new UsageError([`database from ${named.by}: ${error.message}`]);
   }
 }
 
+/**
+ * Variables by which other processes of this machine find the database that flags, environment or millrace.yaml name,
+ * beside what the environment says already.
+ */
+export function databaseVariables(
+  options: Pick<OpenDatabaseOptions, "loaded" | "env">,
+): Record<string, string> {
+  const url = namedDatabase(options)?.url();
+  return url === undefined ? {} : { MILLRACE_DATABASE_URL: url };
+}
+
 /** What names the database, or undefined when nothing does. */
-function namedDatabase({ loaded, env }: OpenDatabaseOptions) {
+function namedDatabase({ loaded, env }: Pick<OpenDatabaseOptions, "loaded" | "env">) {
   const { config, origins } = loaded;
   const origin = origins.get("databaseUrl") ?? origins.get("databaseUrlFile");
   const environmentWins = origin === undefined || origin.layer === "file";
@@ -96,7 +111,11 @@ async function openEmbedded({
   const openEmbeddedPostgres = await loadEmbedded();
   const server = await openEmbeddedPostgres({ stateDir: loaded.config.stateDir, verb, log, signal });
   const description = `${describeConnection(server.connection)} (embedded)`;
-  return { connection: server.connection, description, isEmbedded: true, close: () => server.close() };
+  const environment = { MILLRACE_DATABASE_URL: server.url, PGPASSFILE: server.pgpassFile };
+  return {
+    ...{ connection: server.connection, description, isEmbedded: true, environment },
+    close: () => server.close(),
+  };
 }
 
 function warnOfFlagPassword({ loaded, log }: OpenDatabaseOptions): void {

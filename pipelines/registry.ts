@@ -1,4 +1,5 @@
 /** The pipelines that can be run by name. */
+import type { RunClient } from "../runners/job/run-client.js";
 import type { Runner } from "../runners/job/runner.js";
 import { didYouMean } from "../runners/nearest-name.js";
 import type { Config } from "./config.js";
@@ -6,8 +7,20 @@ import type { Config } from "./config.js";
 /** A graph, as runners take it. */
 export type Graph = Parameters<Runner["run"]>[0];
 
-/** Builds the graph of a pipeline for a configuration. */
-export type BuildGraph = (config: Config) => Graph | Promise<Graph>;
+/** A pipeline as it is run. */
+export interface BuiltPipeline {
+  readonly graph: Graph;
+  /** What it does around a run on a job server. */
+  readonly client?: RunClient;
+  /** Modules that workers on job servers import, because they register what the graph names. */
+  readonly modules?: readonly URL[];
+}
+
+/** Builds a pipeline for a configuration, for the runner that it names. */
+export type BuildPipeline = (config: Config) => BuiltPipeline | Promise<BuiltPipeline>;
+
+/** Makes a runner for a configuration and a pipeline. */
+export type CreateRunner = (config: Config, pipeline: BuiltPipeline) => Runner;
 
 /** By name; a module is imported only when its pipeline is run. */
 export type ByName<T> = Readonly<Record<string, () => Promise<T>>>;

@@ -40,7 +40,8 @@ export const graph: RunVerb = async ({ loaded, stdout, parts }) => {
   const problem = refuseName("pipeline", config.pipeline, parts.pipelines, from);
   if (problem !== undefined) throw new UsageError([problem]);
   const build = await parts.pipelines[config.pipeline]!();
-  runGraph(await build(config), graphFormat(loaded), { stdout });
+  const pipeline = await build(config);
+  runGraph(pipeline.graph, graphFormat(loaded), { stdout });
   return 0;
 };
 

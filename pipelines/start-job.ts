@@ -4,14 +4,14 @@ import type { Job } from "../runners/job/job.js";
 import type { Runner } from "../runners/job/runner.js";
 import { openMetrics } from "./follow-job.js";
 import type { OpenDatabase } from "./open-database.js";
-import { type Graph, refuseName } from "./registry.js";
+import { type BuiltPipeline, refuseName } from "./registry.js";
 import type { Reporter } from "./reporting/reporter.js";
 import type { VerbContext } from "./verb.js";
 import { waitForDatabase } from "./wait-for-database.js";
 
 export interface RunnableGraph {
   readonly runner: Runner;
-  readonly graph: Graph;
+  readonly pipeline: BuiltPipeline;
 }
 
 export interface StartedJob {
@@ -40,16 +40,17 @@ export async function startJob(
     epochRecordsMax,
   } = loaded.config;
   if (!(await prepareDatabase(context, database))) return undefined;
-  const { runner, graph } = await loading;
+  const { runner, pipeline: built } = await loading;
   const metrics = await openMetrics(context, database.description);
   log.info(`${pipeline}: ${input} into ${database.description}, runner ${runnerName}`);
-  const { connection } = database;
+  const { connection, environment: workerEnvironment } = database;
   const options = {
     ...{ pipeline, connection, once, takeover, clock, log },
     retryTimeoutMs: retryTimeout,
     bundleRecordsMax: epochRecordsMax,
+    ...{ client: built.client, workerEnvironment },
   };
-  return { job: await runner.run(graph, options), metrics };
+  return { job: await runner.run(built.graph, options), metrics };
 }
 
 /** What is wrong with the names of runner and pipeline: one line each. */
@@ -66,8 +67,9 @@ export function refuseNames({ loaded, parts }: VerbContext): string[] {
 export async function loadRunnable({ loaded, parts }: VerbContext): Promise<RunnableGraph> {
   const { config } = loaded;
   const build = await parts.pipelines[config.pipeline]!();
-  const graph = await build(config);
-  return { runner: await parts.runners[config.runner]!(), graph };
+  const pipeline = await build(config);
+  const createRunner = await parts.runners[config.runner]!();
+  return { runner: createRunner(config, pipeline), pipeline };
 }
 
 /**

@@ -1,10 +1,10 @@
 /** `user-events` built from the configuration of the command line. */
 import "../transforms/all-do-fns.js";
-import type { BuildGraph } from "./registry.js";
+import type { BuildPipeline } from "./registry.js";
 import { buildUserEvents } from "./user-events.js";
 
-export const userEventsForConfig: BuildGraph = (config) =>
-  buildUserEvents({
+export const userEventsForConfig: BuildPipeline = (config) => ({
+  graph: buildUserEvents({
     input: config.input,
     errorDir: config.errorDir,
     mode: config.once ? "available-now" : "stream",
@@ -21,4 +21,5 @@ export const userEventsForConfig: BuildGraph = (config) =>
       recordsPerBundleMax: config.epochRecordsMax,
       bytesPerBundleMax: config.epochBytesMax,
     },
-  });
+  }),
+});

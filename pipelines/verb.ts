@@ -1,10 +1,9 @@
 /** What a verb of the command line is given, and the parts of the house that it may use. */
-import type { Runner } from "../runners/job/runner.js";
 import type { ConnectionConfig } from "../sql/sql-session.js";
 import type { Clock, Log } from "../transforms/primitives/do-fn.js";
 import type { LoadedConfig } from "./config.js";
 import type { OpenDatabase, OpenEmbeddedPostgres } from "./open-database.js";
-import type { BuildGraph, ByName } from "./registry.js";
+import type { BuildPipeline, ByName, CreateRunner } from "./registry.js";
 import type { LiveLine } from "./reporting/live-reporter.js";
 import type { RecordLog } from "./reporting/streaming-progress.js";
 import type { StopSignals } from "./stop-signals.js";
@@ -43,8 +42,8 @@ export interface Parts {
   readonly clock: Clock;
   /** By the name of the verb; a verb that is missing here is not offered. */
   readonly verbs: ByName<RunVerb>;
-  readonly runners: ByName<Runner>;
-  readonly pipelines: ByName<BuildGraph>;
+  readonly runners: ByName<CreateRunner>;
+  readonly pipelines: ByName<BuildPipeline>;
   readonly loadEmbedded: () => Promise<OpenEmbeddedPostgres>;
   readonly loadSchema: () => Promise<DatabaseSchema>;
   readonly loadRecordLog: () => Promise<OpenRecordLog>;

@@ -16,7 +16,14 @@ export const parts: Parts = {
     worker: async () => (await import("./commands/worker.js")).runWorkerPool,
   },
   runners: {
-    direct: async () => new (await import("../runners/direct/direct-runner.js")).DirectRunner(),
+    direct: async () => {
+      const { DirectRunner } = await import("../runners/direct/direct-runner.js");
+      return () => new DirectRunner();
+    },
+    spark: async () => (await import("./job-server-runner.js")).onJobServer("spark"),
+    flink: async () => (await import("./job-server-runner.js")).onJobServer("flink"),
+    prism: async () => (await import("./job-server-runner.js")).onJobServer("prism"),
+    portable: async () => (await import("./job-server-runner.js")).onJobServer("portable"),
   },
   pipelines: {
     "user-events": async () => (await import("./user-events-for-config.js")).userEventsForConfig,

@@ -168,7 +168,16 @@ export async function joinEpoch(
 ): Promise<number | undefined> {
   await transaction.query(`select pg_advisory_xact_lock_shared(${EPOCH_KEY})`, [key.pipeline, key.shard]);
   // a statement of its own, so that it sees what was committed while the lock was waited for
-  const rows = await transaction.query<{ epoch: number }>(
+  return committedEpoch(transaction, key, runId);
+}
+
+/** The last committed epoch of a run; undefined when another run has the pipeline. */
+export async function committedEpoch(
+  queries: SqlQueries,
+  key: PipelineKey,
+  runId: string,
+): Promise<number | undefined> {
+  const rows = await queries.query<{ epoch: number }>(
     "select epoch from pipelines where pipeline = $1 and shard = $2 and run_id = $3",
     [key.pipeline, key.shard, runId],
   );

@@ -1,9 +1,10 @@
 /** `worker`: a pool of workers for runners on job servers (Beam's EXTERNAL environment). */
 import { startProcessPool } from "../../runners/harness/worker/process-pool.js";
+import { databaseVariables } from "../open-database.js";
 import type { VerbContext } from "../verb.js";
 
 /** Serves until a signal, then stops its workers. @throws when the address is taken */
-export async function runWorkerPool({ loaded, log, stop, stdout }: VerbContext): Promise<number> {
+export async function runWorkerPool({ loaded, env, log, stop, stdout }: VerbContext): Promise<number> {
   const { host, port, processes } = loaded.config.worker;
   const pool = await startProcessPool({
     host,
@@ -11,6 +12,7 @@ export async function runWorkerPool({ loaded, log, stop, stdout }: VerbContext):
     processes,
     root: process.cwd(),
     modules: OWN_MODULES,
+    environment: databaseVariables({ loaded, env }),
     log,
   });
   stdout.write(`worker pool at ${pool.endpoint}, up to ${processes} processes; Ctrl-C stops it\n`);

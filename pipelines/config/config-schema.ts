@@ -1,5 +1,6 @@
 /** The one schema of everything that can be configured, whichever way it was given. */
 import { z } from "zod";
+import type { JsonValue } from "../../transforms/primitives/fn-registry.js";
 import { HORIZON_RECORDS_MAX } from "../../transforms/recent-values.js";
 import { parseBytes, parseDurationMs } from "./parse-quantity.js";
 
@@ -31,6 +32,7 @@ const delimiter = value('one character other than a quote or a newline ("\\t" fo
 const databaseUrl = value('a URL like "postgres://user@host:5432/database"', (raw) =>
   typeof raw === "string" && /^postgres(ql)?:\/\/|^\s*[a-z_]+\s*=/i.test(raw) ? raw : undefined,
 );
+const jobOptions = value("a JSON object of Beam's pipeline options", parseObject);
 
 export const configSchema = z.strictObject({
   runner: text,
@@ -56,6 +58,13 @@ export const configSchema = z.strictObject({
   epochBytesMax: bytes,
   retryTimeout: timeoutMs,
   drainTimeout: timeoutMs,
+  jobEndpoint: text.optional(),
+  environment: choice(["loopback", "external", "docker"]),
+  workerEndpoint: text.optional(),
+  parallelism: count,
+  streaming: flag,
+  flinkRest: text.optional(),
+  jobOptions: jobOptions.optional(),
   json: flag,
   logLevel: choice(["debug", "info", "warn", "error"]),
   generate: z.strictObject({
@@ -135,6 +144,18 @@ function parseDelimiter(raw: unknown): string | undefined {
   const character = raw === "\\t" || raw === "tab" ? "\t" : raw;
   if (typeof character !== "string" || Buffer.byteLength(character) !== 1) return undefined;
   return /["\r\n]/.test(character) ? undefined : character;
+}
+
+function parseObject(raw: unknown): Readonly<Record<string, JsonValue>> | undefined {
+  let object = raw;
+  try {
+    if (typeof raw === "string") object = JSON.parse(raw);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+  const isObject = typeof object === "object" && object !== null && !Array.isArray(object);
+  return isObject ? (object as Record<string, JsonValue>) : undefined;
 }
 
 function parseList(raw: unknown): readonly string[] | undefined {

@@ -81,7 +81,7 @@ class PostgresEpoch extends Epoch {
     const { session, key, runId, epoch } = this.run;
     this.#openedAtMs = this.monotonicMs();
     await session.begin();
-    if (!(await holdEpoch(session, key, { runId, epoch }))) throw fenced(this.run);
+    if (!(await holdEpoch(session, key, { runId, epoch }))) throw FencedError.of(this.run);
     failpoint("after-begin");
     return {
       epoch: epoch + 1,
@@ -115,7 +115,7 @@ class PostgresEpoch extends Epoch {
     if (transaction.epoch % PRUNE_EVERY_EPOCHS === 0)
       await pruneCommits(transaction, pipeline, shard, COMMITS_KEPT);
     const at = { runId: run.runId, epoch: run.epoch };
-    if (!(await advanceEpoch(transaction, run.key, at, { totals, watermarkMs }))) throw fenced(run);
+    if (!(await advanceEpoch(transaction, run.key, at, { totals, watermarkMs }))) throw FencedError.of(run);
     const readyAtMs = this.monotonicMs();
     failpoint("before-commit");
     await run.session.commit();
@@ -133,10 +133,4 @@ class PostgresEpoch extends Epoch {
       },
     };
   }
-}
-
-function fenced(run: Run): FencedError {
-  return new FencedError(
-    `pipeline "${run.key.pipeline}" was taken over: its run is no longer ${run.runId} at epoch ${run.epoch}`,
-  );
 }

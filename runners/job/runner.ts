@@ -3,6 +3,7 @@ import type { ConnectionConfig } from "../../sql/sql-session.js";
 import type { Pipeline, runnerApi } from "../../transforms/primitives/beam.js";
 import type { Clock, Log } from "../../transforms/primitives/do-fn.js";
 import type { Job } from "./job.js";
+import type { RunClient } from "./run-client.js";
 
 export interface RunnerOptions {
   /** Name under which positions, epoch and counts are kept, e.g. `user-events`. */
@@ -19,6 +20,10 @@ export interface RunnerOptions {
   readonly bundleRecordsMax?: number;
   /** Elements that a stage is given in one bundle, at the most. */
   readonly bundleElementsMax?: number;
+  /** What the pipeline does around a run on a job server; the direct runner has no use for it. */
+  readonly client?: RunClient | undefined;
+  /** Variables by which workers started by this process find the same database, e.g. `MILLRACE_DATABASE_URL`. */
+  readonly workerEnvironment?: Readonly<Record<string, string>> | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }

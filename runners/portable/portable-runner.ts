@@ -6,6 +6,7 @@ import { JobState_Enum, Pipeline, Root, Runner, type runnerApi } from "../../tra
 import type { Log } from "../../transforms/primitives/do-fn.js";
 import { checkFeatures } from "../graph/features.js";
 import { graphProto } from "../graph/graph-proto.js";
+import { RUN_OPTION, toRunOption, type WorkerRun } from "../harness/database/worker-run.js";
 import { startLoopbackWorkers } from "../harness/worker/loopback.js";
 import { JOB_OPTION, stopWorkersOf } from "../harness/worker/stop-job.js";
 import { FlinkRest, restPortsBehind } from "./flink-rest.js";
@@ -43,6 +44,10 @@ export interface PortableRunnerOptions {
    * savepoints. Not needed for `npm run job-server -- flink` without a cluster.
    */
   readonly flinkRest?: string;
+  /** The run of a pipeline with a database that the job is part of; its workers write as that run alone. */
+  readonly run?: WorkerRun | undefined;
+  /** Variables of the environment of workers in this process, e.g. which database to use. */
+  readonly workerEnvironment?: Readonly<Record<string, string>> | undefined;
   readonly log?: Log;
 }
 
@@ -54,6 +59,8 @@ const OPTION_NAMES: ReadonlySet<string> = new Set([
   "jobName",
   "pipelineOptions",
   "flinkRest",
+  "run",
+  "workerEnvironment",
   "log",
 ]);
 
@@ -126,7 +133,11 @@ export class PortableRunner extends Runner {
       let pool = this.#options.workerEndpoint;
       if (environment === "external") await reachLocalPool(pool!);
       if (environment === "loopback") {
-        const workers = await startLoopbackWorkers({ modules, log });
+        const workers = await startLoopbackWorkers({
+          modules,
+          log,
+          environment: this.#options.workerEnvironment,
+        });
         closers.push(() => workers.stop());
         pool = workers.endpoint;
       }
@@ -188,7 +199,11 @@ export class PortableRunner extends Runner {
 
   async #submit(service: JobService, pipeline: runnerApi.Pipeline, submission: Submission): Promise<string> {
     const { jobName, options, job } = submission;
-    const pipelineOptions = Struct.fromJson({ ...optionUrns(options), [JOB_OPTION]: job });
+    const pipelineOptions = Struct.fromJson({
+      ...optionUrns(options),
+      [JOB_OPTION]: job,
+      ...(this.#options.run === undefined ? {} : { [RUN_OPTION]: toRunOption(this.#options.run) }),
+    });
     const prepared = await service.prepare({ pipeline, jobName, pipelineOptions });
     const staging = prepared.artifactStagingEndpoint?.url;
     if (staging) await stageArtifacts(staging, prepared.stagingSessionToken);

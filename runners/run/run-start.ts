@@ -27,6 +27,13 @@ const SAME_START_MS = 5_000;
 export class FencedError extends Error {
   override readonly name = "FencedError";
   readonly code = "MILLRACE_FENCED";
+
+  /** The run is not where it left the pipeline. */
+  static of({ key, runId, epoch }: Pick<StartedRun, "key" | "runId" | "epoch">): FencedError {
+    return new FencedError(
+      `pipeline "${key.pipeline}" was taken over: its run is no longer ${runId} at epoch ${epoch}`,
+    );
+  }
 }
 
 /** A run of a pipeline that this process holds, and what it starts from. */

@@ -40,14 +40,14 @@ export class CommandBench extends EventEmitter {
       },
     },
     runners: {
-      direct: async () => ({
+      direct: async () => () => ({
         run: async (_graph, options) => {
           this.options = options;
           return this.job;
         },
       }),
     },
-    pipelines: { "user-events": async () => () => ({}) as Graph },
+    pipelines: { "user-events": async () => () => ({ graph: {} as Graph }) },
     loadEmbedded: async () => async () => {
       this.embeddedOpened++;
       const connection = { host: "127.0.0.1", port: 6000, user: "postgres", database: "ecommerce_events" };

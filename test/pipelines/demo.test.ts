@@ -24,6 +24,7 @@ const database: OpenDatabase = {
   connection: {},
   description: "here",
   isEmbedded: true,
+  environment: {},
   close: async () => undefined,
 };
 const readViews = async () => [["v_event_summary", [{ event_type: "view", event_count: 7 }]]] as const;
@@ -67,8 +68,8 @@ function bench(generate: (context: VerbContext) => Promise<number>) {
     parts: {
       clock,
       verbs: { generate: async () => generate },
-      runners: { direct: async () => ({ run: async () => job }) },
-      pipelines: { "user-events": async () => () => ({}) as Graph },
+      runners: { direct: async () => () => ({ run: async () => job }) },
+      pipelines: { "user-events": async () => () => ({ graph: {} as Graph }) },
       loadEmbedded: () => Promise.reject(new Error("not asked for")),
       loadSchema: async () => ({ migrate: async () => undefined, isAway: () => false }),
       loadRecordLog: async () => () => ({ append: () => undefined, close: async () => undefined }),

@@ -15,6 +15,8 @@ export interface ProcessPoolOptions {
   readonly root: string;
   /** URLs of modules that every worker imports, beside those that a job has staged. */
   readonly modules: readonly string[];
+  /** Variables of the workers' environment beside this process's own, e.g. which database to use. */
+  readonly environment?: Readonly<Record<string, string>> | undefined;
   readonly log: Log;
   /** URL of another module that exports `startHarness`. */
   readonly harness?: string;
@@ -39,7 +41,7 @@ export function startProcessPool(options: ProcessPoolOptions): Promise<WorkerPoo
     start: (workerId, endpoints, ofWorker, onRefused) =>
       startWorkerProcess(
         { workerId, ...endpoints, root, modules, takesStagedModules: true, harness },
-        { log: ofWorker, stopGraceMs, onRefused },
+        { log: ofWorker, stopGraceMs, onRefused, environment: options.environment },
       ),
   });
 }

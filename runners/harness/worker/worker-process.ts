@@ -14,6 +14,8 @@ export interface WorkerProcessOptions {
   readonly stopGraceMs: number;
   /** Called with the reason of a failed start, before the runner has asked for it. */
   readonly onRefused: (reason: string) => void;
+  /** Beside this process's own, e.g. which database to use. */
+  readonly environment?: Readonly<Record<string, string>> | undefined;
 }
 
 const ENTRY = fileURLToPath(new URL("./worker-process-entry.js", import.meta.url));
@@ -22,6 +24,7 @@ const ENTRY = fileURLToPath(new URL("./worker-process-entry.js", import.meta.url
 export function startWorkerProcess(spec: WorkerSpec, options: WorkerProcessOptions): RunningWorker {
   const child = fork(ENTRY, [JSON.stringify(spec)], {
     cwd: spec.root,
+    env: { ...process.env, ...options.environment },
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
   const { log } = options;

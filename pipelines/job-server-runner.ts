@@ -1,0 +1,82 @@
+/** Runners on job servers: the one that is named, or one that is started for the job. */
+import { type JobServerName, startJobServer } from "../runners/portable/job-servers/start-job-server.js";
+import type { PortableRunnerOptions } from "../runners/portable/portable-runner.js";
+import { type JobServerAddress, JobServerRunner } from "../runners/portable/run/job-server-runner.js";
+import type { Log } from "../transforms/primitives/do-fn.js";
+import type { Config } from "./config.js";
+import type { BuiltPipeline, CreateRunner } from "./registry.js";
+import { UsageError } from "./usage-error.js";
+
+/** `portable` is whatever answers at `--job-endpoint`. */
+export function onJobServer(name: JobServerName | "portable"): CreateRunner {
+  return (config, pipeline) => {
+    const problems = [...refuseEndpoints(name, config), ...refuseStream(name, config)];
+    if (problems.length > 0) throw new UsageError(problems);
+    return new JobServerRunner({
+      portable: portableOptions(name, config, pipeline),
+      connect: ({ log }) => connect(name, config, log),
+    });
+  };
+}
+
+function refuseEndpoints(name: string, { jobEndpoint, environment, workerEndpoint }: Config): string[] {
+  const problems: string[] = [];
+  if (name === "portable" && jobEndpoint === undefined)
+    problems.push("--runner=portable needs a --job-endpoint, host:port of a job server");
+  if (environment === "external" && workerEndpoint === undefined)
+    problems.push("--environment=external needs a --worker-endpoint, host:port of a pool (npm run worker)");
+  return problems;
+}
+
+/** What a runner cannot do without an end. */
+function refuseStream(name: string, { once }: Config): string[] {
+  if (once || name === "flink" || name === "portable") return [];
+  const why = { spark: "Beam's Spark runner resumes no source", prism: "Prism keeps no checkpoints" };
+  return [`--runner=${name} needs --once: ${why[name as "spark" | "prism"]}`];
+}
+
+function portableOptions(
+  name: string,
+  config: Config,
+  { modules = [] }: BuiltPipeline,
+): JobServerRunner["options"]["portable"] {
+  const { environment, workerEndpoint, flinkRest, jobOptions } = config;
+  return {
+    ...{ environment: environment as NonNullable<PortableRunnerOptions["environment"]>, modules },
+    ...(workerEndpoint === undefined ? {} : { workerEndpoint }),
+    ...(flinkRest === undefined ? {} : { flinkRest }),
+    pipelineOptions: { ...defaultOptions(name, config), ...jobOptions },
+  };
+}
+
+/** How often a streaming job on Flink is checkpointed: what is read again after a failure is so much. */
+const CHECKPOINT_MS = 1_000;
+
+function defaultOptions(
+  name: string,
+  { once, streaming, parallelism }: Config,
+): PortableRunnerOptions["pipelineOptions"] {
+  const workers = { sdk_worker_parallelism: parallelism };
+  if (name === "spark") return { ...workers, storage_level: "MEMORY_AND_DISK" };
+  if (name !== "flink") return workers;
+  const isStreaming = streaming || !once;
+  return {
+    ...workers,
+    parallelism,
+    ...(isStreaming ? { streaming: true, checkpointing_interval: CHECKPOINT_MS } : {}),
+  };
+}
+
+async function connect(
+  name: JobServerName | "portable",
+  { jobEndpoint, jobServer, flinkRest }: Config,
+  log: Log,
+): Promise<JobServerAddress> {
+  if (jobEndpoint !== undefined || name === "portable") {
+    return { endpoint: jobEndpoint!, flinkRest, stop: async () => undefined };
+  }
+  const masters = { spark: jobServer.sparkMasterUrl, flink: jobServer.flinkMaster, prism: undefined };
+  log.info(`starting a ${name} job server`);
+  const server = await startJobServer(name, { port: 0, master: masters[name], log });
+  return { endpoint: server.endpoint, flinkRest: flinkRest ?? server.flinkRest, stop: () => server.stop() };
+}
