@@ -52,6 +52,9 @@ describe("mergeConfig()", () => {
       epochBytesMax: 8_388_608,
       retryTimeout: 60_000,
       drainTimeout: 30_000,
+      environment: "loopback",
+      parallelism: 2,
+      streaming: false,
       json: false,
       logLevel: "info",
       generate: {
