@@ -226,6 +226,60 @@ create table conflicts (
   primary key (pipeline, file_id, generation, byte_start)
 );
 
+-- 0005_distributed_source.sql
+
+-- Reading a directory by many workers: what a run is to read, and which ranges of it were read.
+
+-- The plan of a pipeline's latest run: for each file with something to read, from where and how far.
+create table planned_files (
+  pipeline text not null,
+  run_id uuid not null,
+  file_order integer not null,
+  file_id bigint not null,
+  path text not null,
+  generation integer not null,
+  inode text not null,
+  size bigint not null,
+  mtime_ns numeric(20) not null,
+  -- where reading begins, as source_files has it; the header is JSON in text, as it may hold NUL
+  byte_offset bigint not null,
+  line bigint not null,
+  header text,
+  raw_offset bigint not null,
+  head_hash text not null,
+  tail_hash text not null,
+  state text not null,
+  ended_at_byte bigint,
+  ended_at_line bigint,
+  -- the first byte that is left for the next run, in the file as stored; and the fingerprint of what is before it
+  byte_end bigint not null,
+  planned_head_hash text not null,
+  planned_tail_hash text not null,
+  -- whether what stands behind the last line end is a record: the file was quiet when it was planned
+  is_tail_complete boolean not null,
+  primary key (pipeline, file_id)
+);
+create index planned_files_pipeline_run_id_file_order_idx on planned_files (pipeline, run_id, file_order);
+
+-- Ranges of files whose records were handed on, each counted once; those of one file never overlap.
+create table read_ranges (
+  pipeline text not null,
+  file_id bigint not null,
+  generation integer not null,
+  -- offsets count inflated bytes for .gz
+  byte_start bigint not null,
+  byte_end bigint not null,
+  -- of the attempt at the whole input that the range belongs to: what overlaps a later one's does not count
+  lineage bigint not null,
+  records bigint not null,
+  -- where reading goes on behind it, JSON in text
+  end_position text not null,
+  settled boolean not null default false,
+  primary key (pipeline, file_id, generation, byte_start)
+);
+
+create sequence read_lineage;
+
 -- which migrations these are
 
 create table if not exists schema_migrations (
@@ -239,6 +293,7 @@ insert into schema_migrations (version, name, checksum) values
   (1, '0001_pipelines.sql', '5db3e05e294ca40790fe97e3d1e8406ffd1d1f5cbe405f54d7f6e0fa6676bc25'),
   (2, '0002_user_events.sql', '2f9fedb81afcb3124c51919f5e0e6ed1d0847e432001d2b5acf26993f8a0ab9f'),
   (3, '0003_event_views.sql', '19cef54065db247e99e89d17a24015c6bef0c294cfba7b4b209b2d43ca52f236'),
-  (4, '0004_job_servers.sql', '691289100bade17cc2e5aecf2cd1dc329054e299bd517b902fc65736544b2635');
+  (4, '0004_job_servers.sql', '691289100bade17cc2e5aecf2cd1dc329054e299bd517b902fc65736544b2635'),
+  (5, '0005_distributed_source.sql', '07a6e03feda5158b80f44495387e0f7d55e38160fc92126793cdde97d001d0b7');
 
 commit;

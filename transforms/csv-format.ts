@@ -1,7 +1,13 @@
 /** The record format `csv`: RFC 4180 in UTF-8 with a header, event time from one of its columns. */
+import { CsvCutter } from "./csv-cutter.js";
 import { CsvReader } from "./csv-reader.js";
 import { CsvScanner } from "./csv-scanner.js";
-import { type RecordFormat, type RecordFormatSpec, registerRecordFormat } from "./record-format.js";
+import {
+  type ReaderPosition,
+  type RecordFormat,
+  type RecordFormatSpec,
+  registerRecordFormat,
+} from "./record-format.js";
 
 /** Plain JSON. */
 export interface CsvOptions {
@@ -48,11 +54,14 @@ function createCsvFormat(options: CsvOptions): RecordFormat {
     throw new RangeError(`csv option "recordBytesMax" ${rule}, got ${recordBytesMax}`);
   }
   const scannerOptions = { delimiter: delimiter.charCodeAt(0), recordBytesMax };
+  const createReader = (resumeAt: ReaderPosition | null) => {
+    const scanner = new CsvScanner(scannerOptions, resumeAt ?? { byteOffset: 0, line: 1 });
+    return new CsvReader(scanner, { columns, timestampColumn, recordBytesMax }, resumeAt?.header ?? null);
+  };
   return {
-    createReader(resumeAt) {
-      const scanner = new CsvScanner(scannerOptions, resumeAt ?? { byteOffset: 0, line: 1 });
-      return new CsvReader(scanner, { columns, timestampColumn, recordBytesMax }, resumeAt?.header ?? null);
-    },
+    createReader,
+    createCutter: (position) =>
+      new CsvCutter({ ...scannerOptions, createReader: () => createReader(position) }, position),
   };
 }
 

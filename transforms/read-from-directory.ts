@@ -1,16 +1,28 @@
 /** readFromDirectory: the records of the files in a watched directory. */
+import type { PlannedFileRow } from "../sql/planned-files.js";
 import type { InputRecord } from "./input-record.js";
 import { impulse, P, type PCollection, type Root, withName } from "./primitives/beam.js";
 import { composite } from "./primitives/composite.js";
 import type { JsonValue } from "./primitives/fn-registry.js";
-import type { StepOf } from "./primitives/par-do.js";
+import { registeredParDo, type StepOf } from "./primitives/par-do.js";
+import { reshuffle } from "./primitives/reshuffle.js";
 import { splittableParDo } from "./primitives/splittable-par-do.js";
-import type { ReadFromDirectoryConfig } from "./read-from-directory/read-from-directory-fn.js";
+import type { FileRange } from "./read-from-directory/file-range.js";
+import type { ReadFromDirectoryConfig } from "./read-from-directory/read-from-directory-config.js";
 
 export const READ_FROM_DIRECTORY_URN = "millrace:transform:read_from_directory:v1";
 
 /** What to read and how; an option left out has the reader's default. Plain JSON, part of the graph. */
 export type ReadFromDirectoryOptions = ReadFromDirectoryConfig;
+
+/** Where and by whom a directory is read. */
+export interface ReadFromDirectoryPlacement {
+  /**
+   * Files are cut into ranges that many workers read beside each other, in any order, each with the directory and
+   * the pipeline's database at hand. In mode `available-now` they read what `planDirectory` planned for the run.
+   */
+  readonly distributed?: boolean;
+}
 
 /**
  * Reads every record of the directory once, in order within its file, with its position and with its
@@ -20,14 +32,30 @@ export type ReadFromDirectoryOptions = ReadFromDirectoryConfig;
 export function readFromDirectory(
   options: ReadFromDirectoryOptions,
   mode: "stream" | "available-now" = "stream",
+  placement: ReadFromDirectoryPlacement = {},
 ): StepOf<Root, PCollection<InputRecord>> {
   // Options left out must not stand in the JSON as undefined.
   const config = JSON.parse(JSON.stringify(options)) as JsonValue & object;
   return composite(READ_FROM_DIRECTORY_URN, config, (root) => {
+    const start = root.apply(withName("Impulse", impulse()));
+    if (placement.distributed) return readByRanges(start, config);
     const read = splittableParDo<Uint8Array, InputRecord>("read_from_directory@1", config, {
       bounded: mode === "available-now",
       requestsFinalization: true, // a file is archived only after the commit of its last record
     });
-    return P(root.apply(withName("Impulse", impulse()))).apply(withName("ReadFiles", read));
+    return P(start).apply(withName("ReadFiles", read));
   });
+}
+
+/** Finding what is to be read, and reading it: apart, so that workers share the ranges of all files. */
+function readByRanges(start: PCollection<Uint8Array>, config: JsonValue): PCollection<InputRecord> {
+  const files = P(start).apply(
+    withName("ListFiles", registeredParDo<Uint8Array, PlannedFileRow>("list_planned_files@1", null)),
+  );
+  const ranges = P(files).apply(
+    withName("CutFiles", registeredParDo<PlannedFileRow, FileRange>("cut_files@1", config)),
+  );
+  const spread = P(ranges).apply(withName("Reshuffle", reshuffle<FileRange>()));
+  const read = registeredParDo<FileRange, InputRecord>("read_ranges@1", config);
+  return P(spread).apply(withName("ReadRanges", read));
 }

@@ -35,6 +35,24 @@ export interface RecordReader {
 
 export interface RecordFormat {
   createReader(resumeAt: ReaderPosition | null): RecordReader;
+  /** Where ends of records can be found faster than by reading them. */
+  createCutter?(position: ReaderPosition): RecordCutter;
+}
+
+/**
+ * A cursor over the ends of records: at every position it takes another reader may begin, and finds what a reader
+ * that came from the start would have found from there on.
+ */
+export interface RecordCutter {
+  /** Where reading begins; later right behind a record and its line end. */
+  readonly position: ReaderPosition;
+  /** Offset in the file of the bytes to push next, and how many of them it takes to get on. */
+  readonly nextByte: number;
+  readonly bytesWanted: number;
+  /** Takes the bytes of the file from `nextByte` on. They must not be changed afterwards. */
+  push(bytes: Buffer): void;
+  /** Moves to the first end of a record at or behind the offset; false when that needs more bytes. */
+  advance(offset: number): boolean;
 }
 
 /** A format in a graph: registered name and JSON options. */

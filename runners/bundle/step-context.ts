@@ -38,6 +38,8 @@ export interface ContextStep {
   readonly metrics: Metrics;
   /** What takes elements of a tag. @throws when the graph knows no such output. */
   receiver(tag: string): Receive;
+  /** Resolves when nothing queues behind the step; undefined when nothing does now. */
+  room(): Promise<void> | undefined;
   sideInput(spec: SideInputSpec, window: Window): unknown;
   /** Undefined: what is being processed is a timer without an output timestamp. */
   timer(spec: TimerSpec, tag: string, key: KeyScope, currentMs: number | undefined): Timer;
@@ -112,6 +114,10 @@ export class StepContext extends StepBundleContext implements SplittableProcessC
 
   outputWindowed(tag: string, element: WindowedValue): void {
     emitWindowed(this.step, tag, element);
+  }
+
+  room(): Promise<void> | undefined {
+    return this.step.room();
   }
 
   state<Spec extends StateSpec>(spec: Spec): StateOf<Spec> {

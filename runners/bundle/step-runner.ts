@@ -84,6 +84,10 @@ export abstract class StepRunner<Fn extends DoFnLife = DoFnLife> implements Cont
     return this.#outputs.get(tag) ?? (tag === MAIN_OUTPUT ? this.main : this.#refuse(tag));
   }
 
+  room(): Promise<void> | undefined {
+    return this.flow.lastQueueAt > this.place ? this.flow.room(this.place) : undefined;
+  }
+
   #refuse(tag: string): never {
     const tags = [...this.#outputs.keys()].join(", ");
     throw new Error(`step "${this.path}" has no output "${tag}" (it has ${tags || "none"})`);

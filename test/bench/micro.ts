@@ -152,6 +152,7 @@ class CollectingContext implements ProcessContext {
   sideInput(): never {
     throw notMeasured("side inputs");
   }
+  room(): undefined {}
   transaction(): never {
     throw notMeasured("a transaction in the midst of a bundle");
   }

@@ -2,7 +2,7 @@
 import { appendFile, mkdtemp, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ReadFromDirectoryConfig } from "../../transforms/read-from-directory/read-from-directory-fn.js";
+import type { ReadFromDirectoryConfig } from "../../transforms/read-from-directory/read-from-directory-config.js";
 import { LINES } from "./line-format.js";
 import { SourceHost, type SourceHostOptions } from "./source-host.js";
 

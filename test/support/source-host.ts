@@ -3,10 +3,8 @@ import type { SqlTransaction } from "../../sql/sql-session.js";
 import type { InputRecord } from "../../transforms/input-record.js";
 import type { Clock, Log, ProcessContinuation, SetupContext } from "../../transforms/primitives/do-fn.js";
 import { type FileSystem, realFileSystem } from "../../transforms/read-from-directory/file-system.js";
-import {
-  type ReadFromDirectoryConfig,
-  ReadFromDirectoryFn,
-} from "../../transforms/read-from-directory/read-from-directory-fn.js";
+import type { ReadFromDirectoryConfig } from "../../transforms/read-from-directory/read-from-directory-config.js";
+import { ReadFromDirectoryFn } from "../../transforms/read-from-directory/read-from-directory-fn.js";
 import type { RecordRange } from "../../transforms/read-from-directory/record-range.js";
 import type { SourcePositions, StoredFile } from "../../transforms/read-from-directory/source-positions.js";
 
@@ -254,7 +252,8 @@ export class SourceHost {
   }
 }
 
-function toSeen(record: InputRecord, timestampMs: number | undefined): SeenRecord {
+/** The record as tests compare it. */
+export function toSeen(record: InputRecord, timestampMs: number | undefined): SeenRecord {
   const { problem, origin } = record;
   const { line, byteStart, byteEnd, file } = origin;
   return {

@@ -111,6 +111,11 @@ export interface ElementContext extends BundleContext, OutputContext, Transactio
   sideInput<Spec extends SideInputSpec>(spec: Spec): SideInputOf<Spec>;
   /** Emits with windows and pane of its own: what window assignment does. */
   outputWindowed(tag: string, element: WindowedValue): void;
+  /**
+   * Resolves when whoever takes the outputs has room for more; undefined when there is room now. A call that
+   * emits much waits for it now and then, as the host does between the outputs of an iterable.
+   */
+  room(): Promise<void> | undefined;
 }
 
 /** Given to `process`: valid for this call only (until its promise is settled, if it gives one). */

@@ -4,7 +4,8 @@ import type { Log } from "../primitives/do-fn.js";
 import type { FileSystem, OpenFile } from "./file-system.js";
 import { codeOf, type InputDirectory, isGone } from "./input-directory.js";
 import type { KnownFiles } from "./known-files.js";
-import { asideName, parseAsideName } from "./name-filter.js";
+import { asideName } from "./name-filter.js";
+import { restoreAside } from "./restore-aside.js";
 import { type Changes, SourceFile } from "./source-file.js";
 import type { SourcePositions } from "./source-positions.js";
 
@@ -67,15 +68,10 @@ export class FileFinisher {
   /** Gives a file that was set aside a visible name again, so that it is read like any other. */
   async restore(path: string, fileId: number, file: SourceFile | undefined): Promise<void> {
     const { directory, known, log } = this.options;
-    const { name } = parseAsideName(basename(path))!;
-    const original = join(dirname(path), name);
-    const isFree = (await directory.look(original)) === undefined;
-    const to = isFree ? original : join(dirname(path), `recovered-${fileId}-${name}`);
-    log.warn("file that was set aside is not what it was: it is read again", { path, to });
-    await directory.fs.rename(directory.absolute(path), directory.absolute(to));
+    const { original, to } = await restoreAside(directory, log, path, fileId);
     if (file === undefined) return;
     file.asidePath = undefined;
-    if (isFree && known.byPath.get(original) === undefined) known.add(file);
+    if (to === original && known.byPath.get(original) === undefined) known.add(file);
   }
 
   async #setAside(file: SourceFile): Promise<void> {

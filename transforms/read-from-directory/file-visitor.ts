@@ -35,7 +35,7 @@ export interface RecordTarget {
 export type VisitOutcome = "at-end" | "stopped" | "suspect";
 
 export interface VisitorOptions {
-  readonly directory: InputDirectory;
+  readonly directory: Pick<InputDirectory, "open">;
   readonly format: RecordFormat;
   readonly clock: Clock;
   readonly signal: AbortSignal;

@@ -38,6 +38,24 @@ export async function recognise(
   return hashOf(head) === known.headHash ? tail : undefined;
 }
 
+/**
+ * The fingerprint of what lies before the offset, read from the file.
+ * @param known an earlier one of the same file, to spare reading its beginning again
+ */
+export async function fingerprintAt(
+  file: OpenFile,
+  rawOffset: number,
+  known: Fingerprint = NOTHING_CONSUMED,
+): Promise<Fingerprint> {
+  if (rawOffset === 0) return NOTHING_CONSUMED;
+  const length = Math.min(FINGERPRINT_BYTES, rawOffset);
+  const bytes = Buffer.allocUnsafe(length);
+  const tailHash = hashOf(bytes.subarray(0, await file.read(bytes, rawOffset - length)));
+  if (rawOffset === length) return { rawOffset, headHash: tailHash, tailHash };
+  if (known.rawOffset >= FINGERPRINT_BYTES) return { rawOffset, headHash: known.headHash, tailHash };
+  return { rawOffset, headHash: hashOf(bytes.subarray(0, await file.read(bytes, 0))), tailHash };
+}
+
 /** Takes the fingerprint of a file while its bytes pass by on a tape. */
 export class Fingerprinter {
   /** Complete once it stands for 4 KiB; until then the file's first bytes are kept. */

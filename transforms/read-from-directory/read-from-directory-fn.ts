@@ -1,6 +1,5 @@
 /** The splittable DoFn that reads the files of a directory, each record once. */
 import { resolve } from "node:path";
-import { z } from "zod";
 import { type FileRef, InputRecord, type ScannedRecord } from "../input-record.js";
 import type {
   FinishBundleContext,
@@ -20,49 +19,16 @@ import { DirectorySource } from "./directory-source.js";
 import { DirectoryWatermark } from "./directory-watermark.js";
 import { type FileSystem, realFileSystem } from "./file-system.js";
 import type { RecordTarget } from "./file-visitor.js";
-import { InputDirectory } from "./input-directory.js";
-import { createNameFilter, DEFAULT_GLOBS } from "./name-filter.js";
 import type { PositionsSnapshot } from "./positions-snapshot.js";
+import {
+  type DirectoryConfig,
+  inputDirectory,
+  type ReadFromDirectoryConfig,
+  readFromDirectoryConfig,
+} from "./read-from-directory-config.js";
 import { type RecordRange, RecordRangeTracker } from "./record-range.js";
 import type { SourcePositions } from "./source-positions.js";
 import { storedPositions } from "./stored-positions.js";
-
-const limit = z.int().positive();
-const durationMs = z.number().nonnegative();
-
-/** Checks the JSON of a graph and fills in the defaults. */
-export const readFromDirectoryConfig = z.strictObject({
-  /** Relative to the working directory of the process that reads. */
-  directory: z.string().min(1),
-  format: z.object({ format: z.string(), options: z.json() }),
-  globs: z
-    .array(z.string().min(1))
-    .min(1)
-    .default([...DEFAULT_GLOBS]),
-  isRecursive: z.boolean().default(false),
-  /** `inside`: symbolic links are read when they lead to a file in the directory; `never`: none is. */
-  symlinks: z.enum(["inside", "never"]).default("inside"),
-  order: z.enum(["oldest-first", "newest-first"]).default("oldest-first"),
-  /** A last record without newline is complete after so long without growth. */
-  quietMs: durationMs.default(1000),
-  /** A file is done when all of it is read and it did not grow for so long. */
-  doneAfterMs: durationMs.default(10_000),
-  whenDone: z.enum(["leave", "archive", "delete"]).default("leave"),
-  archiveDirectory: z.string().min(1).default("data/processed/raw"),
-  /** A bundle ends after so many records, or with the chunk that reaches so many bytes; it has at least one record. */
-  recordsPerBundleMax: limit.default(10_000),
-  bytesPerBundleMax: limit.default(16 * 1024 * 1024),
-  /** Whether notifications of the file system may shorten the wait for the next poll. */
-  isWatching: z.boolean().default(true),
-  /** A record may be so much older than the newest one before it without being late. */
-  outOfOrdernessMs: durationMs.default(60_000),
-  /** After so long with nothing to read, the watermark goes on with the clock, this far behind it. */
-  idleMs: durationMs.default(60_000),
-});
-
-/** The JSON that stands in a graph; only `directory` and `format` must be there. */
-export type ReadFromDirectoryConfig = z.input<typeof readFromDirectoryConfig>;
-type Config = z.output<typeof readFromDirectoryConfig>;
 
 /** What a test may replace. */
 export interface ReadFromDirectoryParts {
@@ -83,7 +49,7 @@ const realParts: ReadFromDirectoryParts = {
  */
 export class ReadFromDirectoryFn implements SplittableDoFn<unknown, RecordRange, number, number> {
   readonly restoresPosition = true;
-  readonly #config: Config;
+  readonly #config: DirectoryConfig;
   readonly #parts: ReadFromDirectoryParts;
   #shared: SharedSource | undefined;
   #source: DirectorySource | undefined;
@@ -223,18 +189,12 @@ class SharedSource {
 }
 
 async function openSource(
-  config: Config,
+  config: DirectoryConfig,
   parts: ReadFromDirectoryParts,
   context: SetupContext,
 ): Promise<OpenedSource> {
   const archiveDirectory = resolve(config.archiveDirectory);
-  const directory = new InputDirectory(parts.fileSystem, {
-    root: resolve(config.directory),
-    isRecursive: config.isRecursive,
-    symlinks: config.symlinks,
-    excluded: [archiveDirectory],
-    isInput: createNameFilter(config.globs),
-  });
+  const directory = inputDirectory(config, parts.fileSystem);
   const positions = parts.positions(context);
   const { clock, log, mode, signal } = context;
   const { order, quietMs, whenDone, isWatching } = config;
@@ -280,7 +240,7 @@ class BundleTarget implements RecordTarget {
   #largestMs = MIN_TIMESTAMP_MS;
 
   constructor(
-    readonly config: Config,
+    readonly config: DirectoryConfig,
     readonly watermark: DirectoryWatermark,
   ) {}
 

@@ -24,7 +24,8 @@ export function storedPositions(database: SqlQueries, pipeline: string): SourceP
   };
 }
 
-function fromRow(row: SourcePositionRow): StoredFile {
+/** A stored file as its row has it. */
+export function fromRow(row: SourcePositionRow): StoredFile {
   return {
     fileId: row.file_id,
     path: row.path,
@@ -44,7 +45,8 @@ function fromRow(row: SourcePositionRow): StoredFile {
   };
 }
 
-function toRow(file: StoredFile): SourcePositionRow {
+/** The row of a file, plain JSON. */
+export function toRow(file: StoredFile): SourcePositionRow {
   return {
     file_id: file.fileId,
     path: file.path,

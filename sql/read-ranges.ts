@@ -1,0 +1,127 @@
+/** The table `read_ranges`: which parts of files were read by workers, so that each of their records counts once. */
+import type { SqlQueries, SqlTransaction } from "./sql-session.js";
+
+/** A part of a file whose records were handed on. */
+export interface ReadRangeRow {
+  readonly file_id: number;
+  readonly generation: number;
+  /** Inflated bytes in a `.gz` file. */
+  readonly byte_start: number;
+  readonly byte_end: number;
+  /** A later attempt at the whole input has a larger one. */
+  readonly lineage: number;
+  readonly records: number;
+  /** JSON: where reading goes on behind it. */
+  readonly end_position: string;
+}
+
+const COLUMNS = "file_id, generation, byte_start, byte_end, lineage, records, end_position";
+const GIVEN = `jsonb_to_recordset($2::jsonb) as given (
+  file_id bigint, generation integer, byte_start bigint, byte_end bigint, lineage bigint, records bigint,
+  end_position text)`;
+/** An empty range overlaps another one that begins where it does. */
+const overlaps = (r: string) => `${r}.pipeline = $1 and ${r}.file_id = given.file_id
+  and ${r}.generation = given.generation and (${r}.byte_start = given.byte_start
+    or (${r}.byte_start < given.byte_end and given.byte_start < ${r}.byte_end))`;
+
+/**
+ * Records the ranges in the transaction that holds what was made of them. A range replaces those of the same or
+ * an older lineage that overlap it, and is dropped if one of a newer lineage does.
+ * @returns by file, how many records were read that did not count before; may be negative
+ */
+export async function recordRanges(
+  transaction: SqlTransaction,
+  pipeline: string,
+  ranges: readonly ReadRangeRow[],
+): Promise<Map<number, number>> {
+  const given = withoutOverlaps(ranges);
+  if (given.length === 0) return new Map();
+  const values = [pipeline, JSON.stringify(given)];
+  await lockFiles(transaction, pipeline, given);
+  const replaced = await transaction.query<Counted>(
+    `delete from read_ranges r using ${GIVEN}
+     where ${overlaps("r")} and r.lineage <= given.lineage and not exists (
+       select from read_ranges newer where newer.lineage > given.lineage and ${overlaps("newer")})
+     returning r.file_id, -r.records as records`,
+    values,
+  );
+  // what overlaps now is of a newer lineage
+  const fresh = await transaction.query<Counted>(
+    `insert into read_ranges (pipeline, ${COLUMNS}) select $1, ${COLUMNS} from ${GIVEN}
+     where not exists (select from read_ranges r where ${overlaps("r")}) returning file_id, records`,
+    values,
+  );
+  const counts = new Map<number, number>();
+  for (const { file_id: fileId, records } of [...replaced, ...fresh]) {
+    counts.set(fileId, (counts.get(fileId) ?? 0) + records);
+  }
+  return new Map([...counts].filter(([, records]) => records !== 0));
+}
+
+interface Counted {
+  readonly file_id: number;
+  readonly records: number;
+}
+
+/** The ranges read of these files, by file and offset. */
+export function selectRanges(
+  queries: SqlQueries,
+  pipeline: string,
+  fileIds: readonly number[],
+): Promise<ReadRangeRow[]> {
+  return queries.query<ReadRangeRow>(
+    `select ${COLUMNS} from read_ranges where pipeline = $1 and file_id = any($2::bigint[])
+     order by file_id, generation, byte_start`,
+    [pipeline, fileIds],
+  );
+}
+
+/**
+ * Forgets every range of the pipeline, before a new run: those before the files' committed positions have done
+ * their work, the others' records are read again and count only then.
+ */
+export async function forgetRanges(transaction: SqlTransaction, pipeline: string): Promise<void> {
+  await transaction.execute(
+    `with forgotten as (delete from read_ranges where pipeline = $1 returning *),
+     uncounted as (
+       select r.file_id, sum(r.records) as records
+       from forgotten r left join source_files f
+         on f.pipeline = r.pipeline and f.file_id = r.file_id
+       where f.file_id is null or (f.generation = r.generation and r.byte_end > f.byte_offset)
+       group by r.file_id
+     )
+     update ledger set records_read = ledger.records_read - uncounted.records
+     from uncounted where ledger.pipeline = $1 and ledger.file_id = uncounted.file_id`,
+    [pipeline],
+  );
+}
+
+/** Waits for whoever is recording ranges of one of these files; in the order of ids, so that nobody waits in a circle. */
+async function lockFiles(
+  transaction: SqlTransaction,
+  pipeline: string,
+  ranges: readonly ReadRangeRow[],
+): Promise<void> {
+  await transaction.query(
+    `select pg_advisory_xact_lock(hashtextextended('millrace:ranges:' || $1::text || ':' || file_id, 0))
+     from unnest($2::bigint[]) as file_id`,
+    [pipeline, [...new Set(ranges.map(({ file_id }) => file_id))].sort((a, b) => a - b)],
+  );
+}
+
+/** The same rule among the ranges of one call: of two that overlap, the newer lineage stays, else the later one. */
+function withoutOverlaps(ranges: readonly ReadRangeRow[]): ReadRangeRow[] {
+  const files = new Map<string, ReadRangeRow[]>();
+  for (const range of ranges) {
+    const key = `${range.file_id} ${range.generation}`;
+    const others = files.get(key) ?? [];
+    if (others.some((other) => doOverlap(other, range) && other.lineage > range.lineage)) continue;
+    files.set(key, [...others.filter((other) => !doOverlap(other, range)), range]);
+  }
+  return [...files.values()].flat();
+}
+
+function doOverlap(a: ReadRangeRow, b: ReadRangeRow): boolean {
+  if (a.byte_start === b.byte_start) return true;
+  return a.byte_start < b.byte_end && b.byte_start < a.byte_end;
+}
