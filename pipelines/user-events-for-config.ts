@@ -1,25 +1,43 @@
 /** `user-events` built from the configuration of the command line. */
 import "../transforms/all-do-fns.js";
+import type { ReadFromDirectoryOptions } from "../transforms/read-from-directory.js";
+import type { Config } from "./config.js";
+import { DirectoryRunClient } from "./directory-run-client.js";
 import type { BuildPipeline } from "./registry.js";
-import { buildUserEvents } from "./user-events.js";
+import { buildUserEvents, userEventsFormat } from "./user-events.js";
 
-export const userEventsForConfig: BuildPipeline = (config) => ({
-  graph: buildUserEvents({
-    input: config.input,
-    errorDir: config.errorDir,
-    mode: config.once ? "available-now" : "stream",
-    delimiter: config.delimiter,
-    horizonRecords: config.horizonRecords,
-    read: {
-      globs: [...config.glob],
-      isRecursive: config.recursive,
-      order: config.newestFirst ? "newest-first" : "oldest-first",
-      quietMs: config.quietMs,
-      doneAfterMs: config.doneAfterMs,
-      whenDone: config.whenDone,
-      archiveDirectory: config.archiveDir,
-      recordsPerBundleMax: config.epochRecordsMax,
-      bytesPerBundleMax: config.epochBytesMax,
-    },
-  }),
-});
+export const userEventsForConfig: BuildPipeline = (config) => {
+  const { input, errorDir, once, delimiter, horizonRecords, pipeline } = config;
+  const read = readOptions(config);
+  const distributed = config.runner !== "direct";
+  const mode = once ? "available-now" : "stream";
+  const graph = buildUserEvents({ input, errorDir, mode, delimiter, horizonRecords, read, distributed });
+  if (!distributed) return { graph };
+  return {
+    graph,
+    client: new DirectoryRunClient({
+      ...{ pipeline, errorDir },
+      read: { ...read, directory: input, format: userEventsFormat(delimiter) },
+    }),
+    modules: MODULES,
+  };
+};
+
+function readOptions(config: Config): Omit<ReadFromDirectoryOptions, "directory" | "format"> {
+  return {
+    globs: [...config.glob],
+    isRecursive: config.recursive,
+    order: config.newestFirst ? "newest-first" : "oldest-first",
+    quietMs: config.quietMs,
+    doneAfterMs: config.doneAfterMs,
+    whenDone: config.whenDone,
+    archiveDirectory: config.archiveDir,
+    recordsPerBundleMax: config.epochRecordsMax,
+    bytesPerBundleMax: config.epochBytesMax,
+  };
+}
+
+/** What registers the names in the graph. */
+const MODULES = ["../transforms/all-do-fns.js", "./user-events.js"].map(
+  (module) => new URL(module, import.meta.url),
+);

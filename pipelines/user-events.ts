@@ -19,12 +19,15 @@ export interface UserEventsOptions {
   readonly delimiter?: string;
   /** How many accepted ids are remembered in front of the table's unique key. */
   readonly horizonRecords?: number;
+  /** For many workers of a job server instead of the direct runner. */
+  readonly distributed?: boolean;
   /** More for the reader, e.g. `quietMs`. */
   readonly read?: Omit<ReadFromDirectoryOptions, "directory" | "format">;
 }
 
 const columns = ["event_id", "user_id", "event_type", "product_id", "price", "event_timestamp"];
-const csv = (delimiter: string) => ({
+/** The record format of the files. */
+export const userEventsFormat = (delimiter: string) => ({
   format: "csv",
   options: { columns, delimiter, timestampColumn: "event_timestamp" },
 });
@@ -32,16 +35,17 @@ const table = { table: "user_events", columns, conflictKey: ["event_id"] };
 
 /** Builds the graph. */
 export function buildUserEvents(options: UserEventsOptions): Pipeline {
-  const { input, errorDir, mode, read, delimiter = ",", horizonRecords = 65_536 } = options;
+  const { input, errorDir, mode, read, delimiter = ",", horizonRecords = 65_536, distributed = false } = options;
   const pipeline = new Pipeline();
-  const source = readFromDirectory({ ...read, directory: input, format: csv(delimiter) }, mode);
+  const files = { ...read, directory: input, format: userEventsFormat(delimiter) };
+  const source = readFromDirectory(files, mode, { distributed });
   const memory = { key: "event_id", horizon: { records: horizonRecords } };
 
   const records = new Root(pipeline).apply(withName("ReadEvents", source));
   const { valid, invalid } = P(records).apply(
     withName("ValidateEvents", validate<UserEvent>(userEventSchema.name)),
   );
-  const fresh = P(valid).apply(withName("DropDuplicates", deduplicate(memory)));
+  const fresh = P(valid).apply(withName("DropDuplicates", deduplicate(memory, { distributed })));
   const { rejected } = P(fresh).apply(withName("WriteEvents", writeToPostgres(table)));
   P([invalid, rejected]).apply(withName("WriteDeadLetters", writeDeadLetters({ errorDir })));
 

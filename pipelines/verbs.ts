@@ -15,7 +15,7 @@ const ANSWER = ["json", "logLevel"];
 const DATABASE = ["databaseUrl", "databaseUrlFile", "stateDir"];
 const section = (name: string) => [...settings.keys()].filter((path) => path.startsWith(`${name}.`));
 const ofPipeline = [...settings.keys()].filter((path) => !path.includes("."));
-const GRAPH = ["pipeline", "input", "errorDir", "glob", "recursive", "delimiter", "once"];
+const GRAPH = ["runner", "pipeline", "input", "errorDir", "glob", "recursive", "delimiter", "once"];
 
 export const verbs: readonly VerbDescription[] = [
   { name: "pipeline", summary: "run a pipeline", settings: ofPipeline },
@@ -51,6 +51,6 @@ export const verbs: readonly VerbDescription[] = [
   {
     name: "worker",
     summary: "a pool of workers for pipelines on job servers",
-    settings: [...section("worker"), "logLevel"],
+    settings: [...section("worker"), "databaseUrl", "databaseUrlFile", "logLevel"],
   },
 ];

@@ -63,6 +63,20 @@ interface Counted {
   readonly records: number;
 }
 
+/** How much of its input the run has read: files of which something was, bytes, records. */
+export async function sumRanges(
+  queries: SqlQueries,
+  pipeline: string,
+): Promise<{ readonly files: number; readonly bytes: number; readonly records: number }> {
+  const [sums] = await queries.query<{ files: number; bytes: number; records: number }>(
+    `select count(distinct file_id) as files, coalesce(sum(byte_end - byte_start), 0)::bigint as bytes,
+       coalesce(sum(records), 0)::bigint as records
+     from read_ranges where pipeline = $1`,
+    [pipeline],
+  );
+  return sums as { files: number; bytes: number; records: number };
+}
+
 /** The ranges read of these files, by file and offset. */
 export function selectRanges(
   queries: SqlQueries,

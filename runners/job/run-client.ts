@@ -27,8 +27,8 @@ export interface RunClient {
    * was fixed is read. Resolves to the ids of files of which nothing is on its way any more.
    */
   settle(transaction: EpochTransaction, isEnd: boolean): Promise<readonly number[]>;
-  /** After the commit of an epoch. */
-  publish(context: ClientContext, epoch: number): Promise<void>;
+  /** After the commit of the epoch that was settled last. */
+  publish(context: ClientContext, isEnd: boolean): Promise<void>;
   /** How far the reading is, by what is in the database. */
   progress(context: ClientContext): Promise<readonly SourceProgress[]>;
 }

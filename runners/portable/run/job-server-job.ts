@@ -204,7 +204,7 @@ export class JobServerJob implements Job {
       });
     });
     if (session.run.epoch === before) return;
-    await session.use((run) => client.publish(this.#context(run), run.epoch));
+    await session.use((run) => client.publish(this.#context(run), isEnd));
     this.#sources = await session.use((run) => client.progress(this.#context(run)));
     this.#totals = session.run.totals;
     if (closed !== undefined) this.#tellCommit(session.run, closed);
