@@ -38,7 +38,7 @@ export function readFromDirectory(
   const config = JSON.parse(JSON.stringify(options)) as JsonValue & object;
   return composite(READ_FROM_DIRECTORY_URN, config, (root) => {
     const start = root.apply(withName("Impulse", impulse()));
-    if (placement.distributed) return readByRanges(start, config);
+    if (placement.distributed) return readPlannedFiles(start, config);
     const read = splittableParDo<Uint8Array, InputRecord>("read_from_directory@1", config, {
       bounded: mode === "available-now",
       requestsFinalization: true, // a file is archived only after the commit of its last record
@@ -47,10 +47,10 @@ export function readFromDirectory(
   });
 }
 
-/** Finding what is to be read, and reading it: apart, so that workers share the ranges of all files. */
-function readByRanges(start: PCollection<Uint8Array>, config: JsonValue): PCollection<InputRecord> {
+/** Reads what is planned once `start` has an element: finding it and reading it apart, so that workers share all ranges. */
+export function readPlannedFiles(start: PCollection<unknown>, config: JsonValue): PCollection<InputRecord> {
   const files = P(start).apply(
-    withName("ListFiles", registeredParDo<Uint8Array, PlannedFileRow>("list_planned_files@1", null)),
+    withName("ListFiles", registeredParDo<unknown, PlannedFileRow>("list_planned_files@1", null)),
   );
   const ranges = P(files).apply(
     withName("CutFiles", registeredParDo<PlannedFileRow, FileRange>("cut_files@1", config)),

@@ -1,8 +1,10 @@
-/** Runs the distributed source by hand: its DoFns bundle by bundle on a real database, elements as JSON in between. */
+/** Runs the distributed source by hand: its DoFns bundle by bundle on a real database, elements encoded in between. */
 import { addToLedger, type LedgerDelta } from "../../sql/ledger.js";
 import type { SqlSession, SqlTransaction } from "../../sql/sql-session.js";
 import "../../transforms/all-do-fns.js";
 import type { InputRecord } from "../../transforms/input-record.js";
+import { GeneralObjectCoder } from "../../transforms/primitives/beam.js";
+import { decodeFromBytes, encodeToBytes } from "../../transforms/primitives/coders/encode.js";
 import type { DoFn, Log } from "../../transforms/primitives/do-fn.js";
 import { createDoFn, type JsonValue } from "../../transforms/primitives/fn-registry.js";
 import type { DirectoryPlan } from "../../transforms/read-from-directory/directory-plan.js";
@@ -99,7 +101,7 @@ export class DistributedSource {
     const counts = new Map<number, number>();
     const callbacks: (() => void | Promise<void>)[] = [];
     const context = {
-      output: onOutput ?? ((value: unknown) => void outputs.push(JSON.parse(JSON.stringify(value)))),
+      output: onOutput ?? ((value: unknown) => void outputs.push(acrossTheBorder(value))),
       room: () => Promise.resolve(),
       afterCommit: (callback: () => void) => void callbacks.push(callback),
       ledger: { add: (fileId: number, _: string, count: number) => void counts.set(fileId, count) },
@@ -107,7 +109,7 @@ export class DistributedSource {
     } as never;
     await session.begin();
     await doFn.startBundle?.(context);
-    for (const element of elements) await doFn.process(JSON.parse(JSON.stringify(element)), context);
+    for (const element of elements) await doFn.process(acrossTheBorder(element), context);
     await doFn.finishBundle?.(context);
     await addToLedger(session, pipeline, [...counts].map(countRead));
     if (isLost) await session.query("rollback");
@@ -120,6 +122,12 @@ export class DistributedSource {
     const write = (message: string) => void this.logs.push(message);
     return { debug: write, info: write, warn: write, error: write };
   }
+}
+
+/** As between two stages on workers. */
+function acrossTheBorder(element: unknown): unknown {
+  const coder = new GeneralObjectCoder<unknown>();
+  return decodeFromBytes(coder, encodeToBytes(coder, element));
 }
 
 function countRead([fileId, recordsRead]: [number, number]): LedgerDelta {

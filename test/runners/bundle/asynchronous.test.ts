@@ -130,6 +130,32 @@ for (const kind of HOSTS) {
       expect(gate.begun).to.deep.equal(numbers(1000));
     });
 
+    it("tells a call that emits much when there is room again", async () => {
+      const host = kind.create();
+      const gate = new Gate();
+      const steps: string[] = [];
+      const many = fn<number>(async (_value, context) => {
+        steps.push(context.room() === undefined ? "room at first" : "no room at first");
+        for (const value of [1, 2]) context.output(value);
+        const room = context.room();
+        steps.push(room === undefined ? "room" : "no room");
+        await room;
+        steps.push(`room after ${gate.begun.join(" and ")}`);
+      });
+      const slow = fn<number>((value) => gate.pass(value) as Promise<void>, { concurrencyMax: 1 });
+      const processor = await processorOf(host, parDo("Many", many), parDo("Slow", slow, { input: "Many" }));
+      await processor.startBundle(host.newScope());
+      const processed = processor.process(elements(0));
+      await turn();
+      expect(steps).to.deep.equal(["room at first", "no room"]);
+      gate.open(1);
+      await turn();
+      expect(steps.at(-1)).to.equal("room after 1 and 2");
+      gate.open(2);
+      await processed;
+      await processor.finishBundle();
+    });
+
     it("lets steps wait for one another only downwards", async () => {
       const host = kind.create();
       const turns = fn<number>(
