@@ -6,6 +6,7 @@ import type { JsonValue } from "./primitives/fn-registry.js";
 import type { StepOf } from "./primitives/par-do.js";
 import { splittableParDo } from "./primitives/splittable-par-do.js";
 import type { ReadFromDirectoryConfig } from "./read-from-directory/read-from-directory-fn.js";
+import { InputRecordCoder } from "./record-coders.js";
 
 export const READ_FROM_DIRECTORY_URN = "millrace:transform:read_from_directory:v1";
 
@@ -26,6 +27,7 @@ export function readFromDirectory(
   return composite(READ_FROM_DIRECTORY_URN, config, (root) => {
     const read = splittableParDo<Uint8Array, InputRecord>("read_from_directory@1", config, {
       bounded: mode === "available-now",
+      coders: { main: new InputRecordCoder() },
       requestsFinalization: true, // a file is archived only after the commit of its last record
     });
     return P(root.apply(withName("Impulse", impulse()))).apply(withName("ReadFiles", read));
