@@ -157,7 +157,7 @@ describe("DirectRunner", () => {
     for (const bundleRecordsMax of [1, 4, 13, 100]) {
       await session.query("drop table if exists pipelines, commits, ledger, array_positions cascade");
       await session.query(
-        "drop table if exists source_files, dead_letters, schema_migrations, user_events cascade",
+        "drop table if exists source_files, dead_letters, conflicts, schema_migrations, user_events cascade",
       );
       await session.query("truncate items");
       const job = await start(graph(values), { bundleRecordsMax });
