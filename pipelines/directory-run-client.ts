@@ -1,6 +1,7 @@
 /** What a pipeline that reads a directory does around a run on a job server: plan, positions, files of dead letters. */
-import type { ClientContext, RunClient } from "../runners/job/run-client.js";
+
 import type { SourceProgress } from "../runners/job/job.js";
+import type { ClientContext, RunClient } from "../runners/job/run-client.js";
 import { sumRanges } from "../sql/read-ranges.js";
 import type { SqlSession, SqlTransaction } from "../sql/sql-session.js";
 import type { EpochTransaction } from "../transforms/primitives/do-fn.js";

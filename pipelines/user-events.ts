@@ -35,7 +35,15 @@ const table = { table: "user_events", columns, conflictKey: ["event_id"] };
 
 /** Builds the graph. */
 export function buildUserEvents(options: UserEventsOptions): Pipeline {
-  const { input, errorDir, mode, read, delimiter = ",", horizonRecords = 65_536, distributed = false } = options;
+  const {
+    input,
+    errorDir,
+    mode,
+    read,
+    delimiter = ",",
+    horizonRecords = 65_536,
+    distributed = false,
+  } = options;
   const pipeline = new Pipeline();
   const files = { ...read, directory: input, format: userEventsFormat(delimiter) };
   const source = readFromDirectory(files, mode, { distributed });

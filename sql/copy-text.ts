@@ -34,6 +34,11 @@ export class CopyRows {
     return this.#length;
   }
 
+  /** Of the rows so far. */
+  get bytes(): number {
+    return this.#used;
+  }
+
   /** Adds a row: its index in the batch as the first field, then the columns. */
   push(fields: string): void {
     const text = `${this.#length}\t${fields}\n`;

@@ -41,7 +41,7 @@ interface RowRange {
 
 /**
  * Statements for one table, made once. The stage is a temporary table of the session with the
- * target's own column types, emptied by each commit.
+ * target's own column types, emptied by each commit, and between the batches of one transaction.
  */
 export class StagedInsert {
   readonly #create: string;
@@ -52,6 +52,8 @@ export class StagedInsert {
   readonly #insert: string;
   readonly #repeatsWithin: string;
   readonly #compare: string;
+  /** Whose stage may hold the rows of an earlier batch. */
+  readonly #begun = new WeakSet<SqlTransaction>();
 
   /** @param stageName name of the temporary table; one for each writing step. */
   constructor(table: StagedTable, stageName: string) {
@@ -102,6 +104,8 @@ export class StagedInsert {
    */
   async insert(transaction: SqlTransaction, rows: CopyRows): Promise<InsertResult> {
     await transaction.execute(this.#create);
+    if (this.#begun.has(transaction)) await transaction.execute(this.#empty);
+    this.#begun.add(transaction);
     const result = { inserted: 0, repeats: [] as Repeat[], rejections: [] as Rejection[] };
     await this.#insertOrHalve(transaction, { rows, from: 0, to: rows.length }, result);
     return result;

@@ -1,5 +1,5 @@
 /** Files that are written with an epoch: pending before its commit, published after it, exactly once. */
-import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { isCommitted } from "../sql/commits.js";
 import type { SqlQueries } from "../sql/sql-session.js";
@@ -44,14 +44,18 @@ export class EpochFiles {
     }
   }
 
-  /** Writes and fsyncs the epoch's file under its pending name. */
-  async writePending(epoch: number, runId: string, text: string): Promise<PendingFile> {
+  /** Writes and fsyncs the epoch's file under its pending name: a text, or its parts as they come. */
+  async writePending(
+    epoch: number,
+    runId: string,
+    text: string | AsyncIterable<string>,
+  ): Promise<PendingFile> {
     const pendingDir = path.join(this.directory, PENDING_DIR);
     await mkdir(pendingDir, { recursive: true });
     const from = path.join(pendingDir, `${this.pipeline}-${epoch}-${runId}.ndjson`);
     const file = await open(from, "w");
     try {
-      await file.writeFile(text);
+      await writeFile(file, text);
       await file.sync();
     } finally {
       await file.close();

@@ -9,6 +9,7 @@ import { reshuffle } from "./primitives/reshuffle.js";
 import { splittableParDo } from "./primitives/splittable-par-do.js";
 import type { FileRange } from "./read-from-directory/file-range.js";
 import type { ReadFromDirectoryConfig } from "./read-from-directory/read-from-directory-config.js";
+import { InputRecordCoder } from "./record-coders.js";
 
 export const READ_FROM_DIRECTORY_URN = "millrace:transform:read_from_directory:v1";
 
@@ -41,6 +42,7 @@ export function readFromDirectory(
     if (placement.distributed) return readPlannedFiles(start, config);
     const read = splittableParDo<Uint8Array, InputRecord>("read_from_directory@1", config, {
       bounded: mode === "available-now",
+      coders: { main: new InputRecordCoder() },
       requestsFinalization: true, // a file is archived only after the commit of its last record
     });
     return P(start).apply(withName("ReadFiles", read));
@@ -56,6 +58,8 @@ export function readPlannedFiles(start: PCollection<unknown>, config: JsonValue)
     withName("CutFiles", registeredParDo<PlannedFileRow, FileRange>("cut_files@1", config)),
   );
   const spread = P(ranges).apply(withName("Reshuffle", reshuffle<FileRange>()));
-  const read = registeredParDo<FileRange, InputRecord>("read_ranges@1", config);
+  const read = registeredParDo<FileRange, InputRecord>("read_ranges@1", config, {
+    coders: { main: new InputRecordCoder() },
+  });
   return P(spread).apply(withName("ReadRanges", read));
 }

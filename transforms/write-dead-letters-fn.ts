@@ -1,5 +1,11 @@
 /** The DoFn of `writeDeadLetters`: a row in `dead_letters` and a line in a file, both with the epoch. */
-import { insertDeadLetters, printableMessages } from "../sql/dead-letters.js";
+import {
+  insertDeadLetters,
+  insertNewDeadLetters,
+  type DeadLetter as LetterRow,
+} from "../sql/dead-letters.js";
+import { inTurn } from "../sql/transaction-turns.js";
+import { deadLetterLine } from "./dead-letter-line.js";
 import { EpochFiles } from "./epoch-files.js";
 import type { DeadLetter } from "./input-record.js";
 import type {
@@ -8,6 +14,7 @@ import type {
   FinishBundleContext,
   ProcessContext,
   SetupContext,
+  TransactionContext,
 } from "./primitives/do-fn.js";
 import { failpoint } from "./primitives/failpoint.js";
 import { registerDoFn } from "./primitives/fn-registry.js";
@@ -17,16 +24,25 @@ export interface WriteDeadLettersConfig {
   readonly errorDir: string;
 }
 
+/** Where bundles may repeat they may be large as well: beyond either, letters do not wait for the bundle's end. */
+const WAITING_LETTERS_MAX = 1_000;
+const WAITING_BYTES_MAX = 8 * 1024 * 1024;
+
 /**
  * Keeps every record that cannot become a row: in the table, in the transaction of the epoch, and as
  * NDJSON in the error folder, under a pending name before the commit and renamed after it. Both
  * exactly once, whatever is killed.
+ *
+ * Where bundles may repeat, a letter that is there already is let be and not counted, and the file is left to whoever
+ * commits the epoch: see `publishDeadLetters`.
  */
 export class WriteDeadLettersFn implements DoFn<DeadLetter> {
   readonly #errorDir: string;
   #pipeline = "";
+  /** Undefined where bundles may repeat. */
   #files: EpochFiles | undefined;
-  #letters: DeadLetter[] = [];
+  #letters: LetterRow[] = [];
+  #bytes = 0;
 
   constructor(config: WriteDeadLettersConfig) {
     this.#errorDir = config.errorDir;
@@ -34,6 +50,7 @@ export class WriteDeadLettersFn implements DoFn<DeadLetter> {
 
   async setup(context: SetupContext): Promise<void> {
     this.#pipeline = context.pipeline;
+    if (context.bundlesMayRepeat) return;
     const ready = context.shared("files", async () => {
       const files = new EpochFiles(this.#errorDir, context.pipeline);
       await files.recover(context.database);
@@ -43,61 +60,66 @@ export class WriteDeadLettersFn implements DoFn<DeadLetter> {
   }
 
   startBundle(_context: BundleContext): void {
-    this.#letters = [];
+    this.#clear();
   }
 
-  process(letter: DeadLetter, context: ProcessContext): void {
-    context.ledger.addDeadLetter(letter.record.file.fileId, letter.problem.reason);
-    this.#letters.push(letter);
+  process(letter: DeadLetter, context: ProcessContext): void | Promise<void> {
+    const row = rowOf(letter);
+    if (this.#files !== undefined) {
+      context.ledger.addDeadLetter(row.fileId, row.reason);
+      this.#letters.push(row);
+      return undefined;
+    }
+    // A copy: a few letters must not keep the buffers of all the records alive that were read with them.
+    this.#letters.push({ ...row, raw: Buffer.from(row.raw) });
+    this.#bytes += row.raw.length;
+    const mustWait = this.#letters.length < WAITING_LETTERS_MAX && this.#bytes < WAITING_BYTES_MAX;
+    return mustWait ? undefined : this.#insertNew(context);
   }
 
   async finishBundle(context: FinishBundleContext): Promise<void> {
     if (this.#letters.length === 0) return;
+    if (this.#files === undefined) await this.#insertNew(context);
+    else await this.#insert(this.#files, context);
+  }
+
+  async #insertNew(context: TransactionContext & BundleContext): Promise<void> {
+    const letters = this.#letters;
+    this.#clear();
     const transaction = await context.transaction();
-    const rows = this.#letters.map(({ record, problem }) => ({
-      fileId: record.file.fileId,
-      generation: record.file.generation,
-      sourceFile: record.file.path,
-      line: record.line,
-      byteStart: record.byteStart,
-      byteEnd: record.byteEnd,
-      reason: problem.reason,
-      messages: [...problem.messages],
-      raw: record.raw,
-    }));
-    await insertDeadLetters(transaction, this.#pipeline, transaction.epoch, rows);
+    const counts = await inTurn(transaction, () =>
+      insertNewDeadLetters(transaction, this.#pipeline, transaction.epoch, letters),
+    );
     failpoint("after-dead-letters");
-    const files = this.#files as EpochFiles;
-    const lines = this.#letters.map((letter) => toLine(letter, this.#pipeline, transaction.epoch));
-    const pending = await files.writePending(transaction.epoch, transaction.runId, lines.join(""));
+    for (const { fileId, reason, count } of counts) context.ledger.addDeadLetter(fileId, reason, count);
+  }
+
+  async #insert(files: EpochFiles, context: FinishBundleContext): Promise<void> {
+    const transaction = await context.transaction();
+    const { epoch, runId } = transaction;
+    await insertDeadLetters(transaction, this.#pipeline, epoch, this.#letters);
+    failpoint("after-dead-letters");
+    const lines = this.#letters.map((letter) => deadLetterLine(letter, this.#pipeline, epoch));
+    const pending = await files.writePending(epoch, runId, lines.join(""));
     failpoint("after-pending-file");
     context.afterCommit(() => {
       failpoint("before-publish");
       return files.publish(pending);
     });
+    this.#clear();
+  }
+
+  #clear(): void {
     this.#letters = [];
+    this.#bytes = 0;
   }
 }
 
-/** One NDJSON line; `raw` is base64 when the bytes are no valid UTF-8 (`raw_encoding` says which). */
-function toLine({ record, problem }: DeadLetter, pipeline: string, epoch: number): string {
-  const raw = record.raw;
-  const text = raw.toString("utf8");
-  const isText = Buffer.from(text, "utf8").equals(raw);
-  return `${JSON.stringify({
-    pipeline,
-    epoch,
-    source_file: record.file.path,
-    file_id: record.file.fileId,
-    generation: record.file.generation,
-    line: record.line,
-    byte_start: record.byteStart,
-    byte_end: record.byteEnd,
-    reason: problem.reason,
-    messages: printableMessages(problem.messages),
-    raw: isText ? text : raw.toString("base64"),
-    raw_encoding: isText ? "utf8" : "base64",
-  })}\n`;
+function rowOf({ record, problem }: DeadLetter): LetterRow {
+  const { file, line, byteStart, byteEnd, raw } = record;
+  const { fileId, generation, path: sourceFile } = file;
+  const { reason, messages } = problem;
+  return { fileId, generation, sourceFile, line, byteStart, byteEnd, reason, messages, raw };
 }
 
 export const WRITE_DEAD_LETTERS_FN = registerDoFn(

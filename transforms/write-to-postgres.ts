@@ -2,6 +2,7 @@
 import type { DeadLetter, Sourced } from "./input-record.js";
 import type { PCollection } from "./primitives/beam.js";
 import { registeredParDo, type StepOf, type TaggedOutputs } from "./primitives/par-do.js";
+import { DeadLetterCoder } from "./record-coders.js";
 
 export type WriteToPostgresOptions = {
   /** `table` or `schema.table`. */
@@ -22,5 +23,6 @@ export function writeToPostgres<T>(
 ): StepOf<PCollection<Sourced<T>>, TaggedOutputs<{ rejected: DeadLetter }>> {
   return registeredParDo<Sourced<T>, { rejected: DeadLetter }>("write_to_postgres@1", options, {
     outputs: ["rejected"],
+    coders: { rejected: new DeadLetterCoder() },
   });
 }

@@ -4,6 +4,8 @@ import { join } from "node:path";
 import "../../pipelines/user-event-schema.js";
 import { DeduplicateFn } from "../../transforms/deduplicate-fn.js";
 import { InputRecord } from "../../transforms/input-record.js";
+import { decodeElements } from "../../transforms/primitives/coders/encode.js";
+import type { Coder } from "../../transforms/primitives/coders/sdk.js";
 import type {
   BundleContext,
   DoFn,
@@ -11,12 +13,14 @@ import type {
   ProcessContext,
   SetupContext,
 } from "../../transforms/primitives/do-fn.js";
+import { encodeElements } from "../../transforms/primitives/graph-coders.js";
 import {
   GLOBAL_WINDOW,
   IN_GLOBAL_WINDOW,
   NO_FIRING,
   type WindowedValue,
 } from "../../transforms/primitives/window.js";
+import { InputRecordCoder, SourcedCoder } from "../../transforms/record-coders.js";
 import { createRecordFormat } from "../../transforms/record-format.js";
 import { ValidateFn } from "../../transforms/validate.js";
 import { WriteToPostgresFn } from "../../transforms/write-to-postgres-fn.js";
@@ -72,15 +76,30 @@ function runRound(files: readonly Buffer[], rows: number): Map<string, number> {
   };
   for (const [index, bytes] of files.entries()) {
     const records = timed("read", () => readRecords(bytes, index));
+    crossBorder(timed, "a record", new InputRecordCoder(), records);
     const checked = timed("validate", () => steps.pass(steps.validate, records));
     const valid = checked.flatMap((one) =>
       "valid" in (one as object) ? [(one as { valid: unknown }).valid] : [],
     );
+    crossBorder(timed, "a value", new SourcedCoder(), valid);
     const fresh = timed("deduplicate", () => steps.pass(steps.deduplicate, valid));
     timed("encode", () => steps.pass(steps.write, fresh));
     timed("remember committed keys", () => steps.commit());
   }
   return micros;
+}
+
+/** What it costs more where the elements go to another process: encoded, and decoded there. */
+function crossBorder<T>(
+  timed: <R>(name: string, work: () => R) => R,
+  what: string,
+  coder: Coder<T>,
+  elements: readonly unknown[],
+): void {
+  const bytes = timed(`encode ${what}`, () => encodeElements(coder as Coder<unknown>, elements));
+  const decoded = timed(`decode ${what}`, () => [...decodeElements(coder, bytes)]);
+  if (decoded.length !== elements.length)
+    throw new Error(`${elements.length} elements became ${decoded.length}`);
 }
 
 function readRecords(bytes: Buffer, fileId: number): unknown[] {

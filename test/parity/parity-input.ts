@@ -25,7 +25,12 @@ export async function writeParityInput(directory: string, events: number, seed: 
   for (const { expected, encode } of troubled) {
     await writeFile(join(raw, expected.name), encode?.(expected.content) ?? expected.content);
   }
-  const order = [...generated, "changed.csv", `packed-${packed}.gz`, ...troubled.map(({ expected }) => expected.name)];
+  const order = [
+    ...generated,
+    "changed.csv",
+    `packed-${packed}.gz`,
+    ...troubled.map(({ expected }) => expected.name),
+  ];
   for (const [at, name] of order.entries()) await utimes(join(raw, name), 1_700_000_000, 1_700_000_000 + at);
 }
 
@@ -34,7 +39,11 @@ const CLI = fileURLToPath(new URL("../../pipelines/cli.js", import.meta.url));
 function generate(output: string, directory: string, events: number, seed: number): void {
   const amount = ["--as-fast-as-possible", `--events=${events}`, `--rows-per-file=${ROWS_PER_FILE}`];
   const rates = ["--malformed-rate=0.01", "--duplicate-rate=0.02", `--seed=${seed}`, `--start=${START}`];
-  const places = [`--output=${output}`, `--log-dir=${directory}`, `--manifest=${join(directory, "manifest.json")}`];
+  const places = [
+    `--output=${output}`,
+    `--log-dir=${directory}`,
+    `--manifest=${join(directory, "manifest.json")}`,
+  ];
   const { status, stderr } = spawnSync(process.execPath, [CLI, "generate", ...amount, ...rates, ...places]);
   if (status !== 0) throw new Error(`the generator ended with ${status}: ${stderr}`);
 }

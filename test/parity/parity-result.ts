@@ -30,7 +30,8 @@ export async function readResult(session: SqlSession, errorDir: string): Promise
   const [events] = await session.query<{ count: number; sum: string }>(EVENTS);
   const [letters] = await session.query<{ count: number; sum: string }>(LETTERS);
   const [status] = await readStatus(session);
-  if (events === undefined || letters === undefined || status === undefined) throw new Error("nothing was committed");
+  if (events === undefined || letters === undefined || status === undefined)
+    throw new Error("nothing was committed");
   const files = status.files.map(({ dead_letters: reasons, ...file }) => ({
     ...file,
     dead_letters: Object.entries(reasons).sort(),

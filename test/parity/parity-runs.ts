@@ -50,7 +50,9 @@ export async function runParity(
     });
     const { postmasterPid } = server;
     const measured = await measure({ ...command, postmasterPid, timeoutMs: RUN_MS_MAX });
-    const result = await withSession(database.connection, (session) => readResult(session, join(work, "error")));
+    const result = await withSession(database.connection, (session) =>
+      readResult(session, join(work, "error")),
+    );
     return { ...measured, result };
   } finally {
     await database.drop();

@@ -44,12 +44,33 @@ try {
 const { result: expected } = runs.get("direct")!;
 printTable(
   `Parity of ${expected.records} records`,
-  ["runner", "rows", "dead letters", "duplicates", "conflicts", "checksum", "wall s", "CPU s", "PG CPU s", "foreign CPU", "same"],
-  [...runs].map(([runner, { result, wallS, cpuS, postgresCpuS, foreignShare }]) => [
-    ...[runner, result.rows, result.letters, result.duplicates, result.conflicts, result.rowsChecksum.slice(0, 8)],
-    ...[wallS.toFixed(1), cpuS.toFixed(1), postgresCpuS.toFixed(1), share(foreignShare)],
-    differences(expected, result).length === 0 ? "yes" : "NO",
-  ].map(String)),
+  [
+    "runner",
+    "rows",
+    "dead letters",
+    "duplicates",
+    "conflicts",
+    "checksum",
+    "wall s",
+    "CPU s",
+    "PG CPU s",
+    "foreign CPU",
+    "same",
+  ],
+  [...runs].map(([runner, { result, wallS, cpuS, postgresCpuS, foreignShare }]) =>
+    [
+      ...[
+        runner,
+        result.rows,
+        result.letters,
+        result.duplicates,
+        result.conflicts,
+        result.rowsChecksum.slice(0, 8),
+      ],
+      ...[wallS.toFixed(1), cpuS.toFixed(1), postgresCpuS.toFixed(1), share(foreignShare)],
+      differences(expected, result).length === 0 ? "yes" : "NO",
+    ].map(String),
+  ),
 );
 for (const [runner, { result }] of runs) {
   for (const difference of differences(expected, result)) {

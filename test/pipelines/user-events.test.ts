@@ -107,11 +107,18 @@ describe("buildUserEvents", () => {
     ]);
   });
 
-  it("buildUserEvents() carries values in the SDK's general coder", () => {
+  it("buildUserEvents() carries records, values and letters in coders of their own", () => {
     const urns = Object.entries(pcollections).map(([id, { coderId }]) => [id, coders[coderId]!.spec!.urn]);
-    const [impulse, ...others] = urns;
-    expect(impulse).to.deep.equal(["ReadEvents/Impulse.main", "beam:coder:bytes:v1"]);
-    for (const [id, urn] of others) expect(urn, id).to.equal("beam:coder:genericobjectjs:v1");
+    expect(Object.fromEntries(urns)).to.deep.equal({
+      "ReadEvents/Impulse.main": "beam:coder:bytes:v1",
+      "ReadEvents/ReadFiles.main": "millrace:coder:input_record:v1",
+      "ValidateEvents/Check.main": "millrace:coder:tagged:v1",
+      "ValidateEvents/Split.valid": "millrace:coder:sourced:v1",
+      "ValidateEvents/Split.invalid": "millrace:coder:dead_letter:v1",
+      "DropDuplicates.main": "millrace:coder:sourced:v1",
+      "WriteEvents.rejected": "millrace:coder:dead_letter:v1",
+      "WriteDeadLetters/Flatten.main": "millrace:coder:dead_letter:v1",
+    });
   });
 
   it("buildUserEvents() is unbounded from the source on in a stream, bounded when available-now", () => {

@@ -16,13 +16,14 @@
 import * as beamCoders from "./beam-coder.js";
 import { asBeamCoder, type BeamCoder, convertsTo } from "./beam-coder.js";
 import * as bson from "./bson.js";
-import { CODER_FACTORIES, type CoderFactory } from "./coder-from-proto.js";
+import { CODER_FACTORIES } from "./coder-from-proto.js";
 import * as compositeCoders from "./composite-coders.js";
 import { KVCoder, LengthPrefixCoder, NullableCoder } from "./composite-coders.js";
 import * as generalCoders from "./general-object-coder.js";
 import { bsonObjectCoder, GeneralObjectCoder } from "./general-object-coder.js";
 import * as iterableCoders from "./iterable-coders.js";
 import { IterableCoder } from "./iterable-coders.js";
+import { registryConstructor } from "./register-coder.js";
 import * as rowCoders from "./row-coder.js";
 import { RowCoder } from "./row-coder.js";
 import * as rowFieldCoders from "./row-field-coders.js";
@@ -86,18 +87,6 @@ function nameForSerialization(): void {
     "apache-beam",
     Object.fromEntries(values.map(([name, value]) => [`millrace.${name}`, value])),
   );
-}
-
-/** The registry puts a payload before the components, and leaves out an empty one. */
-function registryConstructor(urn: string, factory: CoderFactory): (...args: unknown[]) => Coder<unknown> {
-  return (...args) => {
-    const payload = args[0] instanceof Uint8Array ? args[0] : new Uint8Array();
-    const components = (args[0] instanceof Uint8Array ? args.slice(1) : args) as Coder<unknown>[];
-    if (components.length !== factory.components) {
-      throw new Error(`a coder ${urn} must have ${factory.components} components, got ${components.length}`);
-    }
-    return factory.make(components, payload);
-  };
 }
 
 function replaceScalars(): void {

@@ -52,7 +52,8 @@ describe("the database of a worker", () => {
 
   it("opens no transaction for a bundle that writes nothing, and uses a session again", async () => {
     await worker.begin().commit();
-    const backends = "select count(*)::int as n from pg_stat_activity where application_name = 'millrace/worker'";
+    const backends =
+      "select count(*)::int as n from pg_stat_activity where application_name = 'millrace/worker'";
     const here = `${backends} and datname = current_database()`;
     expect(await ask(here)).to.deep.equal([{ n: 0 }]);
     for (let at = 0; at < 3; at++) {
@@ -76,7 +77,9 @@ describe("the database of a worker", () => {
     const bundle = worker.begin();
     const opening = bundle.open();
     await bundle.rollback();
-    expect(await opening.then(String, (error: Error) => error.message)).to.match(/abandoned|terminated|closed/);
+    expect(await opening.then(String, (error: Error) => error.message)).to.match(
+      /abandoned|terminated|closed/,
+    );
     expect(await ask("select * from written")).to.deep.equal([]);
   });
 
@@ -148,7 +151,9 @@ describe("the database of a worker", () => {
       bundle.ledger.add(4, "events_written", 3);
       await bundle.commit();
       const problem = await close(true, [4]).then(String, (error: Error) => error.message);
-      expect(problem).to.equal('pipeline "p": of file 4 2 records more were written or parted with than were read');
+      expect(problem).to.equal(
+        'pipeline "p": of file 4 2 records more were written or parted with than were read',
+      );
       expect(await ask("select epoch from pipelines"), "rolled back").to.deep.equal([{ epoch: 0 }]);
     });
 
