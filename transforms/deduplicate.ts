@@ -1,5 +1,5 @@
 /** deduplicate: lets an event pass once. */
-import { DROP_REPEATS_FN, KEY_BY_SHARD_FN } from "./drop-repeats-fn.js";
+import { DROP_REPEATS_FN, type DropRepeatsConfig, KEY_BY_SHARD_FN } from "./drop-repeats-fn.js";
 import { DROP_SEEN_FN, KEY_BY_ID_FN } from "./drop-seen-fn.js";
 import type { Sourced } from "./input-record.js";
 import { type Coder, P, type PCollection, withName } from "./primitives/beam.js";
@@ -28,6 +28,11 @@ export type DistributedDeduplicateOptions = {
   readonly distributed: true;
   /** Of a bounded input: into how many groups its ids are spread, 1 to `SHARDS_MAX`; each is held in memory by one worker. By default 64. */
   readonly shards?: number;
+  /**
+   * Of a bounded input: `table` lets repeats pass too, behind the first of their id and in the order of the files, for
+   * a table with a unique key, which may refuse the first one's row. By default they are dropped here.
+   */
+  readonly lastWord?: "here" | "table";
   /** Of an unbounded input: how long an id is remembered, by the clock. By default an hour. */
   readonly horizonMs?: number;
 };
@@ -60,17 +65,17 @@ export function deduplicate<T>(
 
 function distributed<T>(
   key: string,
-  { shards = SHARDS, horizonMs = HORIZON_MS }: DistributedDeduplicateOptions,
+  { shards = SHARDS, lastWord = "here", horizonMs = HORIZON_MS }: DistributedDeduplicateOptions,
 ): Step<T> {
-  return composite(DEDUPLICATE_URN, { key, shards, horizonMs }, (input) =>
-    isBounded(input.pipeline, input) ? dropRepeats(input, key, shards) : dropSeen(input, key, horizonMs),
+  return composite(DEDUPLICATE_URN, { key, shards, lastWord, horizonMs }, (input) =>
+    isBounded(input.pipeline, input) ? dropRepeats(input, { key, lastWord }, shards) : dropSeen(input, key, horizonMs),
   );
 }
 
 /** Everything of a shard together, in the order of the files. */
 function dropRepeats<T>(
   input: PCollection<Sourced<T>>,
-  key: string,
+  config: DropRepeatsConfig,
   shards: number,
 ): PCollection<Sourced<T>> {
   type Group = KV<number, Iterable<Timestamped<Sourced<T>>>>;
@@ -80,12 +85,12 @@ function dropRepeats<T>(
   const main = kvCoderId(pipeline, pipeline.getCoderId(new VarIntCoder()), pipeline.getCoderId(timestamped));
   const keyByShard = registeredParDo<Sourced<T>, KV<number, Timestamped<Sourced<T>>>>(
     KEY_BY_SHARD_FN,
-    { key, shards },
+    { key: config.key, shards },
     { coders: { main } },
   );
   const drop = registeredParDo<Group, Sourced<T>>(
     DROP_REPEATS_FN,
-    { key },
+    config,
     { coders: { main: elementCoderId } },
   );
   const keyed = P(input).apply(withName("KeyByShard", keyByShard));

@@ -33,11 +33,15 @@ export class KeyByShardFn implements DoFn<Element> {
   }
 }
 
-export type DropRepeatsConfig = { readonly key: string };
+export type DropRepeatsConfig = {
+  readonly key: string;
+  /** Who says what a repeat is: `table` lets all pass, in order. */
+  readonly lastWord: "here" | "table";
+};
 
 /**
  * Puts the elements of a shard in the order in which they stand in the files, and lets those pass that do not equal
- * the first of their id. On a host whose bundles do not repeat the others are counted as duplicates; where they
+ * the first of their id; all of them where a table behind it has the last word, which may refuse the first one's row. On a host whose bundles do not repeat the others are counted as duplicates; where they
  * may, whoever commits the whole tells how many there were.
  */
 export class DropRepeatsFn implements DoFn<KV<number, Iterable<Timestamped<Element>>>> {
@@ -51,6 +55,10 @@ export class DropRepeatsFn implements DoFn<KV<number, Iterable<Timestamped<Eleme
 
   process(group: KV<number, Iterable<Timestamped<Element>>>, context: ProcessContext): void {
     const elements = [...group.value].sort(byPlace);
+    if (this.config.lastWord === "table") {
+      for (const { timestampMs, value } of elements) context.output(value, timestampMs);
+      return;
+    }
     const firsts = new Map<string, Value>();
     for (const { timestampMs, value: element } of elements) {
       const id = idOf(element, this.config.key);
