@@ -1,5 +1,5 @@
 /** writeToPostgres() where bundles may repeat, and bundles too large to wait for their end. */
-import { mkdtemp } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
@@ -165,12 +165,17 @@ describe("writeToPostgres where bundles may repeat", () => {
 describe("writeToPostgres with a bundle too large to wait for its end", () => {
   let database: MigratedDatabase;
   let session: SqlSession;
+  let errorDir: string;
   beforeEach(async () => {
+    errorDir = await mkdtemp(join(tmpdir(), "millrace-sink-"));
     database = await migratedDatabase();
     session = database.session;
     await session.query("create table notes (id text primary key, note text not null check (note <> 'bad'))");
   });
-  afterEach(() => database.close());
+  afterEach(async () => {
+    await database.close();
+    await rm(errorDir, { recursive: true });
+  });
 
   const copies = (statements: readonly string[]) =>
     statements.filter((text) => text.startsWith("copy")).length;
@@ -198,7 +203,7 @@ describe("writeToPostgres with a bundle too large to wait for its end", () => {
       const worker = await SinkWorker.rows(TABLE, {
         session: await database.connect(),
         bundlesMayRepeat,
-        errorDir: await errorDir(),
+        errorDir,
       });
       const bundle = await worker.commit([...rows, ...again]);
       expect(copies(bundle.statements)).to.be.at.least(6);
@@ -277,9 +282,4 @@ async function untilWaiting(session: SqlSession): Promise<void> {
     if (waiting.length > 0) return;
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
-}
-
-/** Where a worker that keeps files itself puts them. */
-function errorDir(): Promise<string> {
-  return mkdtemp(join(tmpdir(), "millrace-sink-"));
 }
