@@ -30,6 +30,7 @@ export interface StageSurroundings {
   readonly mode: SetupContext["mode"];
   readonly clock: Clock;
   readonly data: DataPlane;
+  readonly elementBytesMax: number;
   logFor(step: string): Log;
   /** @throws where the stage has state but no URL of a service for it. */
   stateFor(plan: StagePlan): StageState;
@@ -53,11 +54,12 @@ export class StageProcessor {
   ) {
     this.#around = around;
     this.#state = around.stateFor(plan);
-    this.inputs = new BundleInputs(plan);
+    this.inputs = new BundleInputs(plan, around.elementBytesMax);
     this.roots = residualRoots(plan);
     this.outputs = new BundleOutputs(plan, around.data, {
       setBlocked: (isBlocked) => this.#processor.setBlocked(isBlocked),
       failed: (error) => this.abandon(error),
+      elementBytesMax: around.elementBytesMax,
     });
   }
 
