@@ -43,6 +43,7 @@ const CAPABILITIES = [
   "beam:protocol:multi_core_bundle_processing:v1",
   "beam:protocol:monitoring_info_short_ids:v1",
   "beam:protocol:control_request_elements_embedding:v1",
+  "beam:protocol:state_caching:v1",
   "beam:transform:sdf_truncate_sized_restrictions:v1",
 ];
 
