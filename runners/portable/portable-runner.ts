@@ -15,7 +15,6 @@ import {
   type DescribedOptions,
   optionUrns,
   type PipelineOptions,
-  PipelineOptionsError,
   serverOptions,
 } from "./pipeline-options.js";
 import { inExternalEnvironment, PORTABLE_FEATURES, withPlayableTestStreams } from "./portable-graph.js";
@@ -71,6 +70,7 @@ export function portableRunner(options: PortableRunnerOptions): PortableRunner {
 
 export class PortableRunner extends Runner {
   readonly #options: PortableRunnerOptions;
+  readonly #flinkRest: FlinkRest | undefined;
   constructor(options: PortableRunnerOptions) {
     super();
     const unknown = Object.keys(options).filter((name) => !OPTION_NAMES.has(name));
@@ -85,7 +85,7 @@ export class PortableRunner extends Runner {
       throw new Error("the environment `external` needs a `workerEndpoint`, host:port of a worker pool");
     }
     this.#options = options;
-    if (options.flinkRest !== undefined) new FlinkRest(options.flinkRest);
+    this.#flinkRest = options.flinkRest === undefined ? undefined : new FlinkRest(options.flinkRest);
   }
 
   /**
@@ -161,26 +161,21 @@ export class PortableRunner extends Runner {
     described: DescribedOptions,
     { proto: pipeline, jobName }: { readonly proto: runnerApi.Pipeline; readonly jobName: string },
   ): PipelineOptions {
-    const { pipelineOptions = {}, log = noLog, flinkRest } = this.#options;
+    const { pipelineOptions = {}, log = noLog } = this.#options;
     const options = {
       ...{ app_name: jobName, job_name: jobName },
       ...(kind === "flink" ? flinkDefaults(pipeline) : {}),
       ...serverOptions(pipelineOptions, described),
     };
-    if (kind === "flink" && Object.hasOwn(options, "savepoint_path") && flinkRest === undefined) {
-      throw new PipelineOptionsError([
-        "pipeline option savepoint_path needs a Flink cluster, and its REST address in flinkRest: " +
-          "Beam's job server passes over it for jobs that run in itself",
-      ]);
-    }
-    for (const warning of checkForServer(kind, pipeline, options)) log.warn(warning);
+    const hasFlinkRest = this.#flinkRest !== undefined;
+    for (const warning of checkForServer(kind, pipeline, options, hasFlinkRest)) log.warn(warning);
     return options;
   }
 
   /** Of a job server that Millrace has started, it lies behind that one's port. */
   #flinkFor(kind: ServerKind): FlinkRest | undefined {
-    const { jobEndpoint, flinkRest } = this.#options;
-    if (flinkRest !== undefined) return new FlinkRest(flinkRest);
+    if (this.#flinkRest !== undefined) return this.#flinkRest;
+    const { jobEndpoint } = this.#options;
     if (kind !== "flink") return undefined;
     const at = jobEndpoint.lastIndexOf(":");
     return new FlinkRest(`${jobEndpoint.slice(0, at)}:${restPortsBehind(Number(jobEndpoint.slice(at + 1)))}`);

@@ -3,7 +3,7 @@ import { PipelineOptionType_Enum as Type } from "apache-beam/proto/beam_job_api"
 import { expect } from "chai";
 import { UnsupportedFeatureError } from "../../../runners/graph/features.js";
 import { graphProto } from "../../../runners/graph/graph-proto.js";
-import type { PipelineOptions } from "../../../runners/portable/pipeline-options.js";
+import { type PipelineOptions, PipelineOptionsError } from "../../../runners/portable/pipeline-options.js";
 import { checkForServer, type ServerKind, serverKind } from "../../../runners/portable/server-limits.js";
 import {
   impulse,
@@ -54,10 +54,10 @@ const joined = (main: (root: Root) => PCollection<unknown>): Build => {
   };
 };
 
-async function check(kind: ServerKind, build: Build, options: PipelineOptions = {}) {
+async function check(kind: ServerKind, build: Build, options: PipelineOptions = {}, hasFlinkRest = false) {
   const pipeline = new Pipeline();
   await build(new Root(pipeline));
-  return checkForServer(kind, graphProto(pipeline), options);
+  return checkForServer(kind, graphProto(pipeline), options, hasFlinkRest);
 }
 
 async function refused(
@@ -107,6 +107,19 @@ describe("checkForServer()", () => {
     expect(
       await check("flink", (root) => count(root, false), { checkpointing_interval: 1_000 }),
     ).to.deep.equal([]);
+  });
+
+  it("refuses savepoint_path on Flink without a cluster's REST API", async () => {
+    const build: Build = (root) => fan(root);
+    const options = { savepoint_path: "file:/somewhere" };
+    const error = await check("flink", build, options).catch((reason: Error) => reason);
+    expect(error).to.be.instanceOf(PipelineOptionsError);
+    expect((error as Error).message).to.equal(
+      "pipeline option savepoint_path needs a Flink cluster, and its REST address in flinkRest: " +
+        "Beam's job server passes over it for jobs that run in itself",
+    );
+    expect(await check("flink", build, options, true)).to.deep.equal([]);
+    expect(await check("spark", build, options)).to.deep.equal([]);
   });
 
   it("refuses side inputs beside state or a restriction on Flink in streaming, which would lose elements", async () => {
