@@ -14,11 +14,18 @@ export interface BootOptions {
   /** Fires when the container is to end. */
   readonly signal: AbortSignal;
   readonly stopGraceMs?: number;
+  readonly lingerMs?: number;
 }
+
+/**
+ * How long the container outlives its worker. Java's runners kill it after they have closed the control stream, and
+ * remove it only when that succeeds: one that has ended by itself would be left behind.
+ */
+const LINGER_MS = 15_000;
 
 /** 0: the runner had no more work, or the container was stopped; 1: the worker failed; 2: the flags are wrong. */
 export async function bootWorker(argv: readonly string[], options: BootOptions): Promise<0 | 1 | 2> {
-  const { root, modules, log, signal, stopGraceMs = STOP_GRACE_MS } = options;
+  const { root, modules, log, signal, stopGraceMs = STOP_GRACE_MS, lingerMs = LINGER_MS } = options;
   let flags: BootFlags;
   try {
     flags = readBootFlags(argv);
@@ -39,5 +46,21 @@ export async function bootWorker(argv: readonly string[], options: BootOptions):
   signal.removeEventListener("abort", stop);
   if (problem === undefined) log.info("ended");
   else log.error(problem);
+  const hasMetRunner = exitCode === 0 || worker.job !== undefined;
+  if (hasMetRunner && !signal.aborted) await untilFired(signal, lingerMs);
   return exitCode === 0 ? 0 : 1;
+}
+
+function untilFired(signal: AbortSignal, msMax: number): Promise<void> {
+  return new Promise((resolve) => {
+    const late = setTimeout(resolve, msMax);
+    signal.addEventListener(
+      "abort",
+      () => {
+        clearTimeout(late);
+        resolve();
+      },
+      { once: true },
+    );
+  });
 }
