@@ -6,7 +6,7 @@ import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { MODULE_BYTES_MAX, type ModuleRole } from "../../harness/worker/module-role.js";
 import { moduleUrl } from "../../harness/worker/module-url.js";
-import { packageOf } from "./package-of.js";
+import { type FilePackage, packageOf } from "./package-of.js";
 import { type RelativeImport, relativeImports } from "./relative-imports.js";
 
 export interface ModuleFile extends ModuleRole {
@@ -56,6 +56,8 @@ class Walk {
   readonly files = new Map<string, ModuleFile>();
   /** Where each path of a package comes from: two packages may have one name. */
   readonly #owners = new Map<string, string>();
+  /** By folder. */
+  readonly #packages = new Map<string, FilePackage>();
   readonly #entries: ReadonlySet<string>;
 
   constructor(entries: ReadonlySet<string>) {
@@ -64,18 +66,25 @@ class Walk {
 
   /** With all that it imports, and the package.json that says how it is read. */
   async add(entry: string): Promise<void> {
-    const { root, name } = await packageOf(entry);
+    const { root, name } = await this.#packageOf(entry);
     const waiting = [entry];
     for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {
       if (this.files.has(file)) continue;
       const data = await this.#read(file, root, name);
-      for (const manifest of (await packageOf(file)).manifests) {
+      for (const manifest of (await this.#packageOf(file)).manifests) {
         if (!this.files.has(manifest)) await this.#read(manifest, root, name);
       }
       if (!/\.[cm]?js$/.test(file)) continue;
       const imported = await importedFiles(file, Buffer.from(data).toString(), root);
       waiting.push(...imported.reverse());
     }
+  }
+
+  async #packageOf(file: string): Promise<FilePackage> {
+    const folder = path.dirname(file);
+    const known = this.#packages.get(folder) ?? (await packageOf(file));
+    this.#packages.set(folder, known);
+    return known;
   }
 
   async #read(file: string, root: string, name: string | undefined): Promise<Uint8Array> {
