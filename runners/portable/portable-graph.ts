@@ -101,16 +101,23 @@ function withLength(bytes: Uint8Array): Uint8Array {
   return out.finish();
 }
 
-/** Puts every environment of the graph where the worker pool is. */
-export function inExternalEnvironment(proto: runnerApi.Pipeline, poolEndpoint: string): runnerApi.Pipeline {
+/** Where workers are, in Beam's terms, and what they take along. */
+export interface WorkerEnvironment {
+  readonly urn: string;
+  readonly payload: Uint8Array;
+  readonly dependencies: readonly runnerApi.ArtifactInformation[];
+}
+
+/** Puts every environment of the graph where the workers are. */
+export function inEnvironment(
+  proto: runnerApi.Pipeline,
+  { urn, payload, dependencies }: WorkerEnvironment,
+): runnerApi.Pipeline {
   const components = proto.components!;
-  const payload = runnerApi.ExternalPayload.toBinary(
-    runnerApi.ExternalPayload.create({ endpoint: { url: poolEndpoint } }),
-  );
   const environments = Object.fromEntries(
     Object.entries(components.environments).map(([id, environment]) => [
       id,
-      { ...environment, urn: "beam:env:external:v1", payload, capabilities: [...CAPABILITIES] },
+      { ...environment, urn, payload, dependencies: [...dependencies], capabilities: [...CAPABILITIES] },
     ]),
   );
   return { ...proto, components: { ...components, environments } };

@@ -39,7 +39,8 @@ export class Scene {
   async pool(port = 0): Promise<WorkerPool> {
     const pool = await startProcessPool({
       ...{ host: "127.0.0.1", port, processes: 4, root: process.cwd(), log: this.log },
-      modules: [torturedModule.href],
+      // the job stages the others
+      modules: [],
     });
     this.#pools.push(pool);
     return pool;

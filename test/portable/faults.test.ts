@@ -114,14 +114,27 @@ for (const target of targets) {
       });
     }
 
-    it("a module that cannot be imported", async () => {
-      const module = scene.module("broken.mjs", "throw new Error('this module is broken');");
-      const end = await scene.submit({ modules: [module] }).ended();
-      expectFailed(
-        end,
-        "JobFailedError",
-        /^worker \S+ cannot start: module \S+broken.mjs .*: this module is broken$/,
-      );
+    for (const environment of ["loopback", "external"] as const) {
+      it(`a module that cannot be imported, ${environment}`, async () => {
+        const module = scene.module("broken.mjs", "throw new Error('this module is broken');");
+        const pool =
+          environment === "external" ? { environment, workerEndpoint: (await scene.pool()).endpoint } : {};
+        const end = await scene.submit({ modules: [module], ...pool }).ended();
+        expectFailed(
+          end,
+          "JobFailedError",
+          /^worker \S+ cannot start: module \S+broken.mjs .*: this module is broken$/,
+        );
+      });
+    }
+
+    it("a DoFn that no module of the job registers, workers in processes", async () => {
+      const { endpoint } = await scene.pool();
+      const end = await scene
+        .submit({ environment: "external", workerEndpoint: endpoint, modules: [] })
+        .ended();
+      expect(end.error?.[0]).to.equal("JobFailedError");
+      expect(end.error?.[1]).to.match(/step "[^"]+": .*no DoFn is registered as "torture\/[\w-]+@1"/);
     });
 
     // the last one: there is no server behind it

@@ -1,7 +1,7 @@
 /** What job servers are given: graphs that runners of other languages can take apart. */
 import { expect } from "chai";
 import { graphProto } from "../../../runners/graph/graph-proto.js";
-import { inExternalEnvironment, withPlayableTestStreams } from "../../../runners/portable/portable-graph.js";
+import { inEnvironment, withPlayableTestStreams } from "../../../runners/portable/portable-graph.js";
 import { impulse, P, Pipeline, Root, runnerApi, withName } from "../../../transforms/primitives/beam.js";
 import { combinePerKey, registerCombineFn } from "../../../transforms/primitives/combine-per-key.js";
 import { testStream } from "../../../transforms/primitives/test-stream.js";
@@ -18,8 +18,9 @@ describe("a graph for job servers", () => {
     const pipeline = new Pipeline();
     const input = new Root(pipeline).apply(withName("Impulse", impulse()));
     P(input as never).apply(withName("Sum", combinePerKey<string, number, number>(SUM, null)));
-    const { transforms, environments } = inExternalEnvironment(graphProto(pipeline), "localhost:1")
-      .components!;
+    const { transforms, environments } = inEnvironment(graphProto(pipeline), {
+      ...{ urn: "beam:env:external:v1", payload: new Uint8Array(), dependencies: [] },
+    }).components!;
     const combines = Object.values(transforms).filter(
       ({ spec }) => spec?.urn === "beam:transform:combine_per_key:v1",
     );
