@@ -3,10 +3,13 @@
 import type { ProcessBundleResponse } from "apache-beam/proto/beam_fn_api";
 import { expect } from "chai";
 import { impulse, P, type PCollection, type Root, withName } from "../../../transforms/primitives/beam.js";
+import { create as createElements } from "../../../transforms/primitives/create.js";
 import type { DoFn, ProcessContext, SplittableDoFn } from "../../../transforms/primitives/do-fn.js";
 import { registerDoFn } from "../../../transforms/primitives/fn-registry.js";
 import { registeredParDo } from "../../../transforms/primitives/par-do.js";
 import { splittableParDo } from "../../../transforms/primitives/splittable-par-do.js";
+import { valueState } from "../../../transforms/primitives/state-spec.js";
+import type { KV } from "../../../transforms/primitives/window.js";
 import { ManualClock } from "../../support/manual-clock.js";
 import { Counting } from "../bundle/offset-range.js";
 import { cutStage, graphOf } from "./descriptor/descriptors.js";
@@ -56,6 +59,16 @@ function splittableWorker(create: () => object, bounded: boolean, options: TestW
   // any value: in truth a KV of KVs, whose shape the general coder carries as well
   stage.coders["Impulse.main on the wire"]!.componentCoderIds[0] = stage.pcollections["Read.main"]!.coderId;
   return new TestWorker(withOneService(stage), options);
+}
+
+/** A worker with a step that has state, and elements of keys. */
+function statefulWorker(create: () => object): TestWorker {
+  const name = named(create);
+  const graph = graphOf((root: Root) => {
+    const input = root.apply(withName("Create", createElements<unknown>([{ key: "a", value: 0 }])));
+    P(input).apply(withName("Keyed", registeredParDo<unknown, unknown>(FN, name)));
+  });
+  return new TestWorker(withOneService(cutStage(graph, ["Keyed/ParDo"], { written: ["Keyed/ParDo.main"] })));
 }
 
 function withOneService<T extends { timerApiServiceDescriptor?: { url: string } }>(stage: T): T {
@@ -399,6 +412,42 @@ describe("Instructions", () => {
     clearInterval(open);
     expect(values(worker, "1")).to.deep.equal(numbers(stopAt));
     expect(stopAt).to.be.within(33, 150);
+  });
+
+  it("processBundleSplit leaves a stateful step's bundle whole, begun or not", async () => {
+    let open = () => {};
+    const begun = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const worker = statefulWorker(() => ({
+      count: valueState<number>(),
+      startBundle: () => begun,
+      process: ({ key }: KV<string, number>) => [key],
+    }));
+    const answer = worker.begin("1");
+    worker.data.put(
+      "1",
+      worker.chunk(numbers(4).map((value) => element({ key: "a", value }))),
+      worker.last(),
+    );
+    await later(1);
+    const split = await worker.ask({
+      oneofKind: "processBundleSplit",
+      processBundleSplit: {
+        instructionId: "1",
+        desiredSplits: Object.fromEntries(
+          Array.from(worker.plan.sources.keys(), (source) => [
+            source,
+            { fractionOfRemainder: 0.5, allowedSplitPoints: [], estimatedInputElements: 4n },
+          ]),
+        ),
+      },
+    });
+    if (split.response.oneofKind !== "processBundleSplit") throw new Error(`got ${split.error}`);
+    expect(split.response.processBundleSplit.channelSplits).to.deep.equal([]);
+    open();
+    answerOf(await answer);
+    expect(values(worker, "1")).to.deep.equal(["a", "a", "a", "a"]);
   });
 
   it("progress and split of a bundle that is over, or was never begun, are answered with nothing", async () => {
