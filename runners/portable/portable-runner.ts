@@ -18,7 +18,12 @@ import {
   PipelineOptionsError,
   serverOptions,
 } from "./pipeline-options.js";
-import { inExternalEnvironment, PORTABLE_FEATURES, withPlayableTestStreams } from "./portable-graph.js";
+import {
+  inExternalEnvironment,
+  PORTABLE_FEATURES,
+  withFinalizingStepsFirst,
+  withPlayableTestStreams,
+} from "./portable-graph.js";
 import { type JobLine, PortablePipelineResult } from "./portable-result.js";
 import { checkForServer, isUnbounded, type ServerKind, serverKind } from "./server-limits.js";
 import { stageArtifacts } from "./stage-artifacts.js";
@@ -130,9 +135,10 @@ export class PortableRunner extends Runner {
         closers.push(() => workers.stop());
         pool = workers.endpoint;
       }
+      const playable = withPlayableTestStreams(proto);
       const jobId = await this.#submit(
         service,
-        inExternalEnvironment(withPlayableTestStreams(proto), pool!),
+        inExternalEnvironment(kind === "prism" ? withFinalizingStepsFirst(playable) : playable, pool!),
         {
           jobName,
           options,

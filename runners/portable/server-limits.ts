@@ -3,10 +3,11 @@ import { runnerApi } from "../../transforms/primitives/beam.js";
 import { type Feature, type FeatureUse, featuresOf, UnsupportedFeatureError } from "../graph/features.js";
 import type { DescribedOptions, PipelineOptions } from "./pipeline-options.js";
 
-export type ServerKind = "spark" | "flink" | "other";
+export type ServerKind = "spark" | "flink" | "prism" | "other";
 
-/** By the options that it describes. */
+/** By the options that it describes; Prism describes none. */
 export function serverKind(described: DescribedOptions): ServerKind {
+  if (described.size === 0) return "prism";
   if (described.has("spark_master")) return "spark";
   return described.has("flink_master") ? "flink" : "other";
 }
@@ -20,7 +21,7 @@ export function checkForServer(
   proto: runnerApi.Pipeline,
   options: PipelineOptions,
 ): readonly string[] {
-  if (kind === "other") return [];
+  if (kind !== "spark" && kind !== "flink") return [];
   const uses = featuresOf(proto);
   return kind === "spark"
     ? checkForSpark(uses)

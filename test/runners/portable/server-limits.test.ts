@@ -81,7 +81,8 @@ describe("serverKind()", () => {
   it("is told by the options that a server describes", () => {
     expect(serverKind(new Map([["spark_master", Type.STRING]]))).to.equal("spark");
     expect(serverKind(new Map([["flink_master", Type.STRING]]))).to.equal("flink");
-    expect(serverKind(new Map())).to.equal("other");
+    expect(serverKind(new Map())).to.equal("prism");
+    expect(serverKind(new Map([["parallelism", Type.NUMBER]]))).to.equal("other");
   });
 });
 
