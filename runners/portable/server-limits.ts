@@ -1,4 +1,4 @@
-/** What Beam's runners for Spark and Flink are known not to do, told before a job is submitted. */
+/** What Beam's runners are known not to do, told before a job is submitted. */
 import { runnerApi } from "../../transforms/primitives/beam.js";
 import { type Feature, type FeatureUse, featuresOf, UnsupportedFeatureError } from "../graph/features.js";
 import type { DescribedOptions, PipelineOptions } from "./pipeline-options.js";
@@ -21,8 +21,9 @@ export function checkForServer(
   proto: runnerApi.Pipeline,
   options: PipelineOptions,
 ): readonly string[] {
-  if (kind !== "spark" && kind !== "flink") return [];
+  if (kind === "other") return [];
   const uses = featuresOf(proto);
+  if (kind === "prism") return checkForPrism(uses, isUnbounded(proto));
   return kind === "spark"
     ? checkForSpark(uses)
     : checkForFlink(uses, { isUnbounded: isUnbounded(proto), options });
@@ -31,6 +32,17 @@ export function checkForServer(
 function checkForSpark(uses: readonly FeatureUse[]): readonly string[] {
   refuse("Spark", uses, (feature) => feature === "unbounded splittable DoFn");
   return slowInBatch("Spark", uses);
+}
+
+/** Where nothing else is pending, Prism crashes as windows expire: by then it has begun to end the job. */
+function checkForPrism(uses: readonly FeatureUse[], isUnbounded: boolean): readonly string[] {
+  if (!isUnbounded) {
+    refuse("Prism with bounded input", uses, (feature) => feature === "on window expiration");
+    return [];
+  }
+  return stepsWith(uses, (feature) => feature === "time-sorted input").map(
+    (step) => `${step}: Prism sorts what comes in one bundle, and does not wait for the watermark`,
+  );
 }
 
 interface FlinkJob {
