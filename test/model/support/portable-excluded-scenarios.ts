@@ -91,7 +91,7 @@ export const excludedScenarios: Record<PortableTargetName, ByReason> = {
       ["triggers: elements behind the allowed lateness are dropped"],
     "Prism counts a late pane that is the first as the second (`NonSpeculativeIndex++` in elementmanager.go): 0/1":
       ["triggers: a window of late elements alone has late panes alone"],
-    "Prism fires late panes that accumulate otherwise: two late elements came in one closing pane, or panes came EARLY and ON_TIME once more behind the on-time one":
+    "Prism counts what accumulating panes keep as pending, which holds its watermark (`minPendingTimestampLocked`): behind the on-time pane no late one fired but the last, or EARLY and ON_TIME ones once more":
       [
         "TestStream: accumulates late elements within the allowed lateness, and drops those behind it",
         "triggers: accumulating panes repeat what earlier ones held",
