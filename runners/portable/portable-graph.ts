@@ -51,6 +51,7 @@ const LENGTH_PREFIXED_BYTES = "MillraceLengthPrefixedBytes";
 const BYTES = "MillraceBytes";
 const BYTES_URN = "beam:coder:bytes:v1";
 const LENGTH_PREFIX_URN = "beam:coder:length_prefix:v1";
+const PAR_DO_URN = "beam:transform:pardo:v1";
 const SDK_CODER_URN = "beam:coder:genericobjectjs:v1";
 
 /**
@@ -99,6 +100,23 @@ function withLength(bytes: Uint8Array): Uint8Array {
   const out = new ByteWriter();
   new BytesCoder().write(bytes, out, true);
   return out.finish();
+}
+
+/**
+ * Prism finalizes the bundles of a stage only if a step at its head asks for it (`finalize` in its preprocess.go), and
+ * of another's callbacks none is ever called. So such a step is put at the head of a stage: as Prism does with each one
+ * that requires time-sorted input, which it takes for nothing else.
+ */
+export function withFinalizingStepsFirst(proto: runnerApi.Pipeline): runnerApi.Pipeline {
+  const components = proto.components!;
+  const transforms = Object.entries(components.transforms).map(([id, transform]) => {
+    if (transform.spec?.urn !== PAR_DO_URN) return [id, transform] as const;
+    const payload = runnerApi.ParDoPayload.fromBinary(transform.spec.payload);
+    if (!payload.requestsFinalization) return [id, transform] as const;
+    const first = runnerApi.ParDoPayload.toBinary({ ...payload, requiresTimeSortedInput: true });
+    return [id, { ...transform, spec: { ...transform.spec, payload: first } }] as const;
+  });
+  return { ...proto, components: { ...components, transforms: Object.fromEntries(transforms) } };
 }
 
 /** Where workers are, in Beam's terms, and what they take along. */

@@ -17,7 +17,12 @@ import {
   type PipelineOptions,
   serverOptions,
 } from "./pipeline-options.js";
-import { inEnvironment, PORTABLE_FEATURES, withPlayableTestStreams } from "./portable-graph.js";
+import {
+  inEnvironment,
+  PORTABLE_FEATURES,
+  withFinalizingStepsFirst,
+  withPlayableTestStreams,
+} from "./portable-graph.js";
 import { type JobLine, PortablePipelineResult } from "./portable-result.js";
 import { checkForServer, isUnbounded, type ServerKind, serverKind } from "./server-limits.js";
 import { stageArtifacts } from "./stage-artifacts.js";
@@ -129,7 +134,9 @@ export class PortableRunner extends Runner {
       const workers = await prepareWorkers(this.#options, log);
       closers.push(() => workers.release());
       const submission = { jobName, options, job, artifacts: workers.artifacts };
-      const graph = inEnvironment(withPlayableTestStreams(proto), workers.environment);
+      const playable = withPlayableTestStreams(proto);
+      const forServer = kind === "prism" ? withFinalizingStepsFirst(playable) : playable;
+      const graph = inEnvironment(forServer, workers.environment);
       const jobId = await this.#submit(service, graph, submission);
       closers.push((state) => (hasComeToItsEnd(state) ? undefined : workers.stopLeft(job)));
       const onLine = ({ level, text }: JobLine) => log[level](text);

@@ -1,12 +1,13 @@
-/** What Beam's runners for Spark and Flink are known not to do, told before a job is submitted. */
+/** What Beam's runners are known not to do, told before a job is submitted. */
 import { runnerApi } from "../../transforms/primitives/beam.js";
 import { type Feature, type FeatureUse, featuresOf, UnsupportedFeatureError } from "../graph/features.js";
 import { type DescribedOptions, type PipelineOptions, PipelineOptionsError } from "./pipeline-options.js";
 
-export type ServerKind = "spark" | "flink" | "other";
+export type ServerKind = "spark" | "flink" | "prism" | "other";
 
-/** By the options that it describes. */
+/** By the options that it describes; Prism describes none. */
 export function serverKind(described: DescribedOptions): ServerKind {
+  if (described.size === 0) return "prism";
   if (described.has("spark_master")) return "spark";
   return described.has("flink_master") ? "flink" : "other";
 }
@@ -25,6 +26,7 @@ export function checkForServer(
   if (kind === "other") return [];
   if (kind === "flink" && !hasFlinkRest) refuseSavepointPath(options);
   const uses = featuresOf(proto);
+  if (kind === "prism") return checkForPrism(uses, isUnbounded(proto));
   return kind === "spark"
     ? checkForSpark(uses)
     : checkForFlink(uses, { isUnbounded: isUnbounded(proto), options });
@@ -41,6 +43,17 @@ function refuseSavepointPath(options: PipelineOptions): void {
 function checkForSpark(uses: readonly FeatureUse[]): readonly string[] {
   refuse("Spark", uses, (feature) => feature === "unbounded splittable DoFn");
   return slowInBatch("Spark", uses);
+}
+
+/** Where nothing else is pending, Prism crashes as windows expire: by then it has begun to end the job. */
+function checkForPrism(uses: readonly FeatureUse[], isUnbounded: boolean): readonly string[] {
+  if (!isUnbounded) {
+    refuse("Prism with bounded input", uses, (feature) => feature === "on window expiration");
+    return [];
+  }
+  return stepsWith(uses, (feature) => feature === "time-sorted input").map(
+    (step) => `${step}: Prism sorts what comes in one bundle, and does not wait for the watermark`,
+  );
 }
 
 interface FlinkJob {

@@ -1,9 +1,19 @@
 /** What a worker answers of splittable DoFns and split bundles: residuals, splits, progress. */
 import { expect } from "chai";
+import { valueState } from "../../../transforms/primitives/state-spec.js";
+import type { KV } from "../../../transforms/primitives/window.js";
 import { ManualClock } from "../../support/manual-clock.js";
 import { Counting } from "../bundle/offset-range.js";
 import { answerOf, element, type TestWorker } from "./support/test-worker.js";
-import { later, numbers, splittableWorker, values, whole, workerOf } from "./support/workers-of-fns.js";
+import {
+  later,
+  numbers,
+  splittableWorker,
+  statefulWorker,
+  values,
+  whole,
+  workerOf,
+} from "./support/workers-of-fns.js";
 
 describe("Instructions of splits", () => {
   it("a splittable DoFn that asks to be resumed comes back as a residual, with its watermark and delay, to its end", async () => {
@@ -114,6 +124,42 @@ describe("Instructions of splits", () => {
     clearInterval(open);
     expect(values(worker, "1")).to.deep.equal(numbers(stopAt));
     expect(stopAt).to.be.within(33, 150);
+  });
+
+  it("processBundleSplit leaves a stateful step's bundle whole, begun or not", async () => {
+    let open = () => {};
+    const begun = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const worker = statefulWorker(() => ({
+      count: valueState<number>(),
+      startBundle: () => begun,
+      process: ({ key }: KV<string, number>) => [key],
+    }));
+    const answer = worker.begin("1");
+    worker.data.put(
+      "1",
+      worker.chunk(numbers(4).map((value) => element({ key: "a", value }))),
+      worker.last(),
+    );
+    await later(1);
+    const split = await worker.ask({
+      oneofKind: "processBundleSplit",
+      processBundleSplit: {
+        instructionId: "1",
+        desiredSplits: Object.fromEntries(
+          Array.from(worker.plan.sources.keys(), (source) => [
+            source,
+            { fractionOfRemainder: 0.5, allowedSplitPoints: [], estimatedInputElements: 4n },
+          ]),
+        ),
+      },
+    });
+    if (split.response.oneofKind !== "processBundleSplit") throw new Error(`got ${split.error}`);
+    expect(split.response.processBundleSplit.channelSplits).to.deep.equal([]);
+    open();
+    answerOf(await answer);
+    expect(values(worker, "1")).to.deep.equal(["a", "a", "a", "a"]);
   });
 
   it("progress and split of a bundle that is over, or was never begun, are answered with nothing", async () => {

@@ -1,5 +1,6 @@
 /** Workers of a test's own DoFns: a chain of steps, or one splittable step. */
 import { impulse, P, type PCollection, type Root, withName } from "../../../../transforms/primitives/beam.js";
+import { create as createElements } from "../../../../transforms/primitives/create.js";
 import type { DoFn, SplittableDoFn } from "../../../../transforms/primitives/do-fn.js";
 import { registerDoFn } from "../../../../transforms/primitives/fn-registry.js";
 import { registeredParDo } from "../../../../transforms/primitives/par-do.js";
@@ -51,6 +52,16 @@ export function splittableWorker(create: () => object, bounded: boolean, options
   // any value: in truth a KV of KVs, whose shape the general coder carries as well
   stage.coders["Impulse.main on the wire"]!.componentCoderIds[0] = stage.pcollections["Read.main"]!.coderId;
   return new TestWorker(withOneService(stage), options);
+}
+
+/** A worker with a step that has state, and elements of keys. */
+export function statefulWorker(create: () => object): TestWorker {
+  const name = named(create);
+  const graph = graphOf((root: Root) => {
+    const input = root.apply(withName("Create", createElements<unknown>([{ key: "a", value: 0 }])));
+    P(input).apply(withName("Keyed", registeredParDo<unknown, unknown>(FN, name)));
+  });
+  return new TestWorker(withOneService(cutStage(graph, ["Keyed/ParDo"], { written: ["Keyed/ParDo.main"] })));
 }
 
 function withOneService<T extends { timerApiServiceDescriptor?: { url: string } }>(stage: T): T {
