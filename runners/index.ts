@@ -23,6 +23,7 @@ export type {
 export { FlinkRestError } from "./portable/flink-rest.js";
 export { JobFailedError } from "./portable/job-failure.js";
 export { JobServerError } from "./portable/job-service.js";
+export { ModuleFilesError } from "./portable/modules/module-files.js";
 export { PipelineOptionsError } from "./portable/pipeline-options.js";
 export type { PortablePipelineResult } from "./portable/portable-result.js";
 export {

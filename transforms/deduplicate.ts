@@ -68,7 +68,9 @@ function distributed<T>(
   { shards = SHARDS, lastWord = "here", horizonMs = HORIZON_MS }: DistributedDeduplicateOptions,
 ): Step<T> {
   return composite(DEDUPLICATE_URN, { key, shards, lastWord, horizonMs }, (input) =>
-    isBounded(input.pipeline, input) ? dropRepeats(input, { key, lastWord }, shards) : dropSeen(input, key, horizonMs),
+    isBounded(input.pipeline, input)
+      ? dropRepeats(input, { key, lastWord }, shards)
+      : dropSeen(input, key, horizonMs),
   );
 }
 
@@ -88,11 +90,9 @@ function dropRepeats<T>(
     { key: config.key, shards },
     { coders: { main } },
   );
-  const drop = registeredParDo<Group, Sourced<T>>(
-    DROP_REPEATS_FN,
-    config,
-    { coders: { main: elementCoderId } },
-  );
+  const drop = registeredParDo<Group, Sourced<T>>(DROP_REPEATS_FN, config, {
+    coders: { main: elementCoderId },
+  });
   const keyed = P(input).apply(withName("KeyByShard", keyByShard));
   const groups = P(keyed).apply(withName("GroupByShard", groupByKey<number, Timestamped<Sourced<T>>>()));
   return P(groups).apply(withName("DropRepeats", drop));

@@ -4,6 +4,7 @@ import { keyIdOf } from "../../transforms/primitives/coders/encode.js";
 import type { BundleInput, KeyedItem, KeyedWork } from "../engine/bundle.js";
 import type { Element, Window } from "../engine/element.js";
 import type { StageSource, StatefulStage } from "./descriptor/stage-plan.js";
+import { mustFit } from "./element-limit.js";
 import type { InboundChunk } from "./transport/data-plane.js";
 
 /** Elements that are handed to the steps at once, and so are behind any split. */
@@ -35,14 +36,16 @@ export class BundleInputs {
   /** URL of the service that all of it comes from. */
   readonly endpoint: string;
   readonly #plan: InputPlan;
+  readonly #elementBytesMax: number;
   readonly #keyed: ReadonlyMap<string, KeyedRoot>;
   readonly #channels = new Map<string, Channel>();
   /** Of which the last chunk is still to come. */
   readonly #open = new Set<string>();
 
   /** @throws when data and timers come from several services: no runner does that. */
-  constructor(plan: InputPlan) {
+  constructor(plan: InputPlan, elementBytesMax: number) {
     this.#plan = plan;
+    this.#elementBytesMax = elementBytesMax;
     this.endpoint = onlyEndpoint(plan);
     this.#keyed = new Map(
       [...plan.stateful].map(([step, stage]) => [step, { stage, keyId: keyIdOf(stage.keyCoder) }]),
@@ -71,7 +74,7 @@ export class BundleInputs {
 
   /**
    * The chunk in batches, one to be run before the next is asked for.
-   * @throws DecodeError when it is not what the stage's coder encodes.
+   * @throws DecodeError when it is not what the stage's coder encodes; Error when it is too large.
    */
   *batches(chunk: InboundChunk): Generator<BundleInput, void> {
     const { transformId, timerFamilyId, data, isLast } = chunk;
@@ -81,10 +84,17 @@ export class BundleInputs {
       throw new Error(`the runner sent ${timers} for transform "${transformId}", which awaits none`);
     }
     if (data.length > 0) {
+      mustFit(`what comes to ${this.#readerOf(transformId)}`, data.length, this.#elementBytesMax);
       if (timerFamilyId !== undefined) yield this.#timers(transformId, timerFamilyId, data);
       else yield* this.#elements(this.#channels.get(transformId)!, data);
     }
     if (isLast) this.#open.delete(port);
+  }
+
+  /** For messages: what the elements or timers are for. */
+  #readerOf(transformId: string): string {
+    const root = this.#plan.sources.get(transformId)?.root;
+    return root?.kind === "elements" ? `PCollection "${root.id}"` : `step "${root?.id ?? transformId}"`;
   }
 
   *#elements(channel: Channel, data: Uint8Array): Generator<BundleInput, void> {

@@ -4,12 +4,13 @@ import { NO_FIRING } from "../../transforms/primitives/window.js";
 import type { TimerUpdate } from "../engine/bundle.js";
 import type { Element } from "../engine/element.js";
 import type { StageSink, StatefulStage } from "./descriptor/stage-plan.js";
+import { mustFit } from "./element-limit.js";
 import type { DataPlane } from "./transport/data-plane.js";
 
 /** Bytes of one port that make a message, unless the bundle ends or time passes before. */
 const PIECE_BYTES = 1 << 20;
 /** Encoded and not yet sent; from here on the bundle's producers wait. */
-const UNSENT_BYTES_MAX = 8 << 20;
+export const UNSENT_BYTES_MAX = 8 << 20;
 /** How long an element may wait for others before it is sent: a splittable DoFn may take its time. */
 const PIECE_WAIT_MS = 100;
 
@@ -19,6 +20,7 @@ export interface OutputsOwner {
   setBlocked(isBlocked: boolean): void;
   /** The stream to the runner is lost, and the bundle with it. */
   failed(error: Error): void;
+  readonly elementBytesMax: number;
 }
 
 /** What the plan of a stage says of its outputs. */
@@ -29,6 +31,8 @@ export interface OutputPlan {
 }
 
 interface Port {
+  /** For messages: what it is of. */
+  readonly name: string;
   readonly endpoint: string;
   readonly transformId: string;
   readonly timerFamilyId: string | undefined;
@@ -80,7 +84,7 @@ export class BundleOutputs {
     return this.#counts;
   }
 
-  /** @throws EncodeError when the coder of the PCollection cannot carry the element. */
+  /** @throws EncodeError when the coder of the PCollection cannot carry the element; Error when it is too large. */
   emit(collection: string, element: Element): void {
     for (const port of this.#sinks.get(collection)!) {
       port.sink.coder.write(element, port.out, true);
@@ -122,8 +126,11 @@ export class BundleOutputs {
   }
 
   #written(port: Port): void {
-    if (port.out.len >= PIECE_BYTES) this.#sendPiece(port);
-    else this.#timeout ??= setTimeout(() => this.#sendPieces(), PIECE_WAIT_MS);
+    const bytes = port.out.len;
+    if (bytes >= PIECE_BYTES) {
+      mustFit(`what goes to ${port.name}`, bytes, this.#owner.elementBytesMax);
+      this.#sendPiece(port);
+    } else this.#timeout ??= setTimeout(() => this.#sendPieces(), PIECE_WAIT_MS);
   }
 
   #sendPieces(): void {
@@ -164,8 +171,15 @@ export class BundleOutputs {
 }
 
 function sinkPort(sink: StageSink): SinkPort {
-  const { endpoint, transformId } = sink;
-  return { sink, endpoint, transformId, timerFamilyId: undefined, out: new ByteWriter() };
+  const { endpoint, transformId, collection } = sink;
+  return {
+    name: `PCollection "${collection}"`,
+    sink,
+    endpoint,
+    transformId,
+    timerFamilyId: undefined,
+    out: new ByteWriter(),
+  };
 }
 
 function timerPorts({ stateful, timerEndpoint }: OutputPlan): Map<string, Map<string, Port>> {
@@ -176,6 +190,7 @@ function timerPorts({ stateful, timerEndpoint }: OutputPlan): Map<string, Map<st
       throw new Error(`step "${step}" has timers, but its stage says no URL of a service for them`);
     }
     const port = (timerFamilyId: string): Port => ({
+      ...{ name: `timers "${timerFamilyId}" of step "${step}"` },
       ...{ endpoint: timerEndpoint, transformId, timerFamilyId },
       out: new ByteWriter(),
     });

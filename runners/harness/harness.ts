@@ -4,14 +4,17 @@ import type { ConnectionConfig } from "../../sql/sql-session.js";
 import type { Clock, Log } from "../../transforms/primitives/do-fn.js";
 import type { JsonValue } from "../../transforms/primitives/fn-registry.js";
 import { systemClock } from "../../transforms/primitives/system-clock.js";
+import { BrokenStreams } from "./broken-streams.js";
 import { WorkerDatabase } from "./database/worker-database.js";
 import type { WorkerRun } from "./database/worker-run.js";
+import { ELEMENT_BYTES_MAX } from "./element-limit.js";
 import { Instructions } from "./instructions.js";
 import type { StageSurroundings } from "./stage-processor.js";
 import { StageStates } from "./state/stage-states.js";
 import { type ControlStream, openControl } from "./transport/control-stream.js";
 import { GrpcDataPlane } from "./transport/data-plane.js";
 import { LoggingStream } from "./transport/logging-stream.js";
+import type { StreamLostError } from "./transport/runner-stream.js";
 import { answerStatus } from "./transport/worker-status.js";
 
 /** Of the runner: monitoring data comes by short id. */
@@ -32,16 +35,28 @@ export interface HarnessOptions {
   /** The run that the job is part of, and where its bundles are committed; without it, steps that ask for it fail. */
   readonly database?: { readonly connection: ConnectionConfig; readonly run: WorkerRun } | undefined;
   readonly clock?: Clock;
+  readonly limits?: HarnessLimits;
   /** Takes a line that no runner takes. By default the error output. */
   readonly fallbackLog?: (line: string) => void;
   /** Fires when the worker is to stop. */
   readonly signal?: AbortSignal;
 }
 
+/** What may lie in memory of a worker, in bytes. */
+export interface HarnessLimits {
+  /** Of one element, group or message, which come and go as a whole; default 512 MiB. */
+  readonly elementBytesMax?: number;
+  /** Of one cell of state or one window of a side input; default 512 MiB. */
+  readonly stateBytesMax?: number;
+  /** Of state and side inputs that bundles leave to later ones; default 100 MiB, or as the job's options say. */
+  readonly stateCacheBytesMax?: number;
+}
+
 export interface Harness {
   /**
    * Resolves when the runner has closed the control stream, or `stop` was called, and everything is torn down.
-   * @throws StreamLostError when the control stream was lost; everything is torn down then too.
+   * @throws StreamLostError when the control stream was lost, or a data or state stream that a bundle needs;
+   * everything is torn down then too.
    */
   readonly whenDone: Promise<void>;
   /** Abandons what runs. Resolves when everything is torn down. */
@@ -67,8 +82,12 @@ async function serve(control: ControlStream, options: HarnessOptions): Promise<v
   const fallback = options.fallbackLog ?? ((line: string) => void process.stderr.write(`${line}\n`));
   const logging =
     loggingEndpoint === undefined ? undefined : new LoggingStream(loggingEndpoint, workerId, fallback);
-  const data = new GrpcDataPlane(workerId);
-  const states = new StageStates(workerId);
+  const { elementBytesMax = ELEMENT_BYTES_MAX, stateBytesMax, stateCacheBytesMax } = options.limits ?? {};
+  const broken = new BrokenStreams(() => instructions.bundles.length > 0);
+  const onLost = (error: StreamLostError) => broken.lost(error);
+  const data = new GrpcDataPlane(workerId, { onLost });
+  const cacheBytesMax = stateCacheBytesMax ?? cacheBytesOf(options.pipelineOptions);
+  const states = new StageStates(workerId, { stateBytesMax, cacheBytesMax, onLost });
   const database = options.database && new WorkerDatabase(options.database.connection, options.database.run);
   const around: StageSurroundings = {
     pipeline: database?.run.pipeline ?? jobNameOf(options.pipelineOptions),
@@ -79,6 +98,7 @@ async function serve(control: ControlStream, options: HarnessOptions): Promise<v
     logFor: (step) => logging?.of(step) ?? logTo(fallback, step),
     stateFor: (plan) => states.of(plan),
     shared: sharedValues(),
+    elementBytesMax,
   };
   const instructions = new Instructions({
     around,
@@ -90,7 +110,7 @@ async function serve(control: ControlStream, options: HarnessOptions): Promise<v
     : undefined;
   let end = new Error("the runner has closed the control stream");
   try {
-    await answerAll(control, instructions);
+    await Promise.race([answerAll(control, instructions, broken), broken.whenNeeded]);
   } catch (error) {
     end = error as Error;
     throw error;
@@ -107,11 +127,18 @@ async function serve(control: ControlStream, options: HarnessOptions): Promise<v
 }
 
 /** Bundles run beside one another, so no answer is waited for. */
-async function answerAll(control: ControlStream, instructions: Instructions): Promise<void> {
+async function answerAll(
+  control: ControlStream,
+  instructions: Instructions,
+  broken: BrokenStreams,
+): Promise<void> {
   for (;;) {
     const request = await control.next();
     if (request === undefined) return;
-    const respond = instructions.answer(request).then((response) => control.respond(response));
+    const respond = instructions.answer(request).then(async (response) => {
+      await control.respond(response);
+      if (request.request.oneofKind === "processBundle") broken.answered();
+    });
     respond.catch(() => undefined); // an answer that cannot be given: the stream's end says it
   }
 }
@@ -127,6 +154,16 @@ function statusOf(instructions: Instructions): string {
 function jobNameOf(options: HarnessOptions["pipelineOptions"] = {}): string {
   const name = options["beam:option:job_name:v1"] ?? options["job_name"] ?? options["jobName"];
   return typeof name === "string" && name !== "" ? name : "pipeline";
+}
+
+/** Beam's option `max_cache_memory_usage_mb`. */
+function cacheBytesOf(options: HarnessOptions["pipelineOptions"] = {}): number | undefined {
+  const name = "max_cache_memory_usage_mb";
+  const megabytes = options[`beam:option:${name}:v1`] ?? options[name];
+  if (megabytes === undefined || megabytes === null) return undefined;
+  const number = Number(megabytes); // runners tell numbers as texts, too
+  if (number >= 0) return number * (1 << 20);
+  throw new Error(`pipeline option ${name} must be a number from 0, got ${JSON.stringify(megabytes)}`);
 }
 
 /** Values that all instances of a step share, made when first asked for. */

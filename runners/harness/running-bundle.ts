@@ -73,13 +73,17 @@ export class RunningBundle {
     return this.#stage === undefined ? [] : infosOf(this.#stage);
   }
 
+  /**
+   * Elements of keys stay together: Prism takes any split, also one between two elements of a key, and then runs both
+   * parts beside each other on the state from before either.
+   */
   split({ desiredSplits }: ProcessBundleSplitRequest): ProcessBundleSplitResponse {
     const stage = this.#stage;
     const response = ProcessBundleSplitResponse.create();
     if (stage === undefined || this.#failure !== undefined) return response;
     for (const [source, desired] of Object.entries(desiredSplits)) {
       const channel = stage.inputs.channels.get(source);
-      if (channel === undefined) continue;
+      if (channel === undefined || channel.source.root.kind === "keyed") continue;
       const active = channel.source.root.kind === "splittable" ? stage.scope.active : undefined;
       const roots = active && stage.roots.get(active.root);
       const work = active && roots && { active, roots };

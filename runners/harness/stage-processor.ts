@@ -31,6 +31,7 @@ export interface StageSurroundings {
   readonly mode: SetupContext["mode"];
   readonly clock: Clock;
   readonly data: DataPlane;
+  readonly elementBytesMax: number;
   logFor(step: string): Log;
   /** Undefined where the worker has none. */
   readonly database: WorkerDatabase | undefined;
@@ -56,11 +57,12 @@ export class StageProcessor {
   ) {
     this.#around = around;
     this.#state = around.stateFor(plan);
-    this.inputs = new BundleInputs(plan);
+    this.inputs = new BundleInputs(plan, around.elementBytesMax);
     this.roots = residualRoots(plan);
     this.outputs = new BundleOutputs(plan, around.data, {
       setBlocked: (isBlocked) => this.#processor.setBlocked(isBlocked),
       failed: (error) => this.abandon(error),
+      elementBytesMax: around.elementBytesMax,
     });
   }
 

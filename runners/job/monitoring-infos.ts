@@ -1,6 +1,7 @@
-/** Metrics as Beam's monitoring infos: the form in which other programs read them. */
+/** Metrics as Beam's monitoring infos: the form in which other programs read them, and give them. */
 import { MonitoringInfo } from "../../transforms/primitives/beam.js";
-import type { DistributionValue, GaugeValue, MetricResults } from "./metrics.js";
+import { ByteReader } from "../../transforms/primitives/coders/byte-reader.js";
+import type { DistributionValue, GaugeValue, MetricResult, MetricResults } from "./metrics.js";
 
 /**
  * Attempted values, one info a metric, under Beam's URNs for metrics of users: whole numbers as int64,
@@ -17,10 +18,79 @@ export function monitoringInfos({ counters, distributions, gauges }: MetricResul
   ];
 }
 
+/** What a runner tells of metrics. */
+export interface ToldMetrics {
+  readonly attempted: readonly MonitoringInfo[];
+  readonly committed: readonly MonitoringInfo[];
+}
+
+/**
+ * The users' metrics among them, by step; other infos are passed over. One that is only committed was attempted as
+ * well: a runner may tell of attempts by progress reports alone.
+ */
+export function metricResults({ attempted, committed }: ToldMetrics): MetricResults {
+  return {
+    counters: results("sum", { attempted, committed }, ({ number }) => number()),
+    distributions: results("distribution", { attempted, committed }, ({ count, number }) => {
+      const [n, sum, min, max] = [count(), number(), number(), number()];
+      return { count: n, sum, min, max };
+    }),
+    gauges: results("latest", { attempted, committed }, ({ count, number }) => {
+      const timestampMs = count();
+      return { value: number(), timestampMs };
+    }),
+  };
+}
+
+interface Decode {
+  /** A whole number in either type. */
+  count(): number;
+  /** One of the metric's type. */
+  number(): number;
+}
+
+function results<Value>(
+  kind: Kind,
+  { attempted, committed }: ToldMetrics,
+  read: (decode: Decode) => Value,
+): MetricResult<Value>[] {
+  const known = new Map<string, { -readonly [F in keyof MetricResult<Value>]: MetricResult<Value>[F] }>();
+  for (const [infos, isCommitted] of [
+    [attempted, false],
+    [committed, true],
+  ] as const) {
+    for (const { urn, labels, payload } of infos) {
+      const type = typeOf(urn, kind);
+      if (type === undefined) continue;
+      const { PTRANSFORM: step = "", NAME: name = "" } = labels;
+      const value = read(decoder(payload, type));
+      const id = JSON.stringify([step, name]);
+      const before = known.get(id);
+      if (before === undefined) {
+        known.set(id, { step, name, attempted: value, committed: isCommitted ? value : undefined });
+      } else if (isCommitted) before.committed = value;
+    }
+  }
+  return [...known.values()];
+}
+
+function typeOf(urn: string, kind: Kind): "int64" | "double" | undefined {
+  if (urn === `beam:metric:user:${kind}_int64:v1`) return "int64";
+  return urn === `beam:metric:user:${kind}_double:v1` ? "double" : undefined;
+}
+
+function decoder(payload: Uint8Array, type: "int64" | "double"): Decode {
+  const input = new ByteReader(payload);
+  const count = () => Number(BigInt.asIntN(64, BigInt(input.varint())));
+  return { count, number: type === "int64" ? count : () => input.doubleBigEndian() };
+}
+
+type Kind = "sum" | "distribution" | "latest";
+
 type Encode = (value: number) => Buffer;
 
 function info<Value>(
-  kind: "sum" | "distribution" | "latest",
+  kind: Kind,
   { step, name, attempted }: { step: string; name: string; attempted: Value },
   numbers: readonly number[],
   payload: (value: Value, encode: Encode) => Buffer,

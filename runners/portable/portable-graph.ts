@@ -43,6 +43,7 @@ const CAPABILITIES = [
   "beam:protocol:multi_core_bundle_processing:v1",
   "beam:protocol:monitoring_info_short_ids:v1",
   "beam:protocol:control_request_elements_embedding:v1",
+  "beam:protocol:state_caching:v1",
   "beam:transform:sdf_truncate_sized_restrictions:v1",
 ];
 
@@ -50,6 +51,7 @@ const LENGTH_PREFIXED_BYTES = "MillraceLengthPrefixedBytes";
 const BYTES = "MillraceBytes";
 const BYTES_URN = "beam:coder:bytes:v1";
 const LENGTH_PREFIX_URN = "beam:coder:length_prefix:v1";
+const PAR_DO_URN = "beam:transform:pardo:v1";
 const SDK_CODER_URN = "beam:coder:genericobjectjs:v1";
 
 /**
@@ -100,16 +102,40 @@ function withLength(bytes: Uint8Array): Uint8Array {
   return out.finish();
 }
 
-/** Puts every environment of the graph where the worker pool is. */
-export function inExternalEnvironment(proto: runnerApi.Pipeline, poolEndpoint: string): runnerApi.Pipeline {
+/**
+ * Prism finalizes the bundles of a stage only if a step at its head asks for it (`finalize` in its preprocess.go), and
+ * of another's callbacks none is ever called. So such a step is put at the head of a stage: as Prism does with each one
+ * that requires time-sorted input, which it takes for nothing else.
+ */
+export function withFinalizingStepsFirst(proto: runnerApi.Pipeline): runnerApi.Pipeline {
   const components = proto.components!;
-  const payload = runnerApi.ExternalPayload.toBinary(
-    runnerApi.ExternalPayload.create({ endpoint: { url: poolEndpoint } }),
-  );
+  const transforms = Object.entries(components.transforms).map(([id, transform]) => {
+    if (transform.spec?.urn !== PAR_DO_URN) return [id, transform] as const;
+    const payload = runnerApi.ParDoPayload.fromBinary(transform.spec.payload);
+    if (!payload.requestsFinalization) return [id, transform] as const;
+    const first = runnerApi.ParDoPayload.toBinary({ ...payload, requiresTimeSortedInput: true });
+    return [id, { ...transform, spec: { ...transform.spec, payload: first } }] as const;
+  });
+  return { ...proto, components: { ...components, transforms: Object.fromEntries(transforms) } };
+}
+
+/** Where workers are, in Beam's terms, and what they take along. */
+export interface WorkerEnvironment {
+  readonly urn: string;
+  readonly payload: Uint8Array;
+  readonly dependencies: readonly runnerApi.ArtifactInformation[];
+}
+
+/** Puts every environment of the graph where the workers are. */
+export function inEnvironment(
+  proto: runnerApi.Pipeline,
+  { urn, payload, dependencies }: WorkerEnvironment,
+): runnerApi.Pipeline {
+  const components = proto.components!;
   const environments = Object.fromEntries(
     Object.entries(components.environments).map(([id, environment]) => [
       id,
-      { ...environment, urn: "beam:env:external:v1", payload, capabilities: [...CAPABILITIES] },
+      { ...environment, urn, payload, dependencies: [...dependencies], capabilities: [...CAPABILITIES] },
     ]),
   );
   return { ...proto, components: { ...components, environments } };

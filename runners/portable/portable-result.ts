@@ -3,7 +3,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { JobState_Enum, type MonitoringInfo, PipelineResult } from "../../transforms/primitives/beam.js";
 import { ByteReader } from "../../transforms/primitives/coders/byte-reader.js";
 import type { LogLevel } from "../job/messages.js";
-import type { DistributionValue } from "../job/metrics.js";
+import {
+  type DistributionValue,
+  filterMetrics,
+  type MetricFilter,
+  type MetricResults,
+} from "../job/metrics.js";
+import { metricResults, type ToldMetrics } from "../job/monitoring-infos.js";
 import type { FlinkRest } from "./flink-rest.js";
 import { jobFailure } from "./job-failure.js";
 import type { JobServerError, JobService } from "./job-service.js";
@@ -52,7 +58,7 @@ export class PortablePipelineResult extends PipelineResult {
   #state = JobState_Enum.STARTING;
   #failure: Error | undefined;
   /** As of the job's end: the connection is not kept for them. */
-  #lastMetrics: MonitoringInfo[] | undefined;
+  #lastMetrics: ToldMetrics | undefined;
 
   constructor({ service, jobId, jobName, flink, onLine, release }: SubmittedJob) {
     super();
@@ -143,6 +149,19 @@ export class PortablePipelineResult extends PipelineResult {
    * Prism end with the last progress report.
    */
   override async rawMetrics(): Promise<MonitoringInfo[]> {
+    const { committed, attempted } = await this.#metrics();
+    return [...(committed.length > 0 ? committed : attempted)];
+  }
+
+  /**
+   * The metrics of DoFns by step, as of the job's end or as of now. What is committed is undefined on Spark, which does
+   * not tell it; what was attempted is on Prism as old as the last progress report.
+   */
+  async metrics(filter: MetricFilter = {}): Promise<MetricResults> {
+    return filterMetrics(metricResults(await this.#metrics()), filter);
+  }
+
+  async #metrics(): Promise<ToldMetrics> {
     return this.#lastMetrics ?? this.#askMetrics();
   }
 
@@ -159,10 +178,10 @@ export class PortablePipelineResult extends PipelineResult {
     }
   }
 
-  async #askMetrics(): Promise<MonitoringInfo[]> {
+  async #askMetrics(): Promise<ToldMetrics> {
     const { metrics } = await this.#service.metrics(this.jobId);
     const { committed = [], attempted = [] } = metrics ?? {};
-    return committed.length > 0 ? committed : attempted;
+    return { committed, attempted };
   }
 
   /** Counters by name, summed over the steps that use it. */

@@ -7,19 +7,23 @@ import type { Log } from "../../transforms/primitives/do-fn.js";
 import { checkFeatures } from "../graph/features.js";
 import { graphProto } from "../graph/graph-proto.js";
 import { RUN_OPTION, toRunOption, type WorkerRun } from "../harness/database/worker-run.js";
-import { startLoopbackWorkers } from "../harness/worker/loopback.js";
-import { JOB_OPTION, stopWorkersOf } from "../harness/worker/stop-job.js";
+import { JOB_OPTION } from "../harness/worker/stop-job.js";
+import type { Artifact } from "./artifact.js";
 import { FlinkRest, restPortsBehind } from "./flink-rest.js";
 import { JobService } from "./job-service.js";
-import { reachLocalPool } from "./local-pool.js";
+import { checkWorkersOptions, type EnvironmentName, prepareWorkers } from "./job-workers.js";
 import {
   type DescribedOptions,
   optionUrns,
   type PipelineOptions,
-  PipelineOptionsError,
   serverOptions,
 } from "./pipeline-options.js";
-import { inExternalEnvironment, PORTABLE_FEATURES, withPlayableTestStreams } from "./portable-graph.js";
+import {
+  inEnvironment,
+  PORTABLE_FEATURES,
+  withFinalizingStepsFirst,
+  withPlayableTestStreams,
+} from "./portable-graph.js";
 import { type JobLine, PortablePipelineResult } from "./portable-result.js";
 import { checkForServer, isUnbounded, type ServerKind, serverKind } from "./server-limits.js";
 import { stageArtifacts } from "./stage-artifacts.js";
@@ -29,12 +33,17 @@ export interface PortableRunnerOptions {
   readonly jobEndpoint: string;
   /**
    * `loopback` (default): workers are threads of this process, and the job server must be on this machine.
-   * `external`: those of the pool at `workerEndpoint`.
+   * `external`: those of the pool at `workerEndpoint`. `docker`: the job server starts containers of `image`.
    */
-  readonly environment?: "loopback" | "external";
+  readonly environment?: EnvironmentName;
   /** `host:port` of a pool (`npm run worker`), as the job server's machines reach it. */
   readonly workerEndpoint?: string;
-  /** The pipeline's own modules, which register its DoFns: URLs, or paths from the working directory. */
+  /** Container image with Millrace's worker, by default `millrace-worker`. */
+  readonly image?: string;
+  /**
+   * The pipeline's own modules, which register its DoFns: URLs, or paths from the working directory. Workers in other
+   * processes fetch them, with the files that they import by relative paths.
+   */
   readonly modules?: readonly (string | URL)[];
   readonly jobName?: string;
   /** Beam's pipeline options by name, e.g. `parallelism`, `checkpointing_interval` (ms), `streaming`; also in camel case. */
@@ -55,6 +64,7 @@ const OPTION_NAMES: ReadonlySet<string> = new Set([
   "jobEndpoint",
   "environment",
   "workerEndpoint",
+  "image",
   "modules",
   "jobName",
   "pipelineOptions",
@@ -78,6 +88,7 @@ export function portableRunner(options: PortableRunnerOptions): PortableRunner {
 
 export class PortableRunner extends Runner {
   readonly #options: PortableRunnerOptions;
+  readonly #flinkRest: FlinkRest | undefined;
   constructor(options: PortableRunnerOptions) {
     super();
     const unknown = Object.keys(options).filter((name) => !OPTION_NAMES.has(name));
@@ -88,22 +99,20 @@ export class PortableRunner extends Runner {
     }
     if (!options.jobEndpoint)
       throw new Error("the portable runner needs a `jobEndpoint`, host:port of a job server");
-    if (options.environment === "external" && !options.workerEndpoint) {
-      throw new Error("the environment `external` needs a `workerEndpoint`, host:port of a worker pool");
-    }
+    checkWorkersOptions(options);
     this.#options = options;
-    if (options.flinkRest !== undefined) new FlinkRest(options.flinkRest);
+    this.#flinkRest = options.flinkRest === undefined ? undefined : new FlinkRest(options.flinkRest);
   }
 
   /**
    * Runs the pipeline to its end.
    * @throws JobFailedError with the user's own error; JobServerError; before anything runs UnsupportedFeatureError,
-   * PipelineOptionsError
+   * PipelineOptionsError, ModuleFilesError
    */
   override async run(pipelineFn: (root: Root) => unknown): Promise<PortablePipelineResult> {
     const result = await this.runAsync(pipelineFn);
     const state = await result.waitUntilFinish();
-    if (state === JobState_Enum.DONE || state === JobState_Enum.DRAINED) return result;
+    if (hasComeToItsEnd(state)) return result;
     throw result.failure ?? new Error(`job "${result.jobId}" ended ${JobState_Enum[state]}`);
   }
 
@@ -117,8 +126,7 @@ export class PortableRunner extends Runner {
   override async runPipeline(pipeline: Pipeline | runnerApi.Pipeline): Promise<PortablePipelineResult> {
     const proto = graphProto(pipeline);
     checkFeatures(proto, { runner: "portable", supported: PORTABLE_FEATURES });
-    const { log = noLog, modules = [], environment = "loopback", jobEndpoint } = this.#options;
-    const { jobName = `millrace-${Date.now().toString(36)}` } = this.#options;
+    const { log = noLog, jobEndpoint, jobName = `millrace-${Date.now().toString(36)}` } = this.#options;
     const job = randomUUID();
     const service = new JobService(jobEndpoint);
     const closers: ((state?: JobState_Enum) => unknown)[] = [() => service.close()];
@@ -130,27 +138,14 @@ export class PortableRunner extends Runner {
       const described = await service.options();
       const kind = serverKind(described);
       const options = this.#optionsFor(kind, described, { proto, jobName });
-      let pool = this.#options.workerEndpoint;
-      if (environment === "external") await reachLocalPool(pool!);
-      if (environment === "loopback") {
-        const workers = await startLoopbackWorkers({
-          modules,
-          log,
-          environment: this.#options.workerEnvironment,
-        });
-        closers.push(() => workers.stop());
-        pool = workers.endpoint;
-      }
-      const jobId = await this.#submit(
-        service,
-        inExternalEnvironment(withPlayableTestStreams(proto), pool!),
-        {
-          jobName,
-          options,
-          job,
-        },
-      );
-      if (environment === "external") closers.push((state) => stopLeftWorkers(state, job, pool!, log));
+      const workers = await prepareWorkers(this.#options, log);
+      closers.push(() => workers.release());
+      const submission = { jobName, options, job, artifacts: workers.artifacts };
+      const playable = withPlayableTestStreams(proto);
+      const forServer = kind === "prism" ? withFinalizingStepsFirst(playable) : playable;
+      const graph = inEnvironment(forServer, workers.environment);
+      const jobId = await this.#submit(service, graph, submission);
+      closers.push((state) => (hasComeToItsEnd(state) ? undefined : workers.stopLeft(job)));
       const onLine = ({ level, text }: JobLine) => log[level](text);
       return new PortablePipelineResult({
         service,
@@ -172,41 +167,37 @@ export class PortableRunner extends Runner {
     described: DescribedOptions,
     { proto: pipeline, jobName }: { readonly proto: runnerApi.Pipeline; readonly jobName: string },
   ): PipelineOptions {
-    const { pipelineOptions = {}, log = noLog, flinkRest } = this.#options;
+    const { pipelineOptions = {}, log = noLog } = this.#options;
     const options = {
       ...{ app_name: jobName, job_name: jobName },
       ...(kind === "flink" ? flinkDefaults(pipeline) : {}),
       ...serverOptions(pipelineOptions, described),
     };
-    if (kind === "flink" && Object.hasOwn(options, "savepoint_path") && flinkRest === undefined) {
-      throw new PipelineOptionsError([
-        "pipeline option savepoint_path needs a Flink cluster, and its REST address in flinkRest: " +
-          "Beam's job server passes over it for jobs that run in itself",
-      ]);
-    }
-    for (const warning of checkForServer(kind, pipeline, options)) log.warn(warning);
+    const hasFlinkRest = this.#flinkRest !== undefined;
+    for (const warning of checkForServer(kind, pipeline, options, hasFlinkRest)) log.warn(warning);
     return options;
   }
 
   /** Of a job server that Millrace has started, it lies behind that one's port. */
   #flinkFor(kind: ServerKind): FlinkRest | undefined {
-    const { jobEndpoint, flinkRest } = this.#options;
-    if (flinkRest !== undefined) return new FlinkRest(flinkRest);
+    if (this.#flinkRest !== undefined) return this.#flinkRest;
+    const { jobEndpoint } = this.#options;
     if (kind !== "flink") return undefined;
     const at = jobEndpoint.lastIndexOf(":");
     return new FlinkRest(`${jobEndpoint.slice(0, at)}:${restPortsBehind(Number(jobEndpoint.slice(at + 1)))}`);
   }
 
   async #submit(service: JobService, pipeline: runnerApi.Pipeline, submission: Submission): Promise<string> {
-    const { jobName, options, job } = submission;
+    const { jobName, options, job, artifacts } = submission;
+    const { run } = this.#options;
     const pipelineOptions = Struct.fromJson({
       ...optionUrns(options),
       [JOB_OPTION]: job,
-      ...(this.#options.run === undefined ? {} : { [RUN_OPTION]: toRunOption(this.#options.run) }),
+      ...(run === undefined ? {} : { [RUN_OPTION]: toRunOption(run) }),
     });
     const prepared = await service.prepare({ pipeline, jobName, pipelineOptions });
     const staging = prepared.artifactStagingEndpoint?.url;
-    if (staging) await stageArtifacts(staging, prepared.stagingSessionToken);
+    if (staging) await stageArtifacts(staging, prepared.stagingSessionToken, artifacts);
     const { jobId } = await service.run(prepared.preparationId, "");
     return jobId;
   }
@@ -217,21 +208,11 @@ interface Submission {
   readonly options: PipelineOptions;
   /** By which the job's workers know it. */
   readonly job: string;
+  readonly artifacts: readonly Artifact[];
 }
 
-/** Of a job that did not come to its end. The pool may have gone, or lie where only the job server's machines reach it. */
-async function stopLeftWorkers(
-  state: JobState_Enum | undefined,
-  job: string,
-  pool: string,
-  log: Log,
-): Promise<void> {
-  if (state === JobState_Enum.DONE || state === JobState_Enum.DRAINED) return;
-  try {
-    await stopWorkersOf(job, pool);
-  } catch (error) {
-    log.warn(`worker pool ${pool} could not be told that the job has ended: ${(error as Error).message}`);
-  }
+function hasComeToItsEnd(state: JobState_Enum | undefined): boolean {
+  return state === JobState_Enum.DONE || state === JobState_Enum.DRAINED;
 }
 
 /**

@@ -1,35 +1,59 @@
-/** What Beam's runners for Spark and Flink are known not to do, told before a job is submitted. */
+/** What Beam's runners are known not to do, told before a job is submitted. */
 import { runnerApi } from "../../transforms/primitives/beam.js";
 import { type Feature, type FeatureUse, featuresOf, UnsupportedFeatureError } from "../graph/features.js";
-import type { DescribedOptions, PipelineOptions } from "./pipeline-options.js";
+import { type DescribedOptions, type PipelineOptions, PipelineOptionsError } from "./pipeline-options.js";
 
-export type ServerKind = "spark" | "flink" | "other";
+export type ServerKind = "spark" | "flink" | "prism" | "other";
 
-/** By the options that it describes. */
+/** By the options that it describes; Prism describes none. */
 export function serverKind(described: DescribedOptions): ServerKind {
+  if (described.size === 0) return "prism";
   if (described.has("spark_master")) return "spark";
   return described.has("flink_master") ? "flink" : "other";
 }
 
 /**
- * Gives warnings about what works but is slow or fragile there.
- * @throws UnsupportedFeatureError for what would fail in the middle of the job
+ * Gives warnings about what works but is slow or fragile there. `hasFlinkRest`: the user has named Flink's REST API.
+ * @throws UnsupportedFeatureError for what would fail in the middle of the job; PipelineOptionsError for what would be
+ * passed over
  */
 export function checkForServer(
   kind: ServerKind,
   proto: runnerApi.Pipeline,
   options: PipelineOptions,
+  hasFlinkRest = false,
 ): readonly string[] {
   if (kind === "other") return [];
+  if (kind === "flink" && !hasFlinkRest) refuseSavepointPath(options);
   const uses = featuresOf(proto);
+  if (kind === "prism") return checkForPrism(uses, isUnbounded(proto));
   return kind === "spark"
     ? checkForSpark(uses)
     : checkForFlink(uses, { isUnbounded: isUnbounded(proto), options });
 }
 
+function refuseSavepointPath(options: PipelineOptions): void {
+  if (!Object.hasOwn(options, "savepoint_path")) return;
+  throw new PipelineOptionsError([
+    "pipeline option savepoint_path needs a Flink cluster, and its REST address in flinkRest: " +
+      "Beam's job server passes over it for jobs that run in itself",
+  ]);
+}
+
 function checkForSpark(uses: readonly FeatureUse[]): readonly string[] {
   refuse("Spark", uses, (feature) => feature === "unbounded splittable DoFn");
   return slowInBatch("Spark", uses);
+}
+
+/** Where nothing else is pending, Prism crashes as windows expire: by then it has begun to end the job. */
+function checkForPrism(uses: readonly FeatureUse[], isUnbounded: boolean): readonly string[] {
+  if (!isUnbounded) {
+    refuse("Prism with bounded input", uses, (feature) => feature === "on window expiration");
+    return [];
+  }
+  return stepsWith(uses, (feature) => feature === "time-sorted input").map(
+    (step) => `${step}: Prism sorts what comes in one bundle, and does not wait for the watermark`,
+  );
 }
 
 interface FlinkJob {

@@ -10,6 +10,7 @@ import type { KV } from "../../transforms/primitives/window.js";
 import { fixedWindows } from "../../transforms/primitives/window-fns.js";
 import { into } from "./support/into.js";
 import { mapping, parDo } from "./support/local-do-fn.js";
+import { portableTarget } from "./support/portable-targets.js";
 import { collect, runModel, runToFailure, startModel } from "./support/run-model.js";
 import { scenariosOf } from "./support/scenarios.js";
 import { at, elements, kv, streamed } from "./support/sources.js";
@@ -158,7 +159,9 @@ scenariosOf("faults", (it) => {
       );
       await run.result.waitUntilFinish();
       expect(run.state).to.equal("FAILED");
-      expect(seen).to.deep.equal([1]);
+      // a job server may have played the next event before it noticed
+      if (portableTarget === undefined) expect(seen).to.deep.equal([1]);
+      else expect(seen).to.include(1).and.not.include(2);
     },
   );
 

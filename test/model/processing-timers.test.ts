@@ -1,4 +1,8 @@
-/** Scenarios of processing-time timers: the clock decides, and at the end nobody waits for it. */
+/**
+ * Scenarios of processing-time timers: the clock decides, and at the end nobody waits for it. The watermark moves behind
+ * each element, without which Prism leaves the elements of a stateful step where they are, and the clock in leaps of
+ * seconds, as real time passes between a runner and its worker.
+ */
 import type { ElementContext, ProcessContext } from "../../transforms/primitives/do-fn.js";
 import { type FiredTimer, processingTimeTimer } from "../../transforms/primitives/timer-spec.js";
 import type { KV } from "../../transforms/primitives/window.js";
@@ -17,10 +21,12 @@ scenariosOf("timers", (it) => {
         streamed(
           root,
           script()
-            .addElements(order(3, setProcessing(50, { tag: "x" }), setProcessing(20, { tag: "y" })))
-            .advanceProcessingTime(30)
+            .addElements(order(3, setProcessing(50_000, { tag: "x" }), setProcessing(20_000, { tag: "y" })))
+            .advanceWatermarkTo(4)
+            .advanceProcessingTime(30_000)
             .addElements(order(4, say("between")))
-            .advanceProcessingTime(30)
+            .advanceWatermarkTo(5)
+            .advanceProcessingTime(30_000)
             .advanceWatermarkToInfinity(),
         ),
       );
@@ -40,11 +46,12 @@ scenariosOf("timers", (it) => {
         streamed(
           root,
           script()
-            .addElements(order(3, setProcessing(100)))
+            .addElements(order(3, setProcessing(100_000)))
             .advanceWatermarkTo(1_000_000)
-            .advanceProcessingTime(99)
+            .advanceProcessingTime(90_000)
             .addElements(order(1_000_000, say("before")))
-            .advanceProcessingTime(1)
+            .advanceWatermarkTo(1_000_001)
+            .advanceProcessingTime(10_000)
             .addElements(order(1_000_001, say("after")))
             .advanceWatermarkToInfinity(),
         ),
@@ -65,20 +72,23 @@ scenariosOf("timers", (it) => {
         streamed(
           root,
           script()
-            .addElements(order(1, setProcessing(10)))
-            .advanceProcessingTime(5)
-            .addElements(order(2, setProcessing(10)))
-            .advanceProcessingTime(6)
-            .addElements(order(3, say("11 ms after the first")))
-            .advanceProcessingTime(10)
-            .addElements(order(4, say("16 ms after the second")))
+            .addElements(order(1, setProcessing(10_000)))
+            .advanceWatermarkTo(2)
+            .advanceProcessingTime(5_000)
+            .addElements(order(2, setProcessing(10_000)))
+            .advanceWatermarkTo(3)
+            .advanceProcessingTime(6_000)
+            .addElements(order(3, say("11 s after the first")))
+            .advanceWatermarkTo(4)
+            .advanceProcessingTime(10_000)
+            .addElements(order(4, say("16 s after the second")))
             .advanceWatermarkToInfinity(),
         ),
       );
       expectInOrder(
         run,
         "out",
-        ["11 ms after the first", "processing", "16 ms after the second"].map((value) => kv("a", value)),
+        ["11 s after the first", "processing", "16 s after the second"].map((value) => kv("a", value)),
       );
     },
   );

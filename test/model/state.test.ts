@@ -1,4 +1,5 @@
 /** Scenarios of value state: one cell a key, a window and a step. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { withName } from "../../transforms/primitives/beam.js";
 import type { DoFn, ProcessContext } from "../../transforms/primitives/do-fn.js";
 import { valueState } from "../../transforms/primitives/state-spec.js";
@@ -51,6 +52,31 @@ scenariosOf("state", (it) => {
     );
     expectOutputs(run, "out", [kv("a", 0), kv("a", 1), kv("a", 2), kv("b", 0)]);
   });
+
+  it(
+    "elements of a key see what those before them kept, also where their bundle begins slowly",
+    ["value state", "lifecycle", "async DoFn"],
+    async () => {
+      const run = await runModel((root) => {
+        const count = valueState<number>();
+        elements(root, [kv("a", 1), kv("a", 2), kv("a", 3), kv("a", 4)])
+          .apply(
+            parDo("Slow", () => ({
+              count,
+              startBundle: () => sleep(600), // long enough for a runner to ask for a part of the bundle
+              process({ key }: KV<string, number>, context: ProcessContext) {
+                const state = context.state(count);
+                const before = state.read() ?? 0;
+                state.write(before + 1);
+                context.output(kv(key, before));
+              },
+            })),
+          )
+          .apply(collect("out"));
+      });
+      expectOutputs(run, "out", [kv("a", 0), kv("a", 1), kv("a", 2), kv("a", 3)]);
+    },
+  );
 
   it("dedup by a value gives one output a key", ["value state"], async () => {
     const run = await runModel((root) =>

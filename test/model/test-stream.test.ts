@@ -48,7 +48,7 @@ class WaitFn implements DoFn<KV<string, string>> {
 
   process({ value }: KV<string, string>, context: ProcessContext): void {
     context.output(value);
-    context.timer(this.wait).setRelative(50);
+    context.timer(this.wait).setRelative(50_000);
   }
 
   onTimer(_timer: unknown, context: ElementContext): void {
@@ -113,9 +113,11 @@ scenariosOf(CATEGORY, () => {
         .addElements(at(1, "a"))
         .advanceWatermarkTo(10)
         .addElements(at(11, "b"))
-        .advanceProcessingTime(51)
+        .advanceWatermarkTo(12)
+        .advanceProcessingTime(51_000)
         .addElements(at(12, "c"))
-        .advanceProcessingTime(51)
+        .advanceWatermarkTo(13)
+        .advanceProcessingTime(51_000)
         .advanceWatermarkToInfinity();
       const run = await runModel((root) =>
         root

@@ -1,7 +1,8 @@
 /** What broke workers before, on real job servers: each pipeline's exact outputs, twice on each server. */
 import { expect } from "chai";
+import { startProcessPool } from "../../runners/harness/worker/process-pool.js";
 import type { RunningJobServer } from "../../runners/portable/job-servers/start-job-server.js";
-import { portableRunner } from "../../runners/portable/portable-runner.js";
+import { type PortableRunnerOptions, portableRunner } from "../../runners/portable/portable-runner.js";
 import { impulse, P, type PCollection, type Root, withName } from "../../transforms/primitives/beam.js";
 import type { JsonValue } from "../../transforms/primitives/fn-registry.js";
 import { groupByKey } from "../../transforms/primitives/group-by-key.js";
@@ -11,6 +12,7 @@ import { splittableParDo } from "../../transforms/primitives/splittable-par-do.j
 import { sessions } from "../../transforms/primitives/window-fns.js";
 import { windowInto } from "../../transforms/primitives/window-into.js";
 import { withTimestamps } from "../../transforms/primitives/with-timestamps.js";
+import { ShopPackage } from "./shop-package.js";
 import { KeptLog, Output, startServer, type Target, targets, torturedModule } from "./targets.js";
 import {
   COLLECT,
@@ -138,21 +140,43 @@ for (const target of targets) {
     });
     after(() => server.stop());
 
+    it("modules that a pool's workers fetch: of Millrace, and of another package", async () => {
+      const shop = new ShopPackage();
+      const pool = await startProcessPool({
+        ...{ host: "127.0.0.1", port: 0, processes: 2, root: process.cwd(), modules: [], log: new KeptLog() },
+      });
+      try {
+        const one: Case = {
+          name: "shop",
+          build: (root) => step("Shout", ShopPackage.SHOUT, null, fanOut(root, 1_000, 5)),
+          lines: numbers(1_000, (i) => `${i}:`.padEnd(5, "x").toUpperCase()),
+        };
+        await runCase(one, target, {
+          ...{ jobEndpoint: server.endpoint, environment: "external", workerEndpoint: pool.endpoint },
+          modules: [torturedModule, shop.module],
+        });
+      } finally {
+        await pool.stop();
+        shop.remove();
+      }
+    });
+
     for (const one of cases) {
       if (one.isNotFor?.includes(target.name)) continue;
       it(one.name, async () => {
-        for (let run = 0; run < RUNS; run++) await runCase(one, target, server.endpoint);
+        for (let run = 0; run < RUNS; run++)
+          await runCase(one, target, { jobEndpoint: server.endpoint, modules: [torturedModule] });
       });
     }
   });
 }
 
-async function runCase(one: Case, { name, options }: Target, jobEndpoint: string): Promise<void> {
+async function runCase(one: Case, { name, options }: Target, workers: PortableRunnerOptions): Promise<void> {
   const output = new Output();
   const log = new KeptLog();
   const pipelineOptions = { ...options, ...one.optionsFor?.[name] };
   try {
-    const runner = portableRunner({ jobEndpoint, modules: [torturedModule], pipelineOptions, log });
+    const runner = portableRunner({ ...workers, pipelineOptions, log });
     const result = await runner.run((root) => step("Collect", COLLECT, output.file, one.build(root)));
     expectLines(output.lines(), one.lines);
     if (one.counters !== undefined) expect(await result.counters()).to.deep.equal(one.counters);

@@ -1,7 +1,8 @@
 /** A worker as sinks see it: bundles with a real transaction each, that may come twice or beside one another. */
+
+import { BundleLedger } from "../../runners/bundle/bundle-ledger.js";
 import { BundleProcessor } from "../../runners/bundle/bundle-processor.js";
 import type { BundleHost } from "../../runners/bundle/host.js";
-import { BundleLedger } from "../../runners/bundle/bundle-ledger.js";
 import type { Element } from "../../runners/engine/element.js";
 import { addToLedger } from "../../sql/ledger.js";
 import type { SqlSession } from "../../sql/sql-session.js";

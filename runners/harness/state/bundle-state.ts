@@ -9,8 +9,8 @@ import type { Window } from "../../engine/element.js";
 import type { BagCell } from "../../engine/state-store.js";
 import type { StatefulStage } from "../descriptor/stage-plan.js";
 import { type CellChange, LoadedBag } from "./bag-cell.js";
+import type { CachingChannel } from "./caching-channel.js";
 import { MultimapCell } from "./multimap-cell.js";
-import type { StateChannel } from "./state-channel.js";
 
 /** The cells of one key and window. */
 interface Scope {
@@ -26,13 +26,13 @@ interface Scope {
  */
 export class BundleState implements StateHost {
   readonly #stateful: ReadonlyMap<string, StatefulStage>;
-  readonly #channel: StateChannel;
+  readonly #channel: CachingChannel;
   /** By step, then key, then window. */
   readonly #scopes = new Map<string, Map<string, Map<string, Scope>>>();
   readonly #keys = new Map<string, Map<string, Uint8Array>>();
   #instructionId = "";
 
-  constructor(stateful: ReadonlyMap<string, StatefulStage>, channel: StateChannel) {
+  constructor(stateful: ReadonlyMap<string, StatefulStage>, channel: CachingChannel) {
     this.#stateful = stateful;
     this.#channel = channel;
   }
@@ -95,6 +95,7 @@ export class BundleState implements StateHost {
       }
     }
     await Promise.all(writes);
+    this.#channel.commit();
     this.abandon();
   }
 

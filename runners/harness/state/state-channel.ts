@@ -23,6 +23,12 @@ export interface StateChannel {
   clear(instructionId: string, key: StateKey): Promise<void>;
 }
 
+export interface StateChannelOptions {
+  readonly stateBytesMax?: number | undefined;
+  /** Told when the stream breaks; when it ends in order, nothing. */
+  readonly onLost?: (error: StreamLostError) => void;
+}
+
 interface Waiting {
   readonly key: StateKey;
   resolve(response: StateResponse): void;
@@ -34,13 +40,15 @@ export class GrpcStateChannel implements StateChannel {
   readonly #stream: RunnerStream<StateRequest, StateResponse>;
   readonly #endpoint: string;
   readonly #bytesMax: number;
+  readonly #onLost: StateChannelOptions["onLost"];
   readonly #waiting = new Map<string, Waiting>();
   #requests = 0;
   #lost: StreamLostError | undefined;
 
-  constructor(endpoint: string, workerId: string, bytesMax = STATE_BYTES_MAX) {
+  constructor(endpoint: string, workerId: string, options: StateChannelOptions = {}) {
     this.#endpoint = endpoint;
-    this.#bytesMax = bytesMax;
+    this.#bytesMax = options.stateBytesMax ?? STATE_BYTES_MAX;
+    this.#onLost = options.onLost;
     const client = new BeamFnStateClient(endpoint, PLAINTEXT, CLIENT_OPTIONS);
     this.#stream = new RunnerStream("state", endpoint, client, () => client.state(workerMetadata(workerId)), {
       message: (response) => this.#answered(response),
@@ -59,15 +67,14 @@ export class GrpcStateChannel implements StateChannel {
         throw new Error(`${nameOf(key)} was answered by ${response.oneofKind}`);
       pages.push(response.get.data);
       bytes += response.get.data.length;
-      if (bytes > this.#bytesMax) {
-        throw new Error(`${nameOf(key)} must have at most ${this.#bytesMax} bytes, got ${bytes} and more`);
-      }
+      this.#mustFit(key, bytes);
       continuationToken = response.get.continuationToken;
     } while (continuationToken.length > 0);
     return pages.length === 1 ? pages[0]! : Buffer.concat(pages);
   }
 
   async append(instructionId: string, key: StateKey, data: Uint8Array): Promise<void> {
+    this.#mustFit(key, data.length); // it could not be read again
     await this.#ask(instructionId, key, { oneofKind: "append", append: { data } });
   }
 
@@ -77,6 +84,11 @@ export class GrpcStateChannel implements StateChannel {
 
   close(): void {
     this.#stream.close();
+  }
+
+  #mustFit(key: StateKey, bytes: number): void {
+    if (bytes <= this.#bytesMax) return;
+    throw new Error(`${nameOf(key)} must have at most ${this.#bytesMax} bytes (stateBytesMax), got ${bytes}`);
   }
 
   #ask(instructionId: string, stateKey: StateKey, request: StateRequest["request"]): Promise<StateResponse> {
@@ -103,6 +115,7 @@ export class GrpcStateChannel implements StateChannel {
     this.#lost = lost;
     for (const { reject } of this.#waiting.values()) reject(lost);
     this.#waiting.clear();
+    if (error !== undefined) this.#onLost?.(error);
   }
 }
 

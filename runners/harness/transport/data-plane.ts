@@ -51,12 +51,18 @@ export interface DataPlane {
   close(): void;
 }
 
+export interface DataPlaneOptions {
+  readonly unreadBytesMax?: number;
+  /** Told once of each stream that breaks; of one that ends in order, nothing. */
+  readonly onLost?: (error: StreamLostError) => void;
+}
+
 export class GrpcDataPlane implements DataPlane {
   readonly #streams = new Map<string, DataStream>();
 
   constructor(
     private readonly workerId: string,
-    private readonly unreadBytesMax = UNREAD_BYTES_MAX,
+    private readonly options: DataPlaneOptions = {},
   ) {}
 
   open(endpoint: string): void {
@@ -82,7 +88,7 @@ export class GrpcDataPlane implements DataPlane {
   #stream(endpoint: string): DataStream {
     let stream = this.#streams.get(endpoint);
     if (stream === undefined) {
-      stream = new DataStream(endpoint, this.workerId, this.unreadBytesMax);
+      stream = new DataStream(endpoint, this.workerId, this.options);
       this.#streams.set(endpoint, stream);
     }
     return stream;
@@ -98,15 +104,17 @@ class DataStream {
   readonly #stream: RunnerStream<Elements, Elements>;
   readonly #endpoint: string;
   readonly #unreadBytesMax: number;
+  readonly #onLost: DataPlaneOptions["onLost"];
   readonly #inboxes = new Map<string, Inbox>();
   readonly #abandoned = new Set<string>();
   #unread = 0;
   #isPaused = false;
   #lost: StreamLostError | undefined;
 
-  constructor(endpoint: string, workerId: string, unreadBytesMax: number) {
+  constructor(endpoint: string, workerId: string, options: DataPlaneOptions) {
     this.#endpoint = endpoint;
-    this.#unreadBytesMax = unreadBytesMax;
+    this.#unreadBytesMax = options.unreadBytesMax ?? UNREAD_BYTES_MAX;
+    this.#onLost = options.onLost;
     const client = new BeamFnDataClient(endpoint, PLAINTEXT, CLIENT_OPTIONS);
     this.#stream = new RunnerStream("data", endpoint, client, () => client.data(workerMetadata(workerId)), {
       message: (elements) => this.#arrived(elements),
@@ -178,6 +186,7 @@ class DataStream {
   #ended(error: StreamLostError | undefined): void {
     this.#lost = error ?? new StreamLostError("data", this.#endpoint, "it was closed");
     for (const { wake } of this.#inboxes.values()) wake();
+    if (error !== undefined) this.#onLost?.(error);
   }
 
   #forget(instructionId: string): void {

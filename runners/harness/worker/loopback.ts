@@ -1,7 +1,6 @@
 /** LOOPBACK: workers in threads of the process that submits the pipeline. */
-import path from "node:path";
-import { pathToFileURL } from "node:url";
 import type { Log } from "../../../transforms/primitives/do-fn.js";
+import { moduleUrl } from "./module-url.js";
 import { STOP_GRACE_MS } from "./running-worker.js";
 import { serveWorkerPool, type WorkerPool } from "./worker-pool.js";
 import { harnessModule } from "./worker-spec.js";
@@ -24,7 +23,7 @@ const LOOPBACK_WORKERS_MAX = 64;
 /** Serves on this machine alone. A job server elsewhere needs workers that it can reach: a pool, or a container. */
 export function startLoopbackWorkers(options: LoopbackOptions): Promise<WorkerPool> {
   const { log, harness = harnessModule, stopGraceMs = STOP_GRACE_MS } = options;
-  const modules = options.modules.map(toUrl);
+  const modules = options.modules.map(moduleUrl);
   return serveWorkerPool({
     host: "127.0.0.1",
     port: 0,
@@ -37,9 +36,4 @@ export function startLoopbackWorkers(options: LoopbackOptions): Promise<WorkerPo
         { log: ofWorker, stopGraceMs, onRefused, environment: options.environment },
       ),
   });
-}
-
-function toUrl(module: string | URL): string {
-  if (module instanceof URL) return module.href;
-  return module.startsWith("file:") ? module : pathToFileURL(path.resolve(module)).href;
 }

@@ -1,6 +1,7 @@
 /** Reads one artifact from the runner's artifact retrieval service. */
 import type { ServiceError } from "@grpc/grpc-js";
-import { type FetchedModule, type StagedModule, verifyModule } from "./staged-modules.js";
+import { MODULE_BYTES_MAX } from "./module-role.js";
+import { type StagedModule, verifyModule } from "./staged-modules.js";
 import {
   type ArtifactInformation,
   ArtifactRetrievalServiceClient,
@@ -16,24 +17,17 @@ export interface ArtifactSource {
   readonly signal: AbortSignal;
 }
 
-/** What one module may be long: it is code. */
-const MODULE_BYTES_MAX = 64 * 1024 * 1024;
 /** How long the artifacts of one module may take. */
 const RETRIEVAL_MS_MAX = 120_000;
 
-/** Fetches modules one after the other, each with its hash checked. @throws WorkerStartError */
-export async function retrieveModules(
+/** Gives `use` a way to fetch modules, each with its hash checked, for as long as it runs. */
+export async function withRetrieval<T>(
   source: ArtifactSource,
-  modules: readonly StagedModule[],
-): Promise<FetchedModule[]> {
+  use: (fetch: (staged: StagedModule) => Promise<Uint8Array>) => Promise<T>,
+): Promise<T> {
   const client = connect(ArtifactRetrievalServiceClient, source.endpoint);
   try {
-    const fetched: FetchedModule[] = [];
-    for (const staged of modules) {
-      const data = await retrieve(client, source, staged);
-      fetched.push(verifyModule(staged, data));
-    }
-    return fetched;
+    return await use(async (staged) => verifyModule(staged, await retrieve(client, source, staged)));
   } finally {
     client.close();
   }

@@ -2,10 +2,11 @@
 import type { Log } from "../../../transforms/primitives/do-fn.js";
 import { readRunOption, workerConnection } from "../database/worker-run.js";
 import type { HarnessOptions, startHarness } from "../harness.js";
+import { placeModules } from "./place-modules.js";
 import { fetchProvision, NO_PROVISION, type Provision } from "./provision.js";
 import { refuseInstructions } from "./refuse-instructions.js";
-import { retrieveModules } from "./retrieve-artifact.js";
-import { placeModules, stagedModules } from "./staged-modules.js";
+import { withRetrieval } from "./retrieve-artifact.js";
+import { stagedModules } from "./staged-modules.js";
 import { JOB_OPTION } from "./stop-job.js";
 import { inOneLine } from "./worker-messages.js";
 import type { WorkerSpec } from "./worker-spec.js";
@@ -89,13 +90,16 @@ async function ownModules(options: RunWorkerOptions, provision: Provision): Prom
   const { workerId, signal, root, log } = options;
   const staged = stagedModules(provision.dependencies);
   if (staged.length === 0) return [];
-  const endpoint = options.artifactEndpoint ?? provision.artifactEndpoint;
+  // Prism tells whoever starts a worker its control endpoint for all services
+  const endpoint = provision.artifactEndpoint ?? options.artifactEndpoint;
   if (endpoint === undefined) {
     const message = `the job has staged ${staged.map(({ module }) => module).join(", ")}, but names no artifact endpoint`;
     throw new WorkerStartError("endpoint_missing", message);
   }
-  const urls = await placeModules(root, await retrieveModules({ endpoint, workerId, signal }, staged));
-  log.debug("modules fetched", { worker: workerId, modules: urls.join(" ") });
+  const urls = await withRetrieval({ endpoint, workerId, signal }, (fetch) =>
+    placeModules(root, staged, fetch),
+  );
+  log.debug("modules placed", { worker: workerId, modules: urls.join(" ") });
   return urls;
 }
 

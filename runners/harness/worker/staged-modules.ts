@@ -1,59 +1,52 @@
-/** The pipeline's modules that travel as artifacts: fetched, verified, and found or put below the worker's root. */
-import { createHash, randomUUID } from "node:crypto";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
-import path from "node:path";
-import { pathToFileURL } from "node:url";
+/** The modules among a job's artifacts: which they are, and whether what was fetched is what was staged. */
+import { createHash } from "node:crypto";
+import { decodeModuleRole, MODULE_FILE_ROLE, MODULE_ROLE, type ModuleRole } from "./module-role.js";
 import { ArtifactFilePayload, type ArtifactInformation } from "./worker-grpc.js";
 import { WorkerStartError } from "./worker-start-error.js";
 
-/** An artifact in this role is a module to import. Its payload is JSON: `{"module": PATH, "sha256": HEX}`. */
-export const MODULE_ROLE = "millrace:artifact:role:module:v1";
 const FILE_TYPE = "beam:artifact:type:file:v1";
 
-export interface StagedModule {
-  /** Below the root of the package that staged it, e.g. `dist/pipelines/visits.js`. */
-  readonly module: string;
-  /** Hexadecimal, in lower case. */
-  readonly sha256: string;
+export interface StagedModule extends ModuleRole {
+  /** Whether the worker imports it, or only puts it where others import it. */
+  readonly isImported: boolean;
   readonly artifact: ArtifactInformation;
-}
-
-export interface FetchedModule extends StagedModule {
-  readonly data: Uint8Array;
 }
 
 /** The modules among a job's artifacts, in their order. @throws WorkerStartError for one that is not understood. */
 export function stagedModules(dependencies: readonly ArtifactInformation[]): StagedModule[] {
-  return dependencies.filter(({ roleUrn }) => roleUrn === MODULE_ROLE).map(readModule);
+  const roles = [MODULE_ROLE, MODULE_FILE_ROLE];
+  return dependencies.filter(({ roleUrn }) => roles.includes(roleUrn)).map(readModule);
 }
 
 function readModule(artifact: ArtifactInformation): StagedModule {
-  const payload = parseRole(artifact.rolePayload);
-  const module = payload["module"];
+  const { module, package: name, sha256: hash } = readRole(artifact.rolePayload);
   if (typeof module !== "string" || !isBelowRoot(module)) {
     throw refused(`a staged module must name a path below its package, got ${JSON.stringify(module)}`);
   }
+  if (name !== undefined && typeof name !== "string") {
+    throw refused(`the package of the staged module ${module} must be a name, got ${JSON.stringify(name)}`);
+  }
   // Java's job servers keep the file and forget its hash: then the one of the role counts
-  const hashes = [payload["sha256"], hashOfFile(artifact)].filter(
-    (hash): hash is string => typeof hash === "string" && hash !== "",
+  const hashes = [hash, hashOfFile(artifact)].filter(
+    (one): one is string => typeof one === "string" && one !== "",
   );
-  const [sha256, other = sha256] = hashes.map((hash) => hash.toLowerCase());
+  const [sha256, other = sha256] = hashes.map((one) => one.toLowerCase());
   if (sha256 === undefined) throw refused(`the staged module ${module} comes without SHA-256`);
   if (sha256 !== other) {
     throw refused(`the staged module ${module} names two hashes, ${sha256} and ${other}`);
   }
-  return { module, sha256, artifact };
+  return { module, package: name, sha256, isImported: artifact.roleUrn === MODULE_ROLE, artifact };
 }
 
-function parseRole(payload: Uint8Array): Record<string, unknown> {
-  const text = Buffer.from(payload).toString();
+function readRole(payload: Uint8Array): Partial<Record<keyof ModuleRole, unknown>> {
   try {
-    const parsed: unknown = JSON.parse(text);
-    if (typeof parsed === "object" && parsed !== null) return parsed as Record<string, unknown>;
+    const role = decodeModuleRole(payload);
+    if (role !== undefined) return role;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }
-  throw refused(`the role of a staged module must be a JSON object, got ${JSON.stringify(text)}`);
+  const text = JSON.stringify(Buffer.from(payload).toString());
+  throw refused(`the role of a staged module must be a JSON object, got ${text}`);
 }
 
 function hashOfFile({ typeUrn, typePayload }: ArtifactInformation): string | undefined {
@@ -68,75 +61,16 @@ function isBelowRoot(module: string): boolean {
 }
 
 /** @throws WorkerStartError naming both hashes when the bytes are not those that were staged. */
-export function verifyModule(staged: StagedModule, data: Uint8Array): FetchedModule {
-  const sha256 = sha256Of(data);
-  if (sha256 === staged.sha256) return { ...staged, data };
+export function verifyModule({ module, sha256 }: ModuleRole, data: Uint8Array): Uint8Array {
+  const actual = sha256Of(data);
+  if (actual === sha256) return data;
   throw new WorkerStartError(
     "module_hash",
-    `the artifact of module ${staged.module} must have SHA-256 ${staged.sha256}, got ${sha256}`,
+    `the artifact of module ${module} must have SHA-256 ${sha256}, got ${actual}`,
   );
 }
 
-/**
- * URLs to import, in the order of the modules: the worker's own file where it is the same, so that its relative
- * imports lead to the worker's own modules; else a copy below the root, from which the root's packages are found.
- * @throws WorkerStartError when the worker has the file with another content.
- */
-export async function placeModules(root: string, modules: readonly FetchedModule[]): Promise<string[]> {
-  const set = sha256Of(Buffer.from(modules.map(({ module, sha256 }) => `${sha256} ${module}\n`).join("")));
-  const urls: string[] = [];
-  for (const module of modules) {
-    const own = path.join(root, module.module);
-    if (!(await isSameFile(own, module))) {
-      // one folder a set, so that staged modules find each other
-      const copy = path.join(root, ...COPIES, set, module.module);
-      await writeCopy(copy, module);
-      urls.push(pathToFileURL(copy).href);
-    } else urls.push(pathToFileURL(own).href);
-  }
-  return urls;
-}
-
-/** Below the worker's root; what is in it may be deleted when no worker runs. */
-const COPIES = [".millrace", "modules"];
-
-async function isSameFile(file: string, { module, sha256 }: StagedModule): Promise<boolean> {
-  const own = await readIfThere(file);
-  if (own === undefined) return false;
-  const ownHash = sha256Of(own);
-  if (ownHash === sha256) return true;
-  throw new WorkerStartError(
-    "module_hash",
-    `module ${module} was staged with SHA-256 ${sha256}, but the worker's own ${file} has ${ownHash}: ` +
-      "build both from the same sources",
-  );
-}
-
-async function writeCopy(file: string, { module, sha256, data }: FetchedModule): Promise<void> {
-  const there = await readIfThere(file);
-  if (there !== undefined && sha256Of(there) === sha256) return;
-  try {
-    await mkdir(path.dirname(file), { recursive: true });
-    // other workers of the pool do the same at the same time
-    const partial = `${file}.${randomUUID()}`;
-    await writeFile(partial, data);
-    await rename(partial, file);
-  } catch (error) {
-    const message = `module ${module} cannot be copied to ${file}: ${(error as Error).message}`;
-    throw new WorkerStartError("module_import", message, { cause: error });
-  }
-}
-
-async function readIfThere(file: string): Promise<Uint8Array | undefined> {
-  try {
-    return await readFile(file);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw new WorkerStartError("module_import", `${file} cannot be read: ${(error as Error).message}`);
-  }
-}
-
-function sha256Of(data: Uint8Array): string {
+export function sha256Of(data: Uint8Array): string {
   return createHash("sha256").update(data).digest("hex");
 }
 

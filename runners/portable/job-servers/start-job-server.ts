@@ -8,6 +8,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import type { Log } from "../../../transforms/primitives/do-fn.js";
 import { JobService } from "../job-service.js";
+import { endWithUs } from "./end-with-us.js";
 import { prepareFlink } from "./flink-server.js";
 import { defaultCacheDir } from "./install-once.js";
 import type { PrepareServer, ServerProgram } from "./job-server-spec.js";
@@ -64,7 +65,7 @@ export async function startJobServer(
   const clean = () => rm(workDir, { recursive: true, force: true });
   try {
     const program = await prepare[name]({ port, master, cacheDir, workDir, log });
-    const server = launch(program, log);
+    const server = launch(program, workDir, log);
     const endpoint = `127.0.0.1:${port}`;
     const whenEnded = server.whenEnded.finally(clean);
     const stop = async () => {
@@ -91,7 +92,7 @@ interface Launched {
   stop(): Promise<unknown>;
 }
 
-function launch({ program, args, env }: ServerProgram, log: Log): Launched {
+function launch({ program, args, env }: ServerProgram, workDir: string, log: Log): Launched {
   const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
   const lines: string[] = [];
   const keep = (line: string) => {
@@ -103,10 +104,7 @@ function launch({ program, args, env }: ServerProgram, log: Log): Launched {
   eachLine(child.stderr, keep);
   let isStopped = false;
   const whenEnded = endOf(child).then((how) => (isStopped ? undefined : how));
-  // a server must not outlive whoever started it
-  const kill = () => child.kill("SIGKILL");
-  process.once("exit", kill);
-  void whenEnded.then(() => process.removeListener("exit", kill));
+  if (child.pid !== undefined) void whenEnded.then(endWithUs(child.pid, workDir));
   return {
     pid: child.pid ?? -1,
     whenEnded,

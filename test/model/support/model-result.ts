@@ -1,6 +1,11 @@
 /** What scenarios ask a job for, of either runner. */
 import type { DirectPipelineResult } from "../../../runners/direct/pipeline-result.js";
-import type { MetricFilter, MetricResults } from "../../../runners/job/metrics.js";
+import {
+  filterMetrics,
+  type MetricFilter,
+  type MetricResults,
+  NO_METRICS,
+} from "../../../runners/job/metrics.js";
 import type { PortablePipelineResult } from "../../../runners/portable/portable-result.js";
 import type { JobState_Enum } from "../../../transforms/primitives/beam.js";
 import { DirectOnlyError } from "./portable-targets.js";
@@ -20,7 +25,16 @@ export type ModelResult = Pick<
 
 /** A job on a job server; what only the direct runner's jobs can say is refused. */
 export class PortableModelResult implements ModelResult {
+  #metrics = NO_METRICS;
+
   constructor(private readonly result: PortablePipelineResult) {}
+
+  /** One that tells the metrics of its job, which has ended. */
+  static async ofEnded(result: PortablePipelineResult): Promise<PortableModelResult> {
+    const ended = new PortableModelResult(result);
+    ended.#metrics = await result.metrics();
+    return ended;
+  }
 
   get state(): JobState_Enum {
     return this.result.state;
@@ -30,8 +44,10 @@ export class PortableModelResult implements ModelResult {
     return this.result.failure;
   }
 
-  waitUntilFinish(durationMs?: number): Promise<JobState_Enum> {
-    return this.result.waitUntilFinish(durationMs);
+  async waitUntilFinish(durationMs?: number): Promise<JobState_Enum> {
+    const state = await this.result.waitUntilFinish(durationMs);
+    this.#metrics = await this.result.metrics();
+    return state;
   }
 
   cancel(): Promise<JobState_Enum> {
@@ -42,8 +58,9 @@ export class PortableModelResult implements ModelResult {
     throw new DirectOnlyError("draining");
   }
 
-  metrics(_filter?: MetricFilter): MetricResults {
-    throw new DirectOnlyError("metrics by step, attempted beside committed");
+  /** As of when the job was last waited for. */
+  metrics(filter: MetricFilter = {}): MetricResults {
+    return filterMetrics(this.#metrics, filter);
   }
 
   rawMetrics(): ReturnType<DirectPipelineResult["rawMetrics"]> {

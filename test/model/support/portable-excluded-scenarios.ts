@@ -22,6 +22,103 @@ export const excludedScenarios: Record<PortableTargetName, ByReason> = {
     "Prism refuses it as unimplemented": [
       "windows: a merging window function of one's own decides what merges",
     ],
+    "Prism merges sessions that only touch (`cur.Start-iw.End > 0` in handlerunner.go): 0/10 and 10/20 came as 0/20":
+      ["Combine: combines in sessions", "windows: sessions that only touch stay apart"],
+    "Prism merges the sessions that fire together, not those that wait (handlerunner.go): 0/10 fired before 9/28 joined it":
+      ["triggers: a session grows while the watermark has not passed its end"],
+    "Prism begins a stateful step, or the stage behind another, only when its watermark moves (`bundleReady`, `refreshWatermarks` in elementmanager.go): what was due came behind the next event":
+      [
+        "Reshuffle: lets elements go on before the watermark moves",
+        "timers: a timer set for a time that has passed fires at once",
+        "timers: clearing a timer lets the watermark go on",
+      ],
+    "Prism fires an event-time timer when the watermark gets to it, not when it has passed it (`e.timestamp > watermark` in elementmanager.go): it came a millisecond early":
+      [
+        "timers: an event-time timer fires once the watermark has passed it, not when it gets there",
+        "timers: an event-time timer may be set behind the window's end, as far as late elements are allowed",
+      ],
+    "Prism sets a processing-time timer that is cleared (`triageTimers` in elementmanager.go does not look at the clearing): it fired":
+      [
+        "timers: a cleared processing-time timer does not fire",
+        "timers: clearing a timer that was never set does nothing",
+      ],
+    'Prism resumes at once, whatever delay is asked for ("TODO actually reschedule" in elementmanager.go): parts came before the clock moved':
+      [
+        "splittable DoFns: a monotonic estimator's watermark is the time of the last output",
+        "splittable DoFns: a watermark set by hand lets windows end before the restriction does",
+        "splittable DoFns: it goes on no sooner than the delay it asks for",
+        "splittable DoFns: without an estimator the watermark waits for the end of the restriction",
+      ],
+    "Prism knows no allowed lateness outside of groupings (`ss.strat` in elementmanager.go): state and side inputs were gone at the window's end":
+      [
+        "on window expiration: it waits as long as late elements are allowed, and sees their state",
+        "side inputs: a late element within its allowed lateness reads what elements on time did",
+        "state: a window's state lives as long as late elements are allowed",
+      ],
+    "Prism drops no late elements before a stateful step (`addPending` in elementmanager.go): the late ones were processed":
+      [
+        "metrics: so are those that come behind the expiration of a stateful step's window",
+        "on window expiration: elements behind the expiration are dropped: the state does not come back",
+      ],
+    "Prism does not count what a grouping drops: there is no droppedDueToLateness": [
+      "metrics: elements dropped for their lateness are counted under the step that drops them",
+    ],
+    "Prism keeps no metrics of a bundle that failed (stage.go takes them of answers alone)": [
+      "metrics: the metrics of a bundle that fails are attempted, never committed",
+    ],
+    "Prism sorts what comes in one bundle, and waits for no watermark (handlepardo.go only begins a stage there)":
+      [
+        "order: late elements within the allowed lateness come unsorted, others not at all",
+        "order: time-sorted input waits for the watermark",
+        "order: timers of a time-sorted step fire between the elements they lie between",
+      ],
+    "Prism fires no pane without elements (`buildEventTimeBundle` goes through what is pending): the empty one did not come":
+      [
+        "triggers: afterAll waits for both, the count and the clock",
+        "triggers: afterFirst fires with whichever comes first, the count or the clock",
+        "triggers: each key has panes of its own",
+        "triggers: processing time is counted from the first element of a pane",
+        "triggers: the last pane is emitted, though empty, where the strategy says so",
+        "triggers: the on-time pane is emitted although early panes took everything",
+      ],
+    "Prism closes no window when its trigger has finished (`buildEventTimeBundle` does not ask the trigger): the rest came in another pane":
+      [
+        "triggers: a count fires once, and closes its window",
+        "triggers: orFinally ends what was repeated, and drops what comes behind",
+        "triggers: orFinally lets go at the end of the window",
+      ],
+    'Prism calls an on-time pane the last only where no lateness is allowed (elementmanager.go: "it can never be last")':
+      ["triggers: elements behind the allowed lateness are dropped"],
+    "Prism counts a late pane that is the first as the second (`NonSpeculativeIndex++` in elementmanager.go): 0/1":
+      ["triggers: a window of late elements alone has late panes alone"],
+    "Prism counts what accumulating panes keep as pending, which holds its watermark (`minPendingTimestampLocked`): behind the on-time pane no late one fired but the last, or EARLY and ON_TIME ones once more":
+      [
+        "TestStream: accumulates late elements within the allowed lateness, and drops those behind it",
+        "triggers: accumulating panes repeat what earlier ones held",
+        "triggers: the default trigger fires again for each late element, with all there was",
+      ],
+    "Prism takes the combined time of late elements as it is (handlerunner.go), not the window's end that the watermark has passed":
+      ["triggers: early, on-time and late panes have the time of their combiner"],
+    "Prism runs the panes that are due beside each other (`startTriggeredBundle` in elementmanager.go): they came in another order":
+      ["triggers: panes pass through a second grouping one by one"],
+    'Prism crashes when windows of bounded input expire, as by then it counts nothing as pending ("WaitGroup is reused before previous Wait has returned")':
+      [
+        "async DoFns: onWindowExpiration may be asynchronous",
+        "faults: an error in onWindowExpiration fails the run",
+        "on window expiration: a key and window that has no state does not expire",
+        "on window expiration: a timer set while the window expires never fires",
+        "on window expiration: at the end pending processing-time timers fire before it too",
+        "on window expiration: in the global window it is called at the end of time",
+        "on window expiration: it is called for each of an element's windows",
+        "on window expiration: it is called once for each key and window of bounded input",
+        "on window expiration: it may emit to tagged outputs",
+      ],
+    "Prism expires every key and window that had elements, also one without state (`keysToExpireByWindow` in elementmanager.go)":
+      [
+        "on window expiration: a key and window whose state was cleared expires too, in whichever bundle that was",
+      ],
+    "Prism expires windows by the output watermark, which a processing-time timer holds (`createOnWindowExpirationBundles`): that timer fired before":
+      ["on window expiration: event-time timers of the window fire before it"],
   },
   spark: {
     'Beam\'s Spark runner has no TestStream ("unknown URN")': [

@@ -5,10 +5,7 @@ import type { PortableTargetName } from "./portable-targets.js";
 
 /** Features of which the runner has nothing that could be shown, with the reason in one phrase. */
 const features: Record<PortableTargetName, Partial<Record<ModelFeature, string>>> = {
-  prism: {
-    "on window expiration":
-      'not tried further: most ended in a crash of Prism ("WaitGroup is reused before previous Wait has returned"), some otherwise',
-  },
+  prism: {},
   spark: {
     TestStream: 'Beam\'s Spark runner has no TestStream ("unknown URN")',
     "bundle finalization":

@@ -25,7 +25,7 @@ interface Submission {
 }
 
 const submissions: Record<PortableTargetName, Submission> = {
-  prism: { server: "prism", pipelineOptions: {} },
+  prism: { server: "prism", pipelineOptions: { experiments: ["prism_disable_rtc"] } },
   spark: { server: "spark", pipelineOptions: {} },
   flink: { server: "flink", pipelineOptions: { parallelism: 1 } },
   "flink-streaming": {

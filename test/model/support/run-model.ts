@@ -109,7 +109,7 @@ export async function runModel(build: Build, options: DirectRunnerOptions = {}):
   refuseOptions(options);
   const result = await submit(build);
   await succeed(result);
-  return new ModelRun(new PortableModelResult(result), run);
+  return new ModelRun(await PortableModelResult.ofEnded(result), run);
 }
 
 function refuseOptions(options: DirectRunnerOptions): void {

@@ -95,7 +95,10 @@ describe("DirectRunner", () => {
     return pipeline;
   }
 
-  function start(pipeline: Pipeline, more: { pipeline?: string; bundleRecordsMax?: number } = {}): Promise<Job> {
+  function start(
+    pipeline: Pipeline,
+    more: { pipeline?: string; bundleRecordsMax?: number } = {},
+  ): Promise<Job> {
     return new DirectRunner().run(pipeline, {
       pipeline: "items",
       connection: database.connection,

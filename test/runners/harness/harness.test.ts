@@ -1,12 +1,9 @@
 /** A worker and its runner over real gRPC streams. */
 
 import type { ProcessBundleDescriptor } from "apache-beam/proto/beam_fn_api";
-import { RemoteGrpcPort } from "apache-beam/proto/beam_fn_api";
 import { expect } from "chai";
-import { readDescriptor, type StagePlan } from "../../../runners/harness/descriptor/stage-plan.js";
 import { type Harness, startHarness } from "../../../runners/harness/harness.js";
 import { impulse, P, type PCollection, type Root, withName } from "../../../transforms/primitives/beam.js";
-import { ByteReader } from "../../../transforms/primitives/coders/byte-reader.js";
 import { ByteWriter } from "../../../transforms/primitives/coders/byte-writer.js";
 import { StringUtf8Coder } from "../../../transforms/primitives/coders/scalar-coders.js";
 import type { DoFn, ElementContext, ProcessContext } from "../../../transforms/primitives/do-fn.js";
@@ -15,9 +12,10 @@ import { registeredParDo, withKeyCoder } from "../../../transforms/primitives/pa
 import { iterableSideInput, multimapSideInput } from "../../../transforms/primitives/side-input-spec.js";
 import { bagState, mapState, setState, valueState } from "../../../transforms/primitives/state-spec.js";
 import { eventTimeTimer, type FiredTimer } from "../../../transforms/primitives/timer-spec.js";
-import type { KV, WindowedValue } from "../../../transforms/primitives/window.js";
+import type { KV } from "../../../transforms/primitives/window.js";
 import { cutStage, graphOf } from "./descriptor/descriptors.js";
 import { FakeRunner } from "./support/fake-runner.js";
+import { OfferedStage } from "./support/offered-stage.js";
 import { element } from "./support/test-worker.js";
 
 const later = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
@@ -104,99 +102,49 @@ describe("startHarness", () => {
     runner.kill();
   });
 
-  /** Has all of the stage's services at the runner. */
-  function offer(descriptor: ProcessBundleDescriptor): StagePlan {
-    const url = runner.endpoint;
-    for (const transform of Object.values(descriptor.transforms)) {
-      if (!transform.spec!.urn.startsWith("beam:runner:")) continue;
-      const { coderId } = RemoteGrpcPort.fromBinary(transform.spec!.payload);
-      transform.spec!.payload = RemoteGrpcPort.toBinary({ apiServiceDescriptor: { url } as never, coderId });
-    }
-    descriptor.stateApiServiceDescriptor!.url = url;
-    descriptor.timerApiServiceDescriptor!.url = url;
-    return readDescriptor(runner.offer(descriptor));
-  }
-
-  function stageOf(fn: string, id = "stage"): StagePlan {
-    const graph = graphOf((root: Root) => {
-      const input = root.apply(withName("Impulse", impulse())) as Pc;
-      P(input).apply(withName("Step", registeredParDo<unknown, unknown>(fn, null)));
-    });
-    graph.components!.pcollections["Impulse.main"]!.coderId =
-      graph.components!.pcollections["Step.main"]!.coderId;
-    return offer({ ...cutStage(graph, ["Step"], { written: ["Step.main"] }), id });
-  }
-
-  function chunk(plan: StagePlan, elements: readonly WindowedValue[], isLast = false) {
-    const [source] = plan.sources.values();
-    const out = new ByteWriter();
-    for (const one of elements) source!.coder.write(one, out, true);
-    return { transformId: source!.transformId, timerFamilyId: undefined, data: out.finish(), isLast };
-  }
-
-  async function sent(plan: StagePlan, id: string): Promise<unknown[]> {
-    const [sink] = [...plan.sinks.values()].flat();
-    const ofSink = () =>
-      (runner.received.get(id) ?? []).filter((one) => one.transformId === sink!.transformId);
-    // it comes over another stream than the answer
-    while (!ofSink().some(({ isLast }) => isLast)) await later(1);
-    const chunks = ofSink();
-    expect(chunks.filter(({ isLast }) => isLast).length).to.equal(1);
-    return chunks.flatMap(({ data }) => {
-      const input = new ByteReader(data);
-      const values: unknown[] = [];
-      while (input.pos < input.len) values.push(sink!.coder.read(input, true).value);
-      return values;
-    });
-  }
+  const offer = (descriptor: ProcessBundleDescriptor) => new OfferedStage(runner, descriptor);
+  const stageOf = (fn: string, id?: string) => OfferedStage.ofStep(runner, fn, id);
 
   it("runs bundles beside one another, each with its own elements, and tells every service its worker_id", async () => {
-    const plan = stageOf("test/harness-echo@1");
+    const stage = stageOf("test/harness-echo@1");
     const ids = ["a", "b", "c"];
-    const answers = ids.map((id) => runner.begin(id, plan.id));
+    const answers = ids.map((id) => runner.begin(id, stage.id));
     for (let i = 0; i < 50; i++) {
-      for (const id of ids) await runner.send(id, chunk(plan, [element(`${id}${i}`)]));
+      for (const id of ids) await runner.send(id, stage.chunk([element(`${id}${i}`)]));
     }
-    for (const id of ids) await runner.send(id, chunk(plan, [], true));
+    for (const id of ids) await runner.send(id, stage.chunk([], true));
     expect((await Promise.all(answers)).map(({ error }) => error)).to.deep.equal(["", "", ""]);
     for (const id of ids) {
-      expect(await sent(plan, id)).to.deep.equal(Array.from({ length: 50 }, (_, i) => `${id}${i}`));
+      expect(await stage.sent(id)).to.deep.equal(Array.from({ length: 50 }, (_, i) => `${id}${i}`));
     }
     expect([...runner.workerIds]).to.deep.equal(["worker-7"]);
   });
 
   it("carries an element of 40 MB both ways, and 200,000 outputs of one process", async () => {
-    const plan = stageOf("test/harness-echo@1");
+    const stage = stageOf("test/harness-echo@1");
     const large = "x".repeat(40 << 20);
-    const answer = runner.begin("1", plan.id);
-    await runner.send("1", chunk(plan, [element(large), element("small")], true));
+    const answer = runner.begin("1", stage.id);
+    await runner.send("1", stage.chunk([element(large), element("small")], true));
     expect((await answer).error).to.equal("");
-    const [first, second] = (await sent(plan, "1")) as string[];
+    const [first, second] = (await stage.sent("1")) as string[];
     expect([first!.length, first === large, second]).to.deep.equal([40 << 20, true, "small"]);
     const fanOut = stageOf("test/harness-fan-out@1", "fan-out");
     const other = runner.begin("2", fanOut.id);
-    await runner.send("2", chunk(fanOut, [element(200_000)], true));
+    await runner.send("2", fanOut.chunk([element(200_000)], true));
     expect((await other).error).to.equal("");
-    const outputs = (await sent(fanOut, "2")) as string[];
+    const outputs = (await fanOut.sent("2")) as string[];
     expect([outputs.length, new Set(outputs).size]).to.deep.equal([200_000, 200_000]);
   });
 
   it("keeps value, bag, set and map state and timers with the runner, from bundle to bundle", async () => {
-    const graph = graphOf((root: Root) => {
-      const input = root.apply(withName("Impulse", impulse())) as Pc;
-      const keyed = P(input).apply(withName("Key", withKeyCoder())) as Pc;
-      P(keyed).apply(
-        withName("Remember", registeredParDo<unknown, unknown>("test/harness-remembering@1", null)),
-      );
-    });
-    const step = Object.keys(graph.components!.transforms).find((id) => id.startsWith("Remember"))!;
-    const plan = offer(cutStage(graph, [step], { written: [`${step}.main`] }));
+    const stage = OfferedStage.ofStatefulStep(runner, "test/harness-remembering@1");
+    const { step } = stage;
     const kv = (key: string, value: number) => element({ key, value }, 5);
     const none = { transformId: step, timerFamilyId: "flush", data: new Uint8Array(), isLast: true };
-    const first = runner.begin("1", plan.id);
-    await runner.send("1", chunk(plan, [kv("a", 1), kv("b", 2), kv("a", 3)], true), none);
+    const first = runner.begin("1", stage.id);
+    await runner.send("1", stage.chunk([kv("a", 1), kv("b", 2), kv("a", 3)], true), none);
     expect((await first).error).to.equal("");
-    expect((await sent(plan, "1")).sort()).to.deep.equal([
+    expect((await stage.sent("1")).sort()).to.deep.equal([
       "a:1 after none, odd first",
       "a:3 after 1, odd again",
       "b:2 after none, even first",
@@ -208,15 +156,15 @@ describe("startHarness", () => {
       [step, false],
       [step, true],
     ]);
-    const second = runner.begin("2", plan.id);
+    const second = runner.begin("2", stage.id);
     await runner.send(
       "2",
-      chunk(plan, [kv("a", 4)], true),
+      stage.chunk([kv("a", 4)], true),
       { ...none, isLast: false, data: timers[0]!.data },
       none,
     );
     expect((await second).error).to.equal("");
-    expect((await sent(plan, "2")).sort()).to.deep.equal([
+    expect((await stage.sent("2")).sort()).to.deep.equal([
       "a: 1+3+4 even=4 odd=4",
       "a: 1+3+4 even=4 odd=4",
       "a:4 after 3, even first",
@@ -225,18 +173,11 @@ describe("startHarness", () => {
   });
 
   it("a bundle that fails writes no state; a refused request fails it with the runner's reason", async () => {
-    const graph = graphOf((root: Root) => {
-      const input = root.apply(withName("Impulse", impulse())) as Pc;
-      const keyed = P(input).apply(withName("Key", withKeyCoder())) as Pc;
-      P(keyed).apply(
-        withName("Remember", registeredParDo<unknown, unknown>("test/harness-remembering@1", null)),
-      );
-    });
-    const step = Object.keys(graph.components!.transforms).find((id) => id.startsWith("Remember"))!;
-    const plan = offer(cutStage(graph, [step], { written: [`${step}.main`] }));
+    const stage = OfferedStage.ofStatefulStep(runner, "test/harness-remembering@1");
+    const { step } = stage;
     runner.stateError = "the backend is away";
-    const answer = runner.begin("1", plan.id);
-    await runner.send("1", chunk(plan, [element({ key: "a", value: 1 })]));
+    const answer = runner.begin("1", stage.id);
+    await runner.send("1", stage.chunk([element({ key: "a", value: 1 })]));
     const { error } = await answer;
     expect(error.split("\n")[0]).to.equal(
       `step "${step}" failed in loading its state: the runner refused state "last" of step "${step}": the backend is away`,
@@ -261,8 +202,8 @@ describe("startHarness", () => {
       );
     });
     const step = Object.keys(graph.components!.transforms).find((id) => id.startsWith("Join"))!;
-    const plan = offer(cutStage(graph, [step], { written: [`${step}.main`] }));
-    const { words, lengths } = Object.fromEntries(plan.sideInputs.get(step)!);
+    const stage = offer(cutStage(graph, [step], { written: [`${step}.main`] }));
+    const { words, lengths } = Object.fromEntries(stage.plan.sideInputs.get(step)!);
     const bytes = (write: (out: ByteWriter) => void) => {
       const out = new ByteWriter();
       write(out);
@@ -282,10 +223,10 @@ describe("startHarness", () => {
         for (const length of [4, 5]) lengths!.valueCoder!.write(length, out, true);
       }),
     );
-    const answer = runner.begin("1", plan.id);
-    await runner.send("1", chunk(plan, [element("pear"), element("fig"), element("pear")], true));
+    const answer = runner.begin("1", stage.id);
+    await runner.send("1", stage.chunk([element("pear"), element("fig"), element("pear")], true));
     expect((await answer).error).to.equal("");
-    expect((await sent(plan, "1")).sort()).to.deep.equal([
+    expect((await stage.sent("1")).sort()).to.deep.equal([
       "fig of 50000: ",
       "pear of 50000: 4,5",
       "pear of 50000: 4,5",
@@ -294,9 +235,9 @@ describe("startHarness", () => {
   });
 
   it("logs what a step logs, with its name", async () => {
-    const plan = stageOf("test/harness-log@1");
-    const answer = runner.begin("1", plan.id);
-    await runner.send("1", chunk(plan, [element(5)], true));
+    const stage = stageOf("test/harness-log@1");
+    const answer = runner.begin("1", stage.id);
+    await runner.send("1", stage.chunk([element(5)], true));
     expect((await answer).error).to.equal("");
     while (runner.logs.length === 0) await later(1);
     expect(
@@ -306,18 +247,18 @@ describe("startHarness", () => {
 
   it("an orderly end of the control stream ends the harness, also in the middle of a bundle that would never end", async function () {
     this.timeout(20_000);
-    const plan = stageOf("test/harness-stuck@1");
-    void runner.begin("1", plan.id);
-    await runner.send("1", chunk(plan, [element(1)]));
+    const stage = stageOf("test/harness-stuck@1");
+    void runner.begin("1", stage.id);
+    await runner.send("1", stage.chunk([element(1)]));
     await later(20);
     await runner.closeControl();
     await harness.whenDone;
   });
 
   it("a runner that is killed ends the harness with one error that names stream and endpoint", async () => {
-    const plan = stageOf("test/harness-echo@1");
-    void runner.begin("1", plan.id);
-    await runner.send("1", chunk(plan, [element(1)]));
+    const stage = stageOf("test/harness-echo@1");
+    void runner.begin("1", stage.id);
+    await runner.send("1", stage.chunk([element(1)]));
     runner.kill();
     const error = await harness.whenDone.then(
       () => undefined,
@@ -325,7 +266,7 @@ describe("startHarness", () => {
     );
     expect(error?.message).to.match(
       new RegExp(
-        `^the runner's control stream at ${runner.endpoint} was lost: (UNAVAILABLE|CANCELLED|INTERNAL)`,
+        `^the runner's (control|data) stream at ${runner.endpoint} was lost: (UNAVAILABLE|CANCELLED|INTERNAL)`,
       ),
     );
   });
@@ -345,36 +286,5 @@ describe("startHarness", () => {
     const missing = offer(descriptor);
     const answer = await runner.begin("2", missing.id);
     expect(answer.error.split("\n")[0]).to.match(/no DoFn is registered as "nobody\/knows@1"/);
-  });
-});
-
-describe("GrpcDataPlane", () => {
-  it("holds the runner back while a bundle reads slowly, and loses nothing", async () => {
-    const { GrpcDataPlane } = await import("../../../runners/harness/transport/data-plane.js");
-    const runner = await FakeRunner.start();
-    const data = new GrpcDataPlane("w", 4 << 20);
-    const chunks = data.receive(runner.endpoint, "1");
-    let taken = 0;
-    const sending = (async () => {
-      for (let i = 0; i < 200; i++) {
-        const bytes = Buffer.alloc(1 << 20, i);
-        await runner.send("1", {
-          transformId: "t",
-          timerFamilyId: undefined,
-          data: bytes,
-          isLast: i === 199,
-        });
-        taken++;
-      }
-    })();
-    await later(500);
-    expect(taken).to.be.lessThan(60); // what lies in the sockets and buffers of both sides besides
-    for (let i = 0; i < 200; i++) {
-      const { data: bytes, isLast } = await chunks.next();
-      expect([bytes.length, bytes[0], bytes.at(-1), isLast]).to.deep.equal([1 << 20, i, i, i === 199]);
-    }
-    await sending;
-    data.close();
-    runner.kill();
   });
 });

@@ -2,73 +2,9 @@
 
 import type { ProcessBundleResponse } from "apache-beam/proto/beam_fn_api";
 import { expect } from "chai";
-import { impulse, P, type PCollection, type Root, withName } from "../../../transforms/primitives/beam.js";
-import type { DoFn, ProcessContext, SplittableDoFn } from "../../../transforms/primitives/do-fn.js";
-import { registerDoFn } from "../../../transforms/primitives/fn-registry.js";
-import { registeredParDo } from "../../../transforms/primitives/par-do.js";
-import { splittableParDo } from "../../../transforms/primitives/splittable-par-do.js";
-import { ManualClock } from "../../support/manual-clock.js";
-import { Counting } from "../bundle/offset-range.js";
-import { cutStage, graphOf } from "./descriptor/descriptors.js";
-import { answerOf, element, TestWorker, type TestWorkerOptions } from "./support/test-worker.js";
-
-/** DoFns of the test at hand, by name. */
-const fns = new Map<string, () => DoFn<never> | SplittableDoFn<never, never, never>>();
-const FN = registerDoFn("test/harness-fn@1", (name: string) => fns.get(name)!() as DoFn);
-let names = 0;
-
-function named(create: () => object): string {
-  const name = `fn-${++names}`;
-  fns.set(name, create as () => DoFn<never>);
-  return name;
-}
-
-/** A worker with a stage of ParDos, one behind the other. */
-function workerOf(creates: readonly (() => object)[], options: TestWorkerOptions = {}): TestWorker {
-  const steps = creates.map(named);
-  const graph = graphOf((root: Root) => {
-    let at = root.apply(withName("Impulse", impulse())) as PCollection<unknown>;
-    for (const [i, name] of steps.entries()) {
-      const step = registeredParDo<unknown, unknown>(FN, name, { requestsFinalization: false });
-      at = P(at).apply(withName(`Step${i}`, step));
-    }
-  });
-  // what comes in is anything, not only the bytes of an impulse
-  graph.components!.pcollections["Impulse.main"]!.coderId =
-    graph.components!.pcollections["Step0.main"]!.coderId;
-  const stage = cutStage(
-    graph,
-    steps.map((_, i) => `Step${i}`),
-    { written: [`Step${steps.length - 1}.main`] },
-  );
-  return new TestWorker(withOneService(stage), options);
-}
-
-/** A worker whose stage begins with a splittable step, as runners take it apart. */
-function splittableWorker(create: () => object, bounded: boolean, options: TestWorkerOptions = {}) {
-  const name = named(create);
-  const graph = graphOf((root: Root) => {
-    const input = root.apply(withName("Impulse", impulse())) as PCollection<unknown>;
-    P(input).apply(withName("Read", splittableParDo<unknown, unknown>(FN, name, { bounded })));
-  });
-  const stage = cutStage(graph, ["Read"], { written: ["Read.main"] });
-  stage.transforms["Read"]!.spec!.urn = "beam:transform:sdf_process_sized_element_and_restrictions:v1";
-  // any value: in truth a KV of KVs, whose shape the general coder carries as well
-  stage.coders["Impulse.main on the wire"]!.componentCoderIds[0] = stage.pcollections["Read.main"]!.coderId;
-  return new TestWorker(withOneService(stage), options);
-}
-
-function withOneService<T extends { timerApiServiceDescriptor?: { url: string } }>(stage: T): T {
-  stage.timerApiServiceDescriptor!.url = "localhost:1";
-  return stage;
-}
-
-const whole = (value: string, from: number, to: number) =>
-  element({ key: { key: value, value: { key: [from, to], value: from } }, value: to - from });
-
-const values = (worker: TestWorker, id: string): unknown[] => worker.sent(id).map(({ value }) => value);
-const numbers = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
-const later = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+import type { ProcessContext } from "../../../transforms/primitives/do-fn.js";
+import { answerOf, element } from "./support/test-worker.js";
+import { later, numbers, values, workerOf } from "./support/workers-of-fns.js";
 
 /** Counters of users in an answer. */
 function counters({ monitoringInfos }: ProcessBundleResponse): Record<string, number> {
@@ -274,6 +210,45 @@ describe("Instructions", () => {
     expect(worker.fetched).to.deep.equal(["stage", "none"]);
   });
 
+  it("data streams are opened before a stage that cannot be read fails", async () => {
+    const worker = workerOf([() => ({ process: (value: number) => [value] })]);
+    const { descriptor } = worker;
+    const transforms = { ...descriptor.transforms };
+    const broken = {
+      ...transforms["Step0"]!,
+      spec: { urn: "beam:transform:unheard_of:v1", payload: new Uint8Array() },
+    };
+    const processBundleDescriptor = [
+      { ...descriptor, id: "broken", transforms: { ...transforms, Step0: broken } },
+    ];
+    await worker.ask({ oneofKind: "register", register: { processBundleDescriptor } });
+    expect(worker.data.opened).to.deep.equal([]);
+    const { error } = await worker.ask({
+      oneofKind: "processBundle",
+      processBundle: { processBundleDescriptorId: "broken", cacheTokens: [] },
+    });
+    expect(error).to.match(/Step0.*beam:transform:unheard_of:v1/);
+    expect(worker.data.opened).to.deep.equal(["localhost:1"]);
+  });
+
+  it("an element larger than elementBytesMax fails its bundle, inwards and outwards, with step, limit and size", async () => {
+    const worker = workerOf([() => ({ process: (value: string) => [value.repeat(2)] })], {
+      elementBytesMax: 3 << 20,
+    });
+    const rejected = (id: string, bytes: number) =>
+      worker.run(id, [element("x".repeat(bytes))]).then(
+        () => "nothing failed",
+        (error: Error) => error.message.split("\n")[0],
+      );
+    expect(await rejected("1", 1 << 20)).to.equal("nothing failed");
+    expect(await rejected("2", 2 << 20)).to.match(
+      /PCollection "Step0.main" must have at most 3145728 bytes in one element or group \(elementBytesMax\), got 41943\d\d$/,
+    );
+    expect(await rejected("3", 4 << 20)).to.match(
+      /what comes to PCollection "Impulse.main" must have at most 3145728 bytes in one element or group \(elementBytesMax\), got 41943\d\d$/,
+    );
+  });
+
   it("finalizeBundle calls what a bundle has left for it, in order, once", async () => {
     const calls: number[] = [];
     const worker = workerOf([
@@ -290,136 +265,4 @@ describe("Instructions", () => {
     await worker.ask(finalize);
     expect(calls).to.deep.equal([1, 2]);
   });
-
-  it("a splittable DoFn that asks to be resumed comes back as a residual, with its watermark and delay, to its end", async () => {
-    const clock = new ManualClock();
-    const worker = splittableWorker(() => new Counting({ atOnce: 2, delayMs: 1500 }), true, { clock });
-    let answer = await worker.run("1", [whole("abcde", 0, 5)]);
-    const [root] = answer.residualRoots;
-    expect(root!.requestedTimeDelay).to.deep.equal({ seconds: 1n, nanos: 500_000_000 });
-    const { transformId, inputId, outputWatermarks } = root!.application!;
-    expect([transformId, inputId]).to.deep.equal(["Read", "main"]);
-    expect(Object.keys(outputWatermarks)).to.deep.equal(["main"]);
-    for (let i = 2; answer.residualRoots.length > 0; i++) {
-      const next = worker.begin(`${i}`);
-      worker.data.put(`${i}`, worker.encoded(answer.residualRoots[0]!.application!.element), worker.last());
-      answer = answerOf(await next);
-    }
-    const all = ["1", "2", "3"].flatMap((id) => values(worker, id));
-    expect(all).to.deep.equal(numbers(5).map((n) => `abcde:${n}`));
-  });
-
-  it("processBundleSplit within a restriction gives its rest and the elements behind it back, and no more is run", async () => {
-    let go = (): void => undefined;
-    const gate = new Promise<void>((resolve) => {
-      go = resolve;
-    });
-    const worker = splittableWorker(
-      () =>
-        Object.assign(new Counting(), {
-          async process(this: Counting, text: string, tracker: never, context: never) {
-            const { tryClaim } = tracker as { tryClaim(n: number): boolean };
-            for (let n = 0; tryClaim.call(tracker, n); n++) {
-              (context as { output(value: unknown): void }).output(`${text}:${n}`);
-              if (n === 1) await gate;
-            }
-          },
-        }),
-      true,
-    );
-    const answer = worker.begin("1");
-    worker.data.put("1", worker.chunk([whole("a", 0, 10), whole("b", 0, 3)]), worker.last());
-    while ((await progressOf(worker, "1"))["beam:metric:ptransform_progress:completed:v1"] === undefined) {
-      await later(1);
-    }
-    const split = await worker.ask({
-      oneofKind: "processBundleSplit",
-      processBundleSplit: {
-        instructionId: "1",
-        desiredSplits: {
-          "read/Impulse.main": {
-            fractionOfRemainder: 0,
-            allowedSplitPoints: [],
-            estimatedInputElements: 2n,
-          },
-        },
-      },
-    });
-    if (split.response.oneofKind !== "processBundleSplit") throw new Error(`got ${split.error}`);
-    const { channelSplits, primaryRoots, residualRoots } = split.response.processBundleSplit;
-    expect(channelSplits).to.deep.equal([
-      { transformId: "read/Impulse.main", lastPrimaryElement: -1n, firstResidualElement: 1n },
-    ]);
-    expect([primaryRoots.length, residualRoots.length]).to.deep.equal([1, 1]);
-    go();
-    expect(answerOf(await answer).residualRoots).to.deep.equal([]);
-    expect(values(worker, "1")).to.deep.equal(["a:0", "a:1"]);
-    const rest = worker.begin("2");
-    worker.data.put("2", worker.encoded(residualRoots[0]!.application!.element), worker.last());
-    answerOf(await rest);
-  });
-
-  it("processBundleSplit of a channel leaves the elements behind the split to the runner", async () => {
-    const gates: (() => void)[] = [];
-    const worker = workerOf([
-      () => ({
-        process: (value: number) => new Promise<unknown[]>((resolve) => gates.push(() => resolve([value]))),
-        concurrencyMax: 1,
-      }),
-    ]);
-    const answer = worker.begin("1");
-    worker.data.put(
-      "1",
-      worker.chunk([element(0)]),
-      worker.chunk(numbers(199).map((n) => element(n + 1))),
-      worker.last(),
-    );
-    while (gates.length === 0) await later(1);
-    const split = await worker.ask({
-      oneofKind: "processBundleSplit",
-      processBundleSplit: {
-        instructionId: "1",
-        desiredSplits: {
-          "read/Impulse.main": {
-            fractionOfRemainder: 0.5,
-            allowedSplitPoints: [],
-            estimatedInputElements: 200n,
-          },
-        },
-      },
-    });
-    if (split.response.oneofKind !== "processBundleSplit") throw new Error(`got ${split.error}`);
-    const [channel] = split.response.processBundleSplit.channelSplits;
-    const stopAt = Number(channel!.firstResidualElement);
-    expect(Number(channel!.lastPrimaryElement)).to.equal(stopAt - 1);
-    const open = setInterval(() => {
-      for (const go of gates.splice(0)) go();
-    }, 1);
-    answerOf(await answer);
-    clearInterval(open);
-    expect(values(worker, "1")).to.deep.equal(numbers(stopAt));
-    expect(stopAt).to.be.within(33, 150);
-  });
-
-  it("progress and split of a bundle that is over, or was never begun, are answered with nothing", async () => {
-    const worker = workerOf([() => ({ process: (value: number) => [value] })]);
-    expect(await progressOf(worker, "none")).to.deep.equal({});
-    const split = await worker.ask({
-      oneofKind: "processBundleSplit",
-      processBundleSplit: { instructionId: "none", desiredSplits: {} },
-    });
-    expect(split.error).to.equal("");
-    expect(split.response.oneofKind).to.equal("processBundleSplit");
-  });
 });
-
-/** Payloads by URN, as of now. */
-async function progressOf(worker: TestWorker, instructionId: string): Promise<Record<string, number[]>> {
-  const { response } = await worker.ask({
-    oneofKind: "processBundleProgress",
-    processBundleProgress: { instructionId },
-  });
-  if (response.oneofKind !== "processBundleProgress") throw new Error(`got ${response.oneofKind}`);
-  const infos = response.processBundleProgress.monitoringInfos;
-  return Object.fromEntries(infos.map(({ urn, payload }) => [urn, [...payload]]));
-}

@@ -1,7 +1,7 @@
 /** Metrics in the form of Beam's Fn API. */
 import { expect } from "chai";
 import { NO_METRICS } from "../../../runners/job/metrics.js";
-import { monitoringInfos } from "../../../runners/job/monitoring-infos.js";
+import { metricResults, monitoringInfos } from "../../../runners/job/monitoring-infos.js";
 
 const labels = { PTRANSFORM: "A/B", NAMESPACE: "A/B", NAME: "n" };
 const metric = <Value>(attempted: Value) => ({ step: "A/B", name: "n", attempted, committed: undefined });
@@ -41,5 +41,29 @@ describe("monitoringInfos", () => {
       type: "beam:metrics:latest_double:v1",
     });
     expect(hex(info?.payload as Uint8Array)).to.equal("ac023fe0000000000000");
+  });
+});
+
+describe("metricResults", () => {
+  const all = {
+    counters: [metric(-2), { ...metric(0.5), name: "half" }],
+    distributions: [metric({ count: 2, sum: 6_000_000_000, min: -1, max: 299 })],
+    gauges: [metric({ value: 13, timestampMs: 1_700_000_000_000 })],
+  };
+
+  it("reads what monitoringInfos gives, and passes other infos over", () => {
+    const attempted = monitoringInfos(all);
+    attempted.push({ ...attempted[0]!, urn: "beam:metric:element_count:v1" });
+    expect(metricResults({ attempted, committed: [] })).to.deep.equal(all);
+  });
+
+  it("puts committed values beside attempted ones, and for them where there are none", () => {
+    const [more, same] = [metric(5), metric(3)];
+    const attempted = monitoringInfos({ ...NO_METRICS, counters: [more] });
+    const committed = monitoringInfos({ ...NO_METRICS, counters: [same, { ...same, step: "C" }] });
+    expect(metricResults({ attempted, committed }).counters).to.deep.equal([
+      { step: "A/B", name: "n", attempted: 5, committed: 3 },
+      { step: "C", name: "n", attempted: 3, committed: 3 },
+    ]);
   });
 });

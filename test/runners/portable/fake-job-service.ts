@@ -62,12 +62,13 @@ export class FakeJobService {
   readonly #open = new Set<ServerWritableStream<unknown, JobStateEvent>>();
   #port = 0;
 
-  static async start(): Promise<FakeJobService> {
+  /** On any free port, unless one is named. */
+  static async start(port = 0): Promise<FakeJobService> {
     const service = new FakeJobService();
     service.#addService();
     service.#port = await new Promise<number>((resolve, reject) => {
-      service.#server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) =>
-        error ? reject(error) : resolve(port),
+      service.#server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, bound) =>
+        error ? reject(error) : resolve(bound),
       );
     });
     return service;

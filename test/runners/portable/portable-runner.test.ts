@@ -1,13 +1,24 @@
 /** The Job API client against a job service in this process, over real gRPC. */
+import { readFileSync } from "node:fs";
 import { Client, credentials } from "@grpc/grpc-js";
 import { StartWorkerRequest } from "apache-beam/proto/beam_fn_api";
 import { beamFnExternalWorkerPoolDefinition } from "apache-beam/proto/beam_fn_api.grpc-server";
 import { expect } from "chai";
+import { createRunner } from "../../../runners/create-runner.js";
+import { sha256Of, stagedModules } from "../../../runners/harness/worker/staged-modules.js";
 import { serveWorkerPool } from "../../../runners/harness/worker/worker-pool.js";
 import { JobFailedError } from "../../../runners/portable/job-failure.js";
 import { JobServerError } from "../../../runners/portable/job-service.js";
+import { ModuleFilesError } from "../../../runners/portable/modules/module-files.js";
 import { portableRunner } from "../../../runners/portable/portable-runner.js";
-import { impulse, JobState_Enum, P, type Root, withName } from "../../../transforms/primitives/beam.js";
+import {
+  impulse,
+  JobState_Enum,
+  P,
+  type Root,
+  runnerApi,
+  withName,
+} from "../../../transforms/primitives/beam.js";
 import { registeredParDo } from "../../../transforms/primitives/par-do.js";
 import { splittableParDo } from "../../../transforms/primitives/splittable-par-do.js";
 import { listLog } from "../../pipelines/fake-job.js";
@@ -45,6 +56,51 @@ describe("the portable runner", () => {
     expect(() => portableRunner({ jobEndpoint: "localhost:1", environment: "external" })).to.throw(
       /needs a `workerEndpoint`/,
     );
+    const refused: readonly [options: object, message: string][] = [
+      [{ environment: "cloud" }, '`environment` must be one of loopback, external, docker, got "cloud"'],
+      [{ image: "mine" }, "`image` is for the environment `docker`, not for `loopback`"],
+      [
+        { environment: "docker", workerEndpoint: "localhost:2" },
+        "`workerEndpoint` is for the environment `external`, not for `docker`",
+      ],
+      [{ environment: "docker", image: "" }, "`image` must name a container image, got an empty text"],
+    ];
+    for (const [options, message] of refused) {
+      expect(() => portableRunner({ jobEndpoint: "localhost:1", ...options })).to.throw(message);
+    }
+  });
+
+  it("submits the graph in an environment of a container image, with the modules as artifacts", async () => {
+    const fns = new URL("../../portable/torture-fns.js", import.meta.url);
+    for (const image of [undefined, "registry.example/worker:2"]) {
+      const runner = createRunner({
+        ...{ runner: "prism", jobEndpoint: server.endpoint, environment: "docker", modules: [fns] },
+        ...(image && { image }),
+      });
+      await runner.run(graph);
+      const { environments } = server.prepared.at(-1)!.pipeline!.components!;
+      for (const { urn, payload, capabilities, dependencies } of Object.values(environments)) {
+        expect(urn).to.equal("beam:env:docker:v1");
+        expect(runnerApi.DockerPayload.fromBinary(payload).containerImage).to.equal(
+          image ?? "millrace-worker",
+        );
+        expect(capabilities).to.include("beam:coder:kv:v1");
+        const [imported, ...others] = stagedModules(dependencies);
+        expect(imported).to.include({ module: "dist/test/portable/torture-fns.js", isImported: true });
+        expect(imported).to.include({ package: "millrace", sha256: sha256Of(readFileSync(fns)) });
+        expect(others.map(({ module }) => module)).to.include("dist/transforms/primitives/fn-registry.js");
+        expect(others.map(({ isImported }) => isImported)).to.not.include(true);
+      }
+    }
+  });
+
+  it("says before it submits that a module cannot travel", async () => {
+    const modules = ["no/such/module.js"];
+    const runner = portableRunner({ jobEndpoint: server.endpoint, environment: "docker", modules });
+    const error = await rejected(runner.run(graph));
+    expect(error).to.be.instanceOf(ModuleFilesError);
+    expect(error.message).to.match(/^module \S+no\/such\/module.js cannot be read: ENOENT/);
+    expect(server.prepared).to.deep.equal([]);
   });
 
   it("submits the graph in an environment of the worker pool, with the options by Beam's names", async () => {

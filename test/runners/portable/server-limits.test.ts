@@ -1,9 +1,9 @@
-/** checkForServer(): what Beam's Spark and Flink runners cannot do is told before the job. */
+/** checkForServer(): what Beam's runners cannot do is told before the job. */
 import { PipelineOptionType_Enum as Type } from "apache-beam/proto/beam_job_api";
 import { expect } from "chai";
 import { UnsupportedFeatureError } from "../../../runners/graph/features.js";
 import { graphProto } from "../../../runners/graph/graph-proto.js";
-import type { PipelineOptions } from "../../../runners/portable/pipeline-options.js";
+import { type PipelineOptions, PipelineOptionsError } from "../../../runners/portable/pipeline-options.js";
 import { checkForServer, type ServerKind, serverKind } from "../../../runners/portable/server-limits.js";
 import {
   impulse,
@@ -23,6 +23,18 @@ import { COUNTING, FAN_OUT, JOIN, KEYED, STATEFUL } from "../../portable/torture
 const STATEFUL_JOIN = registerDoFn("test/server-limits/stateful-join@1", () => ({
   all: iterableSideInput<string>(),
   byKey: multimapSideInput<string, string>(),
+  count: valueState<number>(),
+  process: () => undefined,
+}));
+
+const EXPIRING = registerDoFn("test/server-limits/expiring@1", () => ({
+  count: valueState<number>(),
+  process: () => undefined,
+  onWindowExpiration: () => undefined,
+}));
+
+const SORTED = registerDoFn("test/server-limits/sorted@1", () => ({
+  requiresTimeSortedInput: true,
   count: valueState<number>(),
   process: () => undefined,
 }));
@@ -54,10 +66,10 @@ const joined = (main: (root: Root) => PCollection<unknown>): Build => {
   };
 };
 
-async function check(kind: ServerKind, build: Build, options: PipelineOptions = {}) {
+async function check(kind: ServerKind, build: Build, options: PipelineOptions = {}, hasFlinkRest = false) {
   const pipeline = new Pipeline();
   await build(new Root(pipeline));
-  return checkForServer(kind, graphProto(pipeline), options);
+  return checkForServer(kind, graphProto(pipeline), options, hasFlinkRest);
 }
 
 async function refused(
@@ -81,7 +93,8 @@ describe("serverKind()", () => {
   it("is told by the options that a server describes", () => {
     expect(serverKind(new Map([["spark_master", Type.STRING]]))).to.equal("spark");
     expect(serverKind(new Map([["flink_master", Type.STRING]]))).to.equal("flink");
-    expect(serverKind(new Map())).to.equal("other");
+    expect(serverKind(new Map())).to.equal("prism");
+    expect(serverKind(new Map([["parallelism", Type.NUMBER]]))).to.equal("other");
   });
 });
 
@@ -91,6 +104,20 @@ describe("checkForServer()", () => {
       "Count: unbounded splittable DoFn",
     ]);
     expect(await check("spark", (root) => count(root, true))).to.deep.equal([]);
+  });
+
+  it("refuses what would crash Prism, and warns of what comes unsorted there", async () => {
+    const expiring: Build = (root) =>
+      P(keyed(fan(root))).apply(withName("Expire", registeredParDo<unknown, unknown>(EXPIRING, null)));
+    const sorted: Build = (root) => {
+      const input = keyed(count(root, false));
+      return P(input).apply(withName("Sort", registeredParDo<unknown, unknown>(SORTED, null)));
+    };
+    expect(await refused("prism", expiring)).to.have.length(1);
+    expect(await check("prism", stateful)).to.deep.equal([]);
+    const [warning, ...others] = await check("prism", sorted);
+    expect(warning).to.match(/^Sort.*: Prism sorts what comes in one bundle/);
+    expect(others).to.deep.equal([]);
   });
 
   it("warns of state in batch", async () => {
@@ -107,6 +134,19 @@ describe("checkForServer()", () => {
     expect(
       await check("flink", (root) => count(root, false), { checkpointing_interval: 1_000 }),
     ).to.deep.equal([]);
+  });
+
+  it("refuses savepoint_path on Flink without a cluster's REST API", async () => {
+    const build: Build = (root) => fan(root);
+    const options = { savepoint_path: "file:/somewhere" };
+    const error = await check("flink", build, options).catch((reason: Error) => reason);
+    expect(error).to.be.instanceOf(PipelineOptionsError);
+    expect((error as Error).message).to.equal(
+      "pipeline option savepoint_path needs a Flink cluster, and its REST address in flinkRest: " +
+        "Beam's job server passes over it for jobs that run in itself",
+    );
+    expect(await check("flink", build, options, true)).to.deep.equal([]);
+    expect(await check("spark", build, options)).to.deep.equal([]);
   });
 
   it("refuses side inputs beside state or a restriction on Flink in streaming, which would lose elements", async () => {

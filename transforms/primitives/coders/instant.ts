@@ -23,16 +23,18 @@ export function toBeamMillis(ms: number): bigint {
   return BigInt(ms);
 }
 
-/** Ours for Beam's. @throws DecodeError if a number does not hold it exactly */
+/**
+ * Ours for Beam's. Within 2^53 ms of 1970 it is exact; beyond, where numbers are two apart, it is the nearest one, as
+ * `end - 1` gives it for a window's last time. @throws DecodeError if it is not within Beam's time
+ */
 export function fromBeamMillis(millis: bigint): number {
   if (millis === BEAM_MIN) return MIN_TIMESTAMP_MS;
   if (millis === BEAM_MAX) return MAX_TIMESTAMP_MS;
   if (millis === BEAM_GLOBAL_WINDOW_END) return GLOBAL_WINDOW_END_MS;
-  const ms = Number(millis);
-  if (BigInt(ms) !== millis || ms < MIN_TIMESTAMP_MS || ms > MAX_TIMESTAMP_MS) {
-    throw new DecodeError(`the time ${millis} ms is not one that a number holds exactly`);
+  if (millis < BEAM_MIN || millis > BEAM_MAX) {
+    throw new DecodeError(`the time ${millis} ms is not within Beam's, from ${BEAM_MIN} to ${BEAM_MAX}`);
   }
-  return ms;
+  return Number(millis);
 }
 
 /**
@@ -43,10 +45,9 @@ export function toBeamWindowStart(ms: number): bigint {
   return Number.isInteger(ms) && ms < MIN_TIMESTAMP_MS ? BigInt(ms) : toBeamMillis(ms);
 }
 
-/** As `fromBeamMillis`, for a window's start. @throws DecodeError if a number does not hold it exactly */
+/** As `fromBeamMillis`, for a window's start. @throws DecodeError if it is behind the end of Beam's time */
 export function fromBeamWindowStart(millis: bigint): number {
-  const ms = Number(millis);
-  return millis < BEAM_MIN && BigInt(ms) === millis ? ms : fromBeamMillis(millis);
+  return millis < BEAM_MIN ? Number(millis) : fromBeamMillis(millis);
 }
 
 export function writeInstant(ms: number, out: ByteWriter): void {

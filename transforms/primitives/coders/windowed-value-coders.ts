@@ -1,4 +1,6 @@
 /** Coders of elements with event time, windows and pane; and of timers, which have these too. */
+
+import { MAX_TIMESTAMP_MS } from "../timestamp-bounds.js";
 import { NO_FIRING, type PaneInfo, type PaneTiming, type Window, type WindowedValue } from "../window.js";
 import { asBeamCoder, BeamCoder, coderProto } from "./beam-coder.js";
 import { ByteReader } from "./byte-reader.js";
@@ -194,7 +196,8 @@ export class TimerCoder<K> extends BeamCoder<Timer<K>> {
     const windows = this.#windows.read(input) as readonly Window[];
     const clearBit = input.byte() === 1;
     if (clearBit) return { userKey, dynamicTimerTag, windows, clearBit };
-    const fireTimestampMs = readInstant(input);
+    // Prism gives the hold as the time at which a processing-time timer has fired
+    const fireTimestampMs = readHold(input) ?? MAX_TIMESTAMP_MS;
     const holdTimestampMs = readHold(input);
     const pane = readPane(input);
     return { userKey, dynamicTimerTag, windows, clearBit, fireTimestampMs, holdTimestampMs, pane };

@@ -8,6 +8,7 @@ import {
   type LogEntry,
   type LogEntry_List,
   type ProcessBundleDescriptor,
+  type ProcessBundleRequest,
   type StateKey,
   type StateRequest,
   StateResponse,
@@ -22,6 +23,7 @@ import type { InboundChunk } from "../../../../runners/harness/transport/data-pl
 
 type ControlCall = ServerDuplexStream<InstructionResponse, InstructionRequest>;
 type DataCall = ServerDuplexStream<Elements, Elements>;
+type StateCall = ServerDuplexStream<StateRequest, StateResponse>;
 
 /** Elements of one message, at the most. */
 const PAGE_BYTES = 1 << 20;
@@ -32,8 +34,11 @@ export class FakeRunner {
   readonly bags = new Map<string, Buffer>();
   /** `get` and so on, with the key's text. */
   readonly stateRequests: string[] = [];
-  /** Fails each request for state. */
+  /** Fails each request for state, or those of one kind. */
   stateError = "";
+  stateErrorOf: string | undefined;
+  /** Does what a request for state asks, and says nothing. */
+  isMute = false;
   readonly workerIds = new Set<string>();
   /** What came back, by instruction. */
   readonly received = new Map<string, InboundChunk[]>();
@@ -45,6 +50,7 @@ export class FakeRunner {
   readonly #answers = new Map<string, (response: InstructionResponse) => void>();
   readonly #control = firstOf<ControlCall>();
   readonly #data = firstOf<DataCall>();
+  readonly #state = firstOf<StateCall>();
   #instructions = 0;
   #port = 0;
 
@@ -82,8 +88,12 @@ export class FakeRunner {
   }
 
   /** Asks for a bundle of the stage, whose elements the test sends. */
-  begin(instructionId: string, processBundleDescriptorId: string): Promise<InstructionResponse> {
-    const processBundle = { processBundleDescriptorId, cacheTokens: [] };
+  begin(
+    instructionId: string,
+    processBundleDescriptorId: string,
+    cacheTokens: ProcessBundleRequest["cacheTokens"] = [],
+  ): Promise<InstructionResponse> {
+    const processBundle = { processBundleDescriptorId, cacheTokens };
     return this.ask({ oneofKind: "processBundle", processBundle }, instructionId);
   }
 
@@ -116,9 +126,19 @@ export class FakeRunner {
     (await this.#data.value).resume();
   }
 
-  /** Cuts the data stream. */
+  /** Cuts the data stream alone. */
   async cutData(): Promise<void> {
-    (await this.#data.value).emit("error", { code: status.UNAVAILABLE, details: "cut by the test" });
+    cut(await this.#data.value);
+  }
+
+  /** Cuts the state stream alone. */
+  async cutState(): Promise<void> {
+    cut(await this.#state.value);
+  }
+
+  /** Ends the data stream in order. */
+  async endData(): Promise<void> {
+    (await this.#data.value).end();
   }
 
   /** Gone at once, with all its streams. */
@@ -157,9 +177,13 @@ export class FakeRunner {
       },
     });
     this.#server.addService(beamFnStateDefinition, {
-      state: (call: ServerDuplexStream<StateRequest, StateResponse>) => {
+      state: (call: StateCall) => {
         this.#met(call);
-        call.on("data", (request: StateRequest) => call.write(this.#answerState(request)));
+        call.on("data", (request: StateRequest) => {
+          const response = this.#answerState(request);
+          if (!this.isMute) call.write(response);
+        });
+        this.#state.set(call);
         call.on("end", () => call.end());
         call.on("error", () => undefined);
       },
@@ -195,7 +219,9 @@ export class FakeRunner {
   #answerState({ id, stateKey, request }: StateRequest): StateResponse {
     const key = textOf(stateKey!);
     this.stateRequests.push(`${request.oneofKind} ${key}`);
-    if (this.stateError !== "") return StateResponse.create({ id, error: this.stateError });
+    const isRefused =
+      this.stateError !== "" && (this.stateErrorOf ?? request.oneofKind) === request.oneofKind;
+    if (isRefused) return StateResponse.create({ id, error: this.stateError });
     const bag = this.bags.get(key) ?? Buffer.alloc(0);
     switch (request.oneofKind) {
       case "get": {
@@ -215,6 +241,10 @@ export class FakeRunner {
         return StateResponse.create({ id, response: { oneofKind: "clear", clear: {} } });
     }
   }
+}
+
+function cut(call: { emit(event: "error", error: object): boolean }): void {
+  call.emit("error", { code: status.UNAVAILABLE, details: "cut by the test" });
 }
 
 /** A state key in a line: kind, names, and bytes as text. */

@@ -8,6 +8,7 @@ import {
 } from "apache-beam/proto/beam_fn_api";
 import { StateStore } from "../../../../runners/engine/state-store.js";
 import { readDescriptor, type StagePlan } from "../../../../runners/harness/descriptor/stage-plan.js";
+import { ELEMENT_BYTES_MAX } from "../../../../runners/harness/element-limit.js";
 import { Instructions } from "../../../../runners/harness/instructions.js";
 import type { InboundChunk } from "../../../../runners/harness/transport/data-plane.js";
 import { ByteReader } from "../../../../transforms/primitives/coders/byte-reader.js";
@@ -22,8 +23,7 @@ const quiet = { debug() {}, info() {}, warn() {}, error() {} };
 export interface TestWorkerOptions {
   readonly clock?: Clock;
   readonly shortIds?: boolean;
-  /** Give the descriptor only when it is asked for. */
-  readonly isFetched?: boolean;
+  readonly elementBytesMax?: number;
 }
 
 export class TestWorker {
@@ -36,7 +36,11 @@ export class TestWorker {
 
   constructor(
     readonly descriptor: ProcessBundleDescriptor,
-    { clock = new ManualClock(), shortIds = false }: TestWorkerOptions = {},
+    {
+      clock = new ManualClock(),
+      shortIds = false,
+      elementBytesMax = ELEMENT_BYTES_MAX,
+    }: TestWorkerOptions = {},
   ) {
     this.plan = readDescriptor(descriptor);
     const shared = new Map<string, unknown>();
@@ -49,6 +53,7 @@ export class TestWorker {
       },
       around: {
         ...{ pipeline: "test", mode: "stream", clock, data: this.data, database: undefined },
+        elementBytesMax,
         logFor: () => quiet,
         stateFor: () => ({
           begin: () => undefined,

@@ -81,16 +81,28 @@ describe("window coders", () => {
     expect(decoded.pane).to.equal(NO_FIRING);
   });
 
-  it("refuse times that are none, and ones that a number does not hold", () => {
+  it("read a time that no number holds as the nearest one: the last of a window from before the beginning", () => {
+    const instant = (millis: bigint) => {
+      const bytes = Buffer.from(encodeToBytes(inGlobal, at(0)));
+      bytes.writeBigUInt64BE(millis + 2n ** 63n);
+      return decodeFromBytes(inGlobal, bytes).timestampMs;
+    };
+    const endMs = -9223372036854000;
+    expect(instant(BigInt(endMs) - 1n)).to.equal(new IntervalWindow(endMs - 1_000, endMs).maxTimestampMs);
+    expect(instant(-9223372036854775n)).to.equal(MIN_TIMESTAMP_MS);
+    expect(instant(9007199254740993n)).to.equal(9007199254740992);
+  });
+
+  it("refuse times that are none, and ones that are not Beam's", () => {
     const range = `from ${MIN_TIMESTAMP_MS} to ${MAX_TIMESTAMP_MS}`;
     expect(refusal(inGlobal, at(1.5))).to.equal(
       `value.timestampMs: must be a whole number of milliseconds ${range}, got 1.5`,
     );
     expect(refusal(inGlobal, at(Number.POSITIVE_INFINITY))).to.match(/^value\.timestampMs: .* got Infinity$/);
     const odd = Buffer.from(encodeToBytes(inGlobal, at(0)));
-    odd.writeBigUInt64BE(9007199254740993n + 2n ** 63n);
+    odd.writeBigUInt64BE(9223372036854777n + 2n ** 63n);
     expect(messageOf(() => decodeFromBytes(inGlobal, odd))).to.equal(
-      "the time 9007199254740993 ms is not one that a number holds exactly",
+      "the time 9223372036854777 ms is not within Beam's, from -9223372036854775 to 9223372036854775",
     );
   });
 
@@ -146,6 +158,9 @@ describe("window coders", () => {
     const bytes = Buffer.from(encodeToBytes(coder, timer));
     const hold = bytes.readBigUInt64BE(bytes.length - 9) - 2n ** 63n; // the sign bit is turned over
     expect(hold).to.equal(9223372036854776n);
+    bytes.writeBigUInt64BE(9223372036854776n + 2n ** 63n, bytes.length - 17);
+    const fired = decodeFromBytes(coder, bytes); // as Prism tells of it when the clock has fired it
+    expect(fired).to.deep.equal({ ...timer, fireTimestampMs: MAX_TIMESTAMP_MS });
     assertCarries(coder, { ...timer, holdTimestampMs: 5 });
     assertCarries(coder, { ...timer, holdTimestampMs: MAX_TIMESTAMP_MS });
   });
