@@ -7,6 +7,7 @@ import "./read-from-directory/cut-files-fn.js";
 import "./read-from-directory/list-files-fn.js";
 import "./read-from-directory/read-from-directory-fn.js";
 import "./read-from-directory/read-ranges-fn.js";
+import "./read-from-directory/watch-directory-fn.js";
 import "./split.js";
 import "./validate.js";
 import "./write-dead-letters-fn.js";
