@@ -95,7 +95,10 @@ describe("DirectRunner", () => {
     return pipeline;
   }
 
-  function start(pipeline: Pipeline, more: { bundleRecordsMax?: number } = {}): Promise<Job> {
+  function start(
+    pipeline: Pipeline,
+    more: { pipeline?: string; bundleRecordsMax?: number } = {},
+  ): Promise<Job> {
     return new DirectRunner().run(pipeline, {
       pipeline: "items",
       connection: database.connection,
@@ -155,12 +158,9 @@ describe("DirectRunner", () => {
       price: n % 3 === 0 ? "1.00" : "2.00",
     }));
     for (const bundleRecordsMax of [1, 4, 13, 100]) {
-      await session.query("drop table if exists pipelines, commits, ledger, array_positions cascade");
-      await session.query(
-        "drop table if exists source_files, dead_letters, schema_migrations, user_events cascade",
-      );
       await session.query("truncate items");
-      const job = await start(graph(values), { bundleRecordsMax });
+      const pipeline = `items-${bundleRecordsMax}`;
+      const job = await start(graph(values), { pipeline, bundleRecordsMax });
       expect(await job.waitUntilFinish(), String(job.failure?.stack)).to.equal("DONE");
       const { eventsWritten, duplicates, conflicts } = job.totals;
       // k0, k3, k6 start with 1.00 (n = 0, 3, 6), the others with 2.00: worked out from the values.
