@@ -26,7 +26,8 @@ const overlaps = (r: string) => `${r}.pipeline = $1 and ${r}.file_id = given.fil
 
 /**
  * Records the ranges in the transaction that holds what was made of them. A range replaces those of the same or
- * an older lineage that overlap it, and is dropped if one of a newer lineage does.
+ * an older lineage that overlap it, and is dropped if one of a newer lineage does, or if it lies before the
+ * file's committed position.
  * @returns by file, how many records were read that did not count before; may be negative
  */
 export async function recordRanges(
@@ -45,10 +46,13 @@ export async function recordRanges(
      returning r.file_id, -r.records as records`,
     values,
   );
-  // what overlaps now is of a newer lineage
+  // what overlaps now is of a newer lineage; what lies before the committed position has counted
   const fresh = await transaction.query<Counted>(
     `insert into read_ranges (pipeline, ${COLUMNS}) select $1, ${COLUMNS} from ${GIVEN}
-     where not exists (select from read_ranges r where ${overlaps("r")}) returning file_id, records`,
+     where not exists (select from read_ranges r where ${overlaps("r")}) and not exists (
+       select from source_files f where f.pipeline = $1 and f.file_id = given.file_id
+         and f.generation = given.generation and f.byte_offset >= given.byte_end and given.byte_end > given.byte_start)
+     returning file_id, records`,
     values,
   );
   const counts = new Map<number, number>();
@@ -88,6 +92,55 @@ export function selectRanges(
      order by file_id, generation, byte_start`,
     [pipeline, fileIds],
   );
+}
+
+/** Settled ranges, by file and offset. */
+export function selectSettledRanges(
+  queries: SqlQueries,
+  pipeline: string,
+  count: number,
+): Promise<ReadRangeRow[]> {
+  return queries.query<ReadRangeRow>(
+    `select ${COLUMNS} from read_ranges r where pipeline = $1 and settled
+     and exists (select from source_files f where f.pipeline = r.pipeline and f.file_id = r.file_id
+       and f.generation = r.generation and f.byte_offset <= r.byte_start)
+     order by file_id, generation, byte_start limit $2`,
+    [pipeline, count],
+  );
+}
+
+/** Forgets the settled ranges before the positions of these files: they have done their work. */
+export async function forgetPassedRanges(
+  transaction: SqlTransaction,
+  pipeline: string,
+  fileIds: readonly number[],
+): Promise<void> {
+  await transaction.execute(
+    `delete from read_ranges r using source_files f where r.pipeline = $1 and r.file_id = any($2::bigint[])
+     and f.pipeline = r.pipeline and f.file_id = r.file_id and f.generation = r.generation
+     and r.settled and r.byte_end <= f.byte_offset and r.byte_start < f.byte_offset`,
+    [pipeline, fileIds],
+  );
+}
+
+/** Says of ranges that whoever runs the bundle that read them has made it durable. */
+export async function settleRanges(
+  queries: SqlQueries,
+  pipeline: string,
+  ranges: readonly ReadRangeRow[],
+): Promise<void> {
+  await queries.query(
+    `update read_ranges r set settled = true from ${GIVEN}
+     where r.pipeline = $1 and r.file_id = given.file_id and r.generation = given.generation
+       and r.byte_start = given.byte_start and r.byte_end = given.byte_end and r.lineage = given.lineage`,
+    [pipeline, JSON.stringify(ranges)],
+  );
+}
+
+/** A number larger than that of every attempt before. */
+export async function takeLineage(queries: SqlQueries): Promise<number> {
+  const [row] = await queries.query<{ lineage: number }>("select nextval('read_lineage') as lineage");
+  return row!.lineage;
 }
 
 /**

@@ -102,6 +102,45 @@ export async function upsertPositions(
   throw new Error(`a file id of "${pipeline}" is another pipeline's: ${count} of ${rows.length} rows stored`);
 }
 
+/**
+ * Stores what files these are, and nothing of how far they were read, which is committed elsewhere: a new file or
+ * generation stands at its start. A file counts as done only where the stored position is the given one.
+ */
+export async function upsertIdentities(
+  transaction: SqlTransaction,
+  pipeline: string,
+  rows: readonly SourcePositionRow[],
+): Promise<void> {
+  if (rows.length === 0) return;
+  const given = rows.map(({ header: _, ...row }) => row);
+  await transaction.execute(
+    `insert into source_files as f (pipeline, file_id, path, generation, inode, size, mtime_ns, state)
+     select $1, file_id, path, generation, inode, size, mtime_ns,
+       case when byte_offset = 0 then state else 'reading' end
+     from jsonb_to_recordset($2::jsonb) as row (
+       file_id bigint, path text, generation integer, inode text, size bigint, mtime_ns numeric, state text,
+       byte_offset bigint)
+     on conflict (file_id) do update set path = excluded.path, inode = excluded.inode, updated_at = now()
+     where f.pipeline = excluded.pipeline`,
+    [pipeline, JSON.stringify(given)],
+  );
+  await transaction.execute(
+    `update source_files f set generation = row.generation, byte_offset = 0, line = 1, header = null,
+       raw_offset = 0, head_hash = '', tail_hash = '', state = 'reading', ended_at_byte = null, ended_at_line = null
+     from jsonb_to_recordset($2::jsonb) as row (file_id bigint, generation integer)
+     where f.pipeline = $1 and f.file_id = row.file_id and f.generation < row.generation`,
+    [pipeline, JSON.stringify(given)],
+  );
+  await transaction.execute(
+    `update source_files f set state = row.state, size = row.size, mtime_ns = row.mtime_ns
+     from jsonb_to_recordset($2::jsonb) as row (
+       file_id bigint, generation integer, byte_offset bigint, state text, size bigint, mtime_ns numeric)
+     where f.pipeline = $1 and f.file_id = row.file_id and f.generation = row.generation
+       and (f.byte_offset = row.byte_offset or row.state in ('missing', 'replaced'))`,
+    [pipeline, JSON.stringify(given)],
+  );
+}
+
 /** PostgreSQL's jsonb holds every character but NUL, which a broken header may have: `\\0` stands for it. */
 function escapeNul(text: string): string {
   return text.replaceAll("\\", "\\\\").replaceAll("\0", "\\0");

@@ -9,6 +9,7 @@ import "./read-from-directory/cut-files-fn.js";
 import "./read-from-directory/list-files-fn.js";
 import "./read-from-directory/read-from-directory-fn.js";
 import "./read-from-directory/read-ranges-fn.js";
+import "./read-from-directory/watch-directory-fn.js";
 import "./record-coders.js";
 import "./split.js";
 import "./tagged-coder.js";

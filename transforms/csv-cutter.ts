@@ -32,6 +32,7 @@ export class CsvCutter implements RecordCutter {
   /** Where the last record ended. */
   #offset: number;
   #line: number;
+  lastStart: number;
   /** What was pushed, from the offset `#start` of the file on; up to `#at` it is passed. */
   #bytes: Buffer = Buffer.alloc(0);
   #start: number;
@@ -47,6 +48,7 @@ export class CsvCutter implements RecordCutter {
     this.#header = position.header;
     this.#headerReader = position.header === null ? createReader() : undefined;
     this.#offset = position.byteOffset;
+    this.lastStart = position.byteOffset;
     this.#start = position.byteOffset;
     this.#line = position.line;
   }
@@ -95,6 +97,7 @@ export class CsvCutter implements RecordCutter {
     this.#headerReader = undefined;
     this.#header = header;
     this.#offset = byteOffset;
+    this.lastStart = byteOffset;
     this.#start = byteOffset;
     this.#line = line;
     return true;
@@ -107,7 +110,9 @@ export class CsvCutter implements RecordCutter {
     let lineEnd = wanted < end ? this.#bytes.indexOf(LF, wanted) : -1;
     if (lineEnd < 0 || lineEnd >= end) lineEnd = end > this.#at ? this.#bytes.lastIndexOf(LF, end - 1) : -1;
     if (lineEnd < this.#at) return false;
-    return this.#passTo(lineEnd + 1, countLineEnds(this.#bytes, this.#at, lineEnd + 1));
+    const before = lineEnd > this.#at ? this.#bytes.lastIndexOf(LF, lineEnd - 1) + 1 : this.#at;
+    const lines = countLineEnds(this.#bytes, this.#at, lineEnd + 1);
+    return this.#passTo(lineEnd + 1, lines, this.#start + Math.max(this.#at, before));
   }
 
   /** One record, as the scanner finds its end. */
@@ -138,7 +143,8 @@ export class CsvCutter implements RecordCutter {
     return this.#passTo(lineEnd + 1, linesBefore + 1);
   }
 
-  #passTo(at: number, lines: number): true {
+  #passTo(at: number, lines: number, lastStart = this.#offset): true {
+    this.lastStart = lastStart;
     this.#at = at;
     this.#offset = this.#start + at;
     this.#line += lines;

@@ -20,7 +20,8 @@ export type ReadFromDirectoryOptions = ReadFromDirectoryConfig;
 export interface ReadFromDirectoryPlacement {
   /**
    * Files are cut into ranges that many workers read beside each other, in any order, each with the directory and
-   * the pipeline's database at hand. In mode `available-now` they read what `planDirectory` planned for the run.
+   * the pipeline's database at hand. In mode `available-now` they read what `planDirectory` planned for the run; in
+   * mode `stream` one of them watches the directory and hands out what the others read.
    */
   readonly distributed?: boolean;
 }
@@ -39,7 +40,9 @@ export function readFromDirectory(
   const config = JSON.parse(JSON.stringify(options)) as JsonValue & object;
   return composite(READ_FROM_DIRECTORY_URN, config, (root) => {
     const start = root.apply(withName("Impulse", impulse()));
-    if (placement.distributed) return readPlannedFiles(start, config);
+    if (placement.distributed) {
+      return mode === "stream" ? readWatchedFiles(start, config) : readPlannedFiles(start, config);
+    }
     const read = splittableParDo<Uint8Array, InputRecord>("read_from_directory@1", config, {
       bounded: mode === "available-now",
       coders: { main: new InputRecordCoder() },
@@ -57,9 +60,25 @@ export function readPlannedFiles(start: PCollection<unknown>, config: JsonValue)
   const ranges = P(files).apply(
     withName("CutFiles", registeredParDo<PlannedFileRow, FileRange>("cut_files@1", config)),
   );
+  return readRanges(ranges, config, false);
+}
+
+/** Hands out ranges as files come and grow, and reads them apart from that. */
+function readWatchedFiles(start: PCollection<Uint8Array>, config: JsonValue): PCollection<InputRecord> {
+  const watch = splittableParDo<Uint8Array, FileRange>("watch_directory@1", config, { bounded: false });
+  return readRanges(P(start).apply(withName("WatchDirectory", watch)), config, true);
+}
+
+/** Behind a reshuffle: what reads is spread over workers, and does not run again what found the ranges. */
+function readRanges(
+  ranges: PCollection<FileRange>,
+  config: JsonValue,
+  requestsFinalization: boolean,
+): PCollection<InputRecord> {
   const spread = P(ranges).apply(withName("Reshuffle", reshuffle<FileRange>()));
   const read = registeredParDo<FileRange, InputRecord>("read_ranges@1", config, {
     coders: { main: new InputRecordCoder() },
+    requestsFinalization,
   });
   return P(spread).apply(withName("ReadRanges", read));
 }

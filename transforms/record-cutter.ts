@@ -10,10 +10,12 @@ export function createRecordCutter(format: RecordFormat, position: ReaderPositio
 export class ReadingCutter implements RecordCutter {
   readonly bytesWanted = 1;
   nextByte: number;
+  lastStart: number;
   readonly #reader: RecordReader;
 
   constructor(format: RecordFormat, position: ReaderPosition) {
     this.nextByte = position.byteOffset;
+    this.lastStart = position.byteOffset;
     this.#reader = format.createReader(position.byteOffset === 0 ? null : position);
   }
 
@@ -28,7 +30,9 @@ export class ReadingCutter implements RecordCutter {
 
   advance(offset: number): boolean {
     while (this.#reader.position.byteOffset < offset) {
-      if (this.#reader.next() === undefined) return this.#reader.position.byteOffset >= offset;
+      const record = this.#reader.next();
+      if (record === undefined) return this.#reader.position.byteOffset >= offset;
+      this.lastStart = record.byteStart;
     }
     return true;
   }

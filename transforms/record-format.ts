@@ -46,6 +46,8 @@ export interface RecordFormat {
 export interface RecordCutter {
   /** Where reading begins; later right behind a record and its line end. */
   readonly position: ReaderPosition;
+  /** Where the record or line begins that ends at `position`, or as far as that is known. */
+  readonly lastStart: number;
   /** Offset in the file of the bytes to push next, and how many of them it takes to get on. */
   readonly nextByte: number;
   readonly bytesWanted: number;

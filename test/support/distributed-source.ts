@@ -5,18 +5,20 @@ import "../../transforms/all-do-fns.js";
 import type { InputRecord } from "../../transforms/input-record.js";
 import { GeneralObjectCoder } from "../../transforms/primitives/beam.js";
 import { decodeFromBytes, encodeToBytes } from "../../transforms/primitives/coders/encode.js";
-import type { DoFn, Log } from "../../transforms/primitives/do-fn.js";
+import type { DoFn, Log, SetupContext, SplittableDoFn } from "../../transforms/primitives/do-fn.js";
 import { createDoFn, type JsonValue } from "../../transforms/primitives/fn-registry.js";
 import type { DirectoryPlan } from "../../transforms/read-from-directory/directory-plan.js";
 import type { FileRange } from "../../transforms/read-from-directory/file-range.js";
 import { planDirectory } from "../../transforms/read-from-directory/plan-directory.js";
 import type { ReadFromDirectoryConfig } from "../../transforms/read-from-directory/read-from-directory-config.js";
+import type { WatchState } from "../../transforms/read-from-directory/watch-state.js";
 import { ManualClock, type SeenRecord, toSeen } from "./source-host.js";
 
 export interface DistributedSourceOptions {
   readonly session: SqlSession;
   readonly config: ReadFromDirectoryConfig;
   readonly pipeline?: string;
+  readonly mode?: "stream" | "available-now";
 }
 
 export class DistributedSource {
@@ -24,6 +26,8 @@ export class DistributedSource {
   readonly pipeline: string;
   readonly logs: string[] = [];
   runId = "00000000-0000-4000-8000-000000000000";
+
+  readonly #finalizations: (() => void | Promise<void>)[] = [];
 
   constructor(readonly options: DistributedSourceOptions) {
     this.pipeline = options.pipeline ?? "p";
@@ -53,6 +57,43 @@ export class DistributedSource {
     }
   }
 
+  /** One call of WatchDirectory from a state of its restriction, in a bundle that is committed. */
+  async watch(
+    fn: SplittableDoFn<unknown, WatchState, WatchState, number>,
+    state: WatchState,
+    watermarkMs: number,
+  ): Promise<{ ranges: FileRange[]; state: WatchState; watermarkMs: number }> {
+    const { session } = this.options;
+    const tracker = fn.createTracker(state);
+    const watermarkEstimator = fn.createWatermarkEstimator!(watermarkMs);
+    const ranges: FileRange[] = [];
+    const output = (range: unknown) => void ranges.push(acrossTheBorder(range) as FileRange);
+    const context = { output, watermarkEstimator, transaction: async () => session } as never;
+    await session.begin();
+    fn.startBundle?.(context);
+    await fn.process(null, tracker, context);
+    await fn.finishBundle?.(context);
+    await session.commit();
+    const { residual } = tracker.trySplit(0)!;
+    return {
+      ranges,
+      state: acrossTheBorder(residual) as WatchState,
+      watermarkMs: watermarkEstimator.currentWatermarkMs(),
+    };
+  }
+
+  /** An instance of WatchDirectory, as a worker that has just started makes it. */
+  async watcher(): Promise<SplittableDoFn<unknown, WatchState, WatchState, number>> {
+    const fn = createDoFn("watch_directory@1", this.#config) as SplittableDoFn<
+      unknown,
+      WatchState,
+      WatchState,
+      number
+    >;
+    await fn.setup?.(this.#setupContext("WatchDirectory"));
+    return fn;
+  }
+
   /** What ListFiles and CutFiles emit. */
   async ranges(): Promise<FileRange[]> {
     const files = await this.#run("list_planned_files@1", null, [null]);
@@ -66,6 +107,11 @@ export class DistributedSource {
       seen.push(toSeen(value as InputRecord, timestampMs));
     });
     return seen;
+  }
+
+  /** The runner has made what was committed so far durable; or went back, and never will. */
+  async finalize(isDurable: boolean): Promise<void> {
+    for (const callback of this.#finalizations.splice(0)) if (isDurable) await callback();
   }
 
   /** `records_read` by file. */
@@ -92,11 +138,8 @@ export class DistributedSource {
   ): Promise<unknown[]> {
     const { session } = this.options;
     const doFn = createDoFn(fn, config) as DoFn;
-    const { pipeline, runId, clock } = this;
-    const facts = { pipeline, runId, step: fn, mode: "available-now", bundlesMayRepeat: true } as const;
-    const signal = new AbortController().signal;
-    const shared = <T>(_name: string, create: () => T) => create();
-    await doFn.setup?.({ ...facts, clock, signal, log: this.#log, database: session, shared });
+    const { pipeline } = this;
+    await doFn.setup?.(this.#setupContext(fn));
     const outputs: unknown[] = [];
     const counts = new Map<number, number>();
     const callbacks: (() => void | Promise<void>)[] = [];
@@ -114,8 +157,17 @@ export class DistributedSource {
     await addToLedger(session, pipeline, [...counts].map(countRead));
     if (isLost) await session.query("rollback");
     else await session.commit();
-    if (!isLost) for (const callback of callbacks) await callback();
+    if (!isLost) this.#finalizations.push(...callbacks);
     return outputs;
+  }
+
+  #setupContext(step: string): SetupContext {
+    const { pipeline, runId, clock } = this;
+    const { session, mode = "available-now" } = this.options;
+    const signal = new AbortController().signal;
+    const shared = <T>(_name: string, create: () => T) => create();
+    const facts = { pipeline, runId, step, mode, bundlesMayRepeat: true };
+    return { ...facts, clock, signal, log: this.#log, database: session, shared };
   }
 
   get #log(): Log {

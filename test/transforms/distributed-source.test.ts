@@ -9,6 +9,7 @@ import type { StoredFile } from "../../transforms/read-from-directory/source-pos
 import { storedPositions } from "../../transforms/read-from-directory/stored-positions.js";
 import { byPlace, DistributedSource } from "../support/distributed-source.js";
 import { type MigratedDatabase, migratedDatabase } from "../support/migrated-database.js";
+import { randomCsv } from "../support/random-csv.js";
 import { Choice, chooseSeed } from "../support/seeded-choice.js";
 import { SourceDirectory } from "../support/source-directory.js";
 
@@ -19,32 +20,6 @@ const FORMAT = csvFormat({
   recordBytesMax: 300,
   timestampColumn: "n",
 }) as Config["format"];
-
-/** Lines as a careless program writes them. */
-function randomCsv(choice: Choice): string {
-  if (choice.isHit(0.05)) return "";
-  const header = choice.of(["text,n", "n,text,more", '"text","n"', "\ufefftext,n", "text", "\n\ntext,n"]);
-  const lineEnd = choice.of(["\n", "\r\n"]);
-  const cell = () =>
-    choice.of([
-      "plain",
-      "é",
-      "2026-01-01T00:00:00Z",
-      '"quoted"',
-      '"a ""double"" one"',
-      `"over${lineEnd}${lineEnd}lines"`,
-      'stray "quote',
-      '"closed"too late',
-      '"never closed',
-      "l".repeat(choice.between(1, 350)),
-      "",
-    ]);
-  const line = () =>
-    choice.of([`${cell()},${cell()}`, `${cell()},${cell()}`, `${cell()},${cell()},${cell()}`, "", cell()]);
-  const lines = Array.from({ length: choice.between(0, 40) }, line);
-  const last = choice.isHit(0.4) ? "" : lineEnd;
-  return [header, ...lines].join(lineEnd) + last;
-}
 
 describe(`distributed source (MILLRACE_SEED=${seed})`, () => {
   let database: MigratedDatabase;

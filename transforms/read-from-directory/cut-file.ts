@@ -1,7 +1,7 @@
 /** Cuts a planned file into ranges that begin at records, in one pass over its bytes. */
 import { createRecordCutter } from "../record-cutter.js";
 import type { ReaderPosition, RecordCutter, RecordFormat } from "../record-format.js";
-import type { FileRange } from "./file-range.js";
+import type { FilePosition, FileRange } from "./file-range.js";
 import type { OpenFile } from "./file-system.js";
 import { fingerprintAt } from "./fingerprint.js";
 
@@ -31,6 +31,54 @@ export async function* cutRange(
     }
   }
   yield { ...range, start };
+}
+
+/** A part that ends with a record. */
+export interface CompletePart {
+  readonly range: FileRange;
+  /** Where reading goes on behind it. */
+  readonly next: FilePosition;
+  /** Event time of its last record; undefined where that shows none. */
+  readonly lastTimestampMs: number | undefined;
+}
+
+/** The parts of a range up to the end of its last complete record: what is behind that may still grow. */
+export async function* completeParts(
+  open: OpenFile,
+  range: FileRange,
+  format: RecordFormat,
+  rangeBytesMax: number,
+): AsyncGenerator<CompletePart> {
+  let { start } = range;
+  const from = await firstRecord(open, range);
+  if (from === undefined) return;
+  const cutter = createRecordCutter(format, from);
+  for (;;) {
+    const isCut = await advance(open, cutter, start.byteOffset + rangeBytesMax, range.byteEnd);
+    const { byteOffset, line, header } = cutter.position;
+    if (byteOffset > start.byteOffset) {
+      const end = await fingerprintAt(open, byteOffset, start);
+      const lastTimestampMs = await timestampOfLast(open, cutter, format);
+      const position = { byteOffset, line, header, ...end };
+      const next: FilePosition = { ...position, state: "reading", endedAtByte: null, endedAtLine: null };
+      yield { range: { ...range, start, byteEnd: byteOffset, end }, next, lastTimestampMs };
+      start = next;
+    }
+    if (!isCut) return;
+  }
+}
+
+async function timestampOfLast(
+  open: OpenFile,
+  { lastStart, position }: RecordCutter,
+  format: RecordFormat,
+): Promise<number | undefined> {
+  const { byteOffset, line, header } = position;
+  const length = byteOffset - lastStart;
+  if (length <= 0 || length > CHUNK_BYTES) return undefined;
+  const reader = format.createReader(lastStart === 0 ? null : { byteOffset: lastStart, line, header });
+  reader.push(await read(open, lastStart, length));
+  return reader.next()?.timestampMs;
 }
 
 /** Where the first record begins: behind what continues a last line that was taken as complete; undefined: nowhere. */

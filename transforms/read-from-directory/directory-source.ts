@@ -2,7 +2,7 @@
 import type { Clock, Log, ProcessContinuation } from "../primitives/do-fn.js";
 import { Discovery } from "./discovery.js";
 import { FileFinisher, type WhenDone } from "./file-finisher.js";
-import { FileVisitor, type RecordTarget, type VisitorOptions } from "./file-visitor.js";
+import type { VisitorOptions } from "./file-visitor.js";
 import { codeOf, type InputDirectory, isGone } from "./input-directory.js";
 import { KnownFiles } from "./known-files.js";
 import { PollPace } from "./poll-pace.js";
@@ -10,6 +10,7 @@ import { type PositionsSnapshot, takeSnapshot } from "./positions-snapshot.js";
 import { Changes, SourceFile } from "./source-file.js";
 import type { SourcePositions } from "./source-positions.js";
 import { UnreadFiles } from "./unread-files.js";
+import type { SourceTarget, Visitor } from "./visitor.js";
 import { Waker } from "./waker.js";
 
 const FILE_IDS_AT_ONCE = 32;
@@ -18,7 +19,7 @@ const LATER_MS_MAX = 2000;
 /** In available-now mode a file that fails so often is given up for this run. */
 const FAILURES_MAX = 3;
 
-export interface DirectorySourceOptions extends VisitorOptions {
+export interface DirectorySourceOptions extends Pick<VisitorOptions, "signal" | "quietMs"> {
   readonly directory: InputDirectory;
   readonly positions: SourcePositions;
   readonly clock: Clock;
@@ -38,11 +39,11 @@ export interface Backlog {
 }
 
 /** One process reads at a time; snapshots of several bundles may wait for their commit. */
-export class DirectorySource {
+export class DirectorySource<Target extends SourceTarget> {
   readonly #known = new KnownFiles();
   readonly #changes = new Changes();
   readonly #discovery: Discovery;
-  readonly #visitor: FileVisitor;
+  readonly #visitor: Visitor<Target>;
   readonly #finisher: FileFinisher;
   readonly #waker: Waker;
   readonly #unread: UnreadFiles;
@@ -54,11 +55,14 @@ export class DirectorySource {
   #laterSinceMs: number | undefined;
   #isBusy = false;
 
-  private constructor(readonly options: DirectorySourceOptions) {
+  private constructor(
+    readonly options: DirectorySourceOptions,
+    visitor: Visitor<Target>,
+  ) {
     const shared = { ...options, known: this.#known, changes: this.#changes };
     const nowMs = () => options.clock.monotonicMs();
     this.#unread = new UnreadFiles(options.order);
-    this.#visitor = new FileVisitor(options);
+    this.#visitor = visitor;
     this.#finisher = new FileFinisher({ ...shared, nowMs });
     this.#waker = new Waker(options.directory, options.isWatching);
     this.#discovery = new Discovery({
@@ -71,8 +75,11 @@ export class DirectorySource {
   }
 
   /** Loads the committed positions. */
-  static async open(options: DirectorySourceOptions): Promise<DirectorySource> {
-    const source = new DirectorySource(options);
+  static async open<Target extends SourceTarget>(
+    options: DirectorySourceOptions,
+    visitor: Visitor<Target>,
+  ): Promise<DirectorySource<Target>> {
+    const source = new DirectorySource(options, visitor);
     for (const stored of await options.positions.load()) {
       source.#known.add(SourceFile.fromStored(stored, options.clock.monotonicMs(), source.#changes));
     }
@@ -83,7 +90,7 @@ export class DirectorySource {
    * Fills a bundle: until it takes no more or there is nothing to read now.
    * @throws what the bundle's outputs throw; the trouble of single files is logged and retried.
    */
-  async read(target: RecordTarget): Promise<ProcessContinuation> {
+  async read(target: Target): Promise<ProcessContinuation> {
     if (this.#isBusy) throw new Error("two bundles read the same directory source at once");
     this.#isBusy = true;
     try {
@@ -230,7 +237,7 @@ export class DirectorySource {
   }
 
   /** Reads a file as far as it goes; false when the bundle takes no more. */
-  async #visit(file: SourceFile, target: RecordTarget): Promise<boolean> {
+  async #visit(file: SourceFile, target: Target): Promise<boolean> {
     const { log } = this.options;
     try {
       const outcome = await this.#visitor.visit(file, target);

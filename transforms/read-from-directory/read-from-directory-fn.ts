@@ -18,7 +18,7 @@ import { createRecordFormat } from "../record-format.js";
 import { DirectorySource } from "./directory-source.js";
 import { DirectoryWatermark } from "./directory-watermark.js";
 import { type FileSystem, realFileSystem } from "./file-system.js";
-import type { RecordTarget } from "./file-visitor.js";
+import { FileVisitor, type RecordTarget } from "./file-visitor.js";
 import type { PositionsSnapshot } from "./positions-snapshot.js";
 import {
   type DirectoryConfig,
@@ -52,7 +52,7 @@ export class ReadFromDirectoryFn implements SplittableDoFn<unknown, RecordRange,
   readonly #config: DirectoryConfig;
   readonly #parts: ReadFromDirectoryParts;
   #shared: SharedSource | undefined;
-  #source: DirectorySource | undefined;
+  #source: DirectorySource<BundleTarget> | undefined;
   #bundle: BundleTarget | undefined;
   #snapshots: PositionsSnapshot[] = [];
 
@@ -155,7 +155,7 @@ export class ReadFromDirectoryFn implements SplittableDoFn<unknown, RecordRange,
 registerDoFn<ReadFromDirectoryConfig>("read_from_directory@1", (config) => new ReadFromDirectoryFn(config));
 
 interface OpenedSource {
-  readonly source: DirectorySource;
+  readonly source: DirectorySource<BundleTarget>;
   readonly positions: SourcePositions;
   readonly watermark: DirectoryWatermark;
 }
@@ -167,7 +167,7 @@ class SharedSource {
   #users = 0;
   #opening: Promise<OpenedSource> | undefined;
 
-  async acquire(open: () => Promise<OpenedSource>): Promise<DirectorySource> {
+  async acquire(open: () => Promise<OpenedSource>): Promise<DirectorySource<BundleTarget>> {
     this.#users++;
     this.#opening ??= open();
     try {
@@ -198,7 +198,9 @@ async function openSource(
   const positions = parts.positions(context);
   const { clock, log, mode, signal } = context;
   const { order, quietMs, whenDone, isWatching } = config;
-  const source = await DirectorySource.open({
+  const format = createRecordFormat(config.format);
+  const visitor = new FileVisitor({ directory, format, clock, signal, quietMs });
+  const options = {
     ...{
       directory,
       positions,
@@ -212,9 +214,9 @@ async function openSource(
       isWatching,
       archiveDirectory,
     },
-    format: createRecordFormat(config.format),
     doneAfterMs: mode === "available-now" ? Math.min(quietMs, config.doneAfterMs) : config.doneAfterMs,
-  });
+  };
+  const source = await DirectorySource.open(options, visitor);
   const { outOfOrdernessMs, idleMs } = config;
   const watermark = new DirectoryWatermark(
     { outOfOrdernessMs, idleMs, clock },

@@ -1,4 +1,5 @@
 /** The graph of the distributed source on the direct runner, with its plan, its ranges and its ledger in PostgreSQL. */
+import { appendFile } from "node:fs/promises";
 import { expect } from "chai";
 import { directRunner } from "millrace/runners";
 import { graphProto } from "../../../runners/graph/graph-proto.js";
@@ -97,6 +98,32 @@ describe("readFromDirectory() distributed", () => {
     );
     expect(counts).to.deep.include({ read: 400, counted: 400 });
     expect(counts!.ranges).to.be.greaterThan(10);
+  });
+
+  it("watches on the direct runner: what is appended is read, and counted once", async () => {
+    const config = { directory: directory.root, format, rangeBytesMax: 1000, quietMs: 100 };
+    await directory.writeAged("a.csv", "text,at\none,2026-01-01T00:00:10Z\n", 60_000);
+    const { connection } = database;
+    const result = await directRunner({ connection, pipelineName: "p" }).runAsync((root) => {
+      const read = readFromDirectory(config, "stream", { distributed: true });
+      collect(root.apply(withName("Read", read)) as PCollection<unknown>);
+    });
+    const seen: unknown[] = [];
+    const until = async (count: number) => {
+      while (seen.length < count) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        seen.push(...takeCollected(NAME).map(({ value }) => (value as InputRecord).fields?.["text"]));
+      }
+    };
+    await until(1);
+    await appendFile(directory.at("a.csv"), "two,2026-01-01T00:00:20Z\nthree,");
+    await until(3);
+    await result.drain();
+    expect(seen).to.deep.equal(["one", "two", "three"]);
+    const rows = await database.session.query(
+      "select sum(records)::int as records, bool_and(settled) as settled from read_ranges",
+    );
+    expect(rows).to.deep.equal([{ records: 3, settled: true }]);
   });
 
   it("is five steps: what is planned, how it is cut, and who reads it, apart", () => {
