@@ -5,6 +5,7 @@ import { RemoteGrpcPort } from "apache-beam/proto/beam_fn_api";
 import { expect } from "chai";
 import { readDescriptor, type StagePlan } from "../../../runners/harness/descriptor/stage-plan.js";
 import { type Harness, startHarness } from "../../../runners/harness/harness.js";
+import type { InboundChunk } from "../../../runners/harness/transport/data-plane.js";
 import { impulse, P, type PCollection, type Root, withName } from "../../../transforms/primitives/beam.js";
 import { ByteReader } from "../../../transforms/primitives/coders/byte-reader.js";
 import { ByteWriter } from "../../../transforms/primitives/coders/byte-writer.js";
@@ -14,8 +15,17 @@ import { registerDoFn } from "../../../transforms/primitives/fn-registry.js";
 import { registeredParDo, withKeyCoder } from "../../../transforms/primitives/par-do.js";
 import { iterableSideInput, multimapSideInput } from "../../../transforms/primitives/side-input-spec.js";
 import { bagState, mapState, setState, valueState } from "../../../transforms/primitives/state-spec.js";
-import { eventTimeTimer, type FiredTimer } from "../../../transforms/primitives/timer-spec.js";
-import type { KV, WindowedValue } from "../../../transforms/primitives/window.js";
+import {
+  eventTimeTimer,
+  type FiredTimer,
+  processingTimeTimer,
+} from "../../../transforms/primitives/timer-spec.js";
+import {
+  GLOBAL_WINDOW,
+  type KV,
+  NO_FIRING,
+  type WindowedValue,
+} from "../../../transforms/primitives/window.js";
 import { cutStage, graphOf } from "./descriptor/descriptors.js";
 import { FakeRunner } from "./support/fake-runner.js";
 import { element } from "./support/test-worker.js";
@@ -70,6 +80,21 @@ class Remembering implements DoFn<KV<string, number>> {
   }
 }
 registerDoFn("test/harness-remembering@1", () => new Remembering());
+
+class TwoFamilies implements DoFn<KV<string, number>> {
+  readonly one = eventTimeTimer();
+  readonly other = eventTimeTimer();
+  readonly clock = processingTimeTimer();
+
+  process({ value }: KV<string, number>, context: ProcessContext): void {
+    context.output(`element ${value}`);
+  }
+
+  onTimer({ family, tag }: FiredTimer, context: ElementContext): void {
+    context.output(`${family} ${tag}`);
+  }
+}
+registerDoFn("test/harness-two-families@1", () => new TwoFamilies());
 
 class Joining implements DoFn<string> {
   readonly words = iterableSideInput<string>();
@@ -217,10 +242,43 @@ describe("startHarness", () => {
     );
     expect((await second).error).to.equal("");
     expect((await sent(plan, "2")).sort()).to.deep.equal([
-      "a: 1+3+4 even=4 odd=4",
-      "a: 1+3+4 even=4 odd=4",
+      "a: 1+3 odd=4",
+      "a: 1+3 odd=4",
       "a:4 after 3, even first",
       "b: 2 even=2",
+    ]);
+  });
+
+  it("fires the timers of a message in the order of their times, and before its elements", async () => {
+    const graph = graphOf((root: Root) => {
+      const input = root.apply(withName("Impulse", impulse())) as Pc;
+      const keyed = P(input).apply(withName("Key", withKeyCoder())) as Pc;
+      P(keyed).apply(withName("Two", registeredParDo<unknown, unknown>("test/harness-two-families@1", null)));
+    });
+    const step = Object.keys(graph.components!.transforms).find((id) => id.startsWith("Two"))!;
+    const plan = offer(cutStage(graph, [step], { written: [`${step}.main`] }));
+    const fired = (timerFamilyId: string, ...timesMs: readonly number[]): InboundChunk => {
+      const { coder } = plan.stateful.get(step)!.timers.get(timerFamilyId)!;
+      const out = new ByteWriter();
+      for (const timeMs of timesMs) {
+        const times = { fireTimestampMs: timeMs, holdTimestampMs: timeMs };
+        const windows = [GLOBAL_WINDOW];
+        const rest = { windows, pane: NO_FIRING, clearBit: false, dynamicTimerTag: `at ${timeMs}` } as const;
+        coder.write({ userKey: "a", ...rest, ...times }, out);
+      }
+      return { transformId: step, timerFamilyId, data: out.finish(), isLast: true };
+    };
+    const answer = runner.begin("1", plan.id);
+    const elements = chunk(plan, [element({ key: "a", value: 1 }, 50)], true);
+    await runner.send("1", elements, fired("one", 10, 30), fired("clock", 5), fired("other", 20, 40));
+    expect((await answer).error).to.equal("");
+    expect(await sent(plan, "1")).to.deep.equal([
+      "one at 10",
+      "other at 20",
+      "one at 30",
+      "other at 40",
+      "clock at 5",
+      "element 1",
     ]);
   });
 
@@ -353,7 +411,7 @@ describe("GrpcDataPlane", () => {
     const { GrpcDataPlane } = await import("../../../runners/harness/transport/data-plane.js");
     const runner = await FakeRunner.start();
     const data = new GrpcDataPlane("w", 4 << 20);
-    const chunks = data.receive(runner.endpoint, "1");
+    const messages = data.receive(runner.endpoint, "1");
     let taken = 0;
     const sending = (async () => {
       for (let i = 0; i < 200; i++) {
@@ -370,7 +428,7 @@ describe("GrpcDataPlane", () => {
     await later(500);
     expect(taken).to.be.lessThan(60); // what lies in the sockets and buffers of both sides besides
     for (let i = 0; i < 200; i++) {
-      const { data: bytes, isLast } = await chunks.next();
+      const [{ data: bytes, isLast }] = (await messages.next()) as [InboundChunk];
       expect([bytes.length, bytes[0], bytes.at(-1), isLast]).to.deep.equal([1 << 20, i, i, i === 199]);
     }
     await sending;
