@@ -9,6 +9,7 @@ import { graphProto } from "../graph/graph-proto.js";
 import { startLoopbackWorkers } from "../harness/worker/loopback.js";
 import { JOB_OPTION, stopWorkersOf } from "../harness/worker/stop-job.js";
 import { FlinkRest, restPortsBehind } from "./flink-rest.js";
+import { withFusibleFlattens } from "./fusible-flattens.js";
 import { JobService } from "./job-service.js";
 import { reachLocalPool } from "./local-pool.js";
 import {
@@ -130,9 +131,10 @@ export class PortableRunner extends Runner {
         closers.push(() => workers.stop());
         pool = workers.endpoint;
       }
+      const playable = withPlayableTestStreams(proto);
       const jobId = await this.#submit(
         service,
-        inExternalEnvironment(withPlayableTestStreams(proto), pool!),
+        inExternalEnvironment(kind === "other" ? playable : withFusibleFlattens(playable), pool!),
         {
           jobName,
           options,
