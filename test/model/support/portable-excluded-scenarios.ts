@@ -94,12 +94,12 @@ export const excludedScenarios: Record<PortableTargetName, ByReason> = {
       "bundle finalization: callbacks run once, in order, after the bundle has finished",
       "bundle finalization: each checkpoint of a splittable DoFn is finalized",
     ],
-    "Beam's GroupByKey on Flink gives one more, empty pane where the watermark passes the window's end and its lateness at once (it gets the two timers one by one)":
+    "Beam's GroupByKey on Flink gives one more, empty pane where the watermark passes the window's end and its lateness at once (WindowDoFnOperator fires the two timers one by one)":
       [
         "triggers: elements behind the allowed lateness are dropped",
         "triggers: the last pane is emitted, though empty, where the strategy says so",
       ],
-    "a late pane that is a window's first but early ones says ON_TIME: Beam tells it by the output watermark, which lags on Flink (PaneInfoTracker)":
+    "a window's first pane but early ones says ON_TIME though late: Flink's output watermark, by which Beam tells, stands still during a bundle that timers have begun (DoFnOperator.maybeEmitWatermark)":
       [
         "triggers: a late element that joins two emitted sessions gives one late pane of the merged one",
         "triggers: an empty on-time pane is left out where the strategy says so",
@@ -164,13 +164,13 @@ export const excludedScenarios: Record<PortableTargetName, ByReason> = {
         "side inputs: the latest firing is what is read of discarded panes too",
         "timers: clearing a timer lets the watermark go on",
       ],
-    "Beam's GroupByKey on Flink gives one more, empty pane where the watermark passes the window's end and its lateness at once (it gets the two timers one by one)":
+    "Beam's GroupByKey on Flink gives one more, empty pane where the watermark passes the window's end and its lateness at once (WindowDoFnOperator fires the two timers one by one)":
       [
         "TestStream: a first element that is too late opens no window",
         "triggers: elements behind the allowed lateness are dropped",
         "triggers: the last pane is emitted, though empty, where the strategy says so",
       ],
-    "a late pane that is a window's first but early ones says ON_TIME: Beam tells it by the output watermark, which lags on Flink (PaneInfoTracker)":
+    "a window's first pane but early ones says ON_TIME though late: Flink's output watermark, by which Beam tells, stands still during a bundle that timers have begun (DoFnOperator.maybeEmitWatermark)":
       [
         "triggers: a late element that joins two emitted sessions gives one late pane of the merged one",
         "triggers: an empty on-time pane is left out where the strategy says so",

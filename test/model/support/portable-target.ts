@@ -17,7 +17,7 @@ import { type PortableTargetName, portableTarget } from "./portable-targets.js";
 
 /** How long a job of a scenario may take. The first one of a server starts it. */
 const CANCEL_MS_MAX = 10_000;
-const JOB_MS_MAX = 50_000;
+const JOB_MS_MAX = 100_000;
 
 interface Submission {
   readonly server: JobServerName;

@@ -1,4 +1,4 @@
-/** withFusibleFlattens(): a Flatten of a worker's and a runner's output is in the workers' environment. */
+/** withFusibleFlattens(): between a Flatten of a step's output and an input that the runner makes lies a step. */
 import { expect } from "chai";
 import { graphProto } from "../../../runners/graph/graph-proto.js";
 import { withFusibleFlattens } from "../../../runners/portable/fusible-flattens.js";
@@ -29,30 +29,41 @@ const grouped = (root: Root, name: string): Collection =>
     ),
   ).apply(withName(name, groupByKey())) as Collection;
 
-/** The environments of the Flatten of these, and of a step of workers. */
-function environments(inputs: (root: Root) => readonly Collection[]) {
+/** The graph before and after, with a Flatten "Both" of these. */
+function graphs(inputs: (root: Root) => readonly Collection[]) {
   const pipeline = new Pipeline();
-  const root = new Root(pipeline);
-  P([...inputs(root)]).apply(withName("Both", flattenAll<unknown>()));
-  mapped(root, "Step");
-  const { transforms } = withFusibleFlattens(graphProto(pipeline)).components!;
-  return { flatten: transforms["Both"]!.environmentId, step: transforms["Step"]!.environmentId };
+  P([...inputs(new Root(pipeline))]).apply(withName("Both", flattenAll<unknown>()));
+  const before = graphProto(pipeline);
+  return { before, after: withFusibleFlattens(before) };
 }
 
 describe("withFusibleFlattens()", () => {
-  it("puts a Flatten of a group and a step's output into the step's environment", () => {
-    const { flatten, step } = environments((root) => [grouped(root, "Group"), mapped(root, "Map")]);
-    expect(step).to.not.equal("");
-    expect(flatten).to.equal(step);
+  it("lets a group pass through a step's environment to a Flatten with that step's output", () => {
+    const { before, after } = graphs((root) => [grouped(root, "Group"), mapped(root, "Map")]);
+    const { transforms, pcollections } = after.components!;
+    const through = "Both/Pass on 0";
+    expect(transforms["Both"]!.inputs).to.deep.equal({ "0": `${through}.main`, "1": "Map.main" });
+    expect(transforms[through]!.inputs).to.deep.equal({ main: "Group/GroupByKey.main" });
+    expect(transforms[through]!.environmentId)
+      .to.equal(transforms["Map"]!.environmentId)
+      .and.to.not.equal("");
+    expect(pcollections[`${through}.main`]).to.deep.equal({
+      ...before.components!.pcollections["Group/GroupByKey.main"]!,
+      uniqueName: `${through}.main`,
+    });
+    const roots = before.rootTransformIds.flatMap((id) => (id === "Both" ? [through, id] : [id]));
+    expect(after.rootTransformIds).to.deep.equal(roots);
   });
 
-  it("puts a Flatten of an impulse and a step's output there too, in either order", () => {
-    const { flatten, step } = environments((root) => [mapped(root, "Map"), start(root, "Impulse")]);
-    expect(flatten).to.equal(step);
+  it("lets an Impulse pass so too", () => {
+    const { after } = graphs((root) => [mapped(root, "Map"), start(root, "Impulse")]);
+    expect(after.components!.transforms["Both/Pass on 1"]!.inputs).to.deep.equal({ main: "Impulse.main" });
   });
 
-  it("leaves a Flatten of workers' outputs alone, and one of the runner's own", () => {
-    expect(environments((root) => [mapped(root, "A"), mapped(root, "B")]).flatten).to.equal("");
-    expect(environments((root) => [grouped(root, "A"), grouped(root, "B")]).flatten).to.equal("");
+  it("leaves a Flatten of steps' outputs alone, and one of the runner's own", () => {
+    const ofSteps = graphs((root) => [mapped(root, "A"), mapped(root, "B")]);
+    expect(ofSteps.after).to.deep.equal(ofSteps.before);
+    const ofGroups = graphs((root) => [grouped(root, "A"), grouped(root, "B")]);
+    expect(ofGroups.after).to.deep.equal(ofGroups.before);
   });
 });
