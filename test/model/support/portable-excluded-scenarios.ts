@@ -159,9 +159,11 @@ export const excludedScenarios: Record<PortableTargetName, ByReason> = {
     "Flink's TestStream emits all its events in one loop, and waits for nothing that follows from them (TestStreamSource)":
       [
         "Reshuffle: lets elements go on before the watermark moves",
+        "TestStream: plays the next event when all that follows from the last has passed every stage",
         "side inputs: a later pane takes the place of the earlier ones of its key, also where the key is gone",
         "side inputs: a triggered side input is read as it stands",
         "side inputs: the latest firing is what is read of discarded panes too",
+        "timers: a timer set for a time that has passed fires at once",
         "timers: clearing a timer lets the watermark go on",
       ],
     "Beam's GroupByKey on Flink gives one more, empty pane where the watermark passes the window's end and its lateness at once (WindowDoFnOperator fires the two timers one by one)":
