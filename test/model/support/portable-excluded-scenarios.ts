@@ -179,8 +179,10 @@ export const excludedScenarios: Record<PortableTargetName, ByReason> = {
       ],
     "refused by name: Beam's Flink runner loses what waits for a side input beside state or a restriction": [
       "side inputs: a stateful step reads a side input too",
+      "splittable DoFns: a bounded one keeps its side input over its checkpoints",
       "splittable DoFns: a bounded one reads a side input",
       "splittable DoFns: a bounded one reads the side input of its element's window",
+      "splittable DoFns: a unbounded one keeps its side input over its checkpoints",
       "splittable DoFns: a unbounded one reads a side input",
       "splittable DoFns: a unbounded one reads the side input of its element's window",
       "state: a stateful step may read a side input",
