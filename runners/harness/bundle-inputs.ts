@@ -2,8 +2,9 @@
 import { ByteReader } from "../../transforms/primitives/coders/byte-reader.js";
 import { keyIdOf } from "../../transforms/primitives/coders/encode.js";
 import type { BundleInput, KeyedItem, KeyedWork } from "../engine/bundle.js";
-import type { Element, Window } from "../engine/element.js";
+import type { Element } from "../engine/element.js";
 import type { StageSource, StatefulStage } from "./descriptor/stage-plan.js";
+import type { StageTimer } from "./descriptor/stateful-stage.js";
 import { mustFit } from "./element-limit.js";
 import type { InboundChunk } from "./transport/data-plane.js";
 
@@ -73,22 +74,28 @@ export class BundleInputs {
   }
 
   /**
-   * The chunk in batches, one to be run before the next is asked for.
+   * What one message holds, in batches, one to be run before the next is asked for: its timers in the order of their
+   * times, then its elements. Beam's Java runners gather a bundle by port, elements before timers, whichever came
+   * first. Flink's keeps the watermark where it is while a bundle runs, so event-time timers are what has begun it.
    * @throws DecodeError when it is not what the stage's coder encodes; Error when it is too large.
    */
-  *batches(chunk: InboundChunk): Generator<BundleInput, void> {
-    const { transformId, timerFamilyId, data, isLast } = chunk;
-    const port = portName(transformId, timerFamilyId);
-    if (!this.#open.has(port)) {
-      const timers = timerFamilyId === undefined ? "elements" : `timers of "${timerFamilyId}"`;
-      throw new Error(`the runner sent ${timers} for transform "${transformId}", which awaits none`);
-    }
-    if (data.length > 0) {
+  *batches(message: readonly InboundChunk[]): Generator<BundleInput, void> {
+    for (const chunk of message) this.#expect(chunk);
+    for (const { transformId, data } of message)
       mustFit(`what comes to ${this.#readerOf(transformId)}`, data.length, this.#elementBytesMax);
-      if (timerFamilyId !== undefined) yield this.#timers(transformId, timerFamilyId, data);
-      else yield* this.#elements(this.#channels.get(transformId)!, data);
+    yield* this.#timers(message);
+    for (const { transformId, timerFamilyId, data } of message) {
+      if (timerFamilyId === undefined) yield* this.#elements(this.#channels.get(transformId)!, data);
     }
-    if (isLast) this.#open.delete(port);
+    for (const { transformId, timerFamilyId, isLast } of message) {
+      if (isLast) this.#open.delete(portName(transformId, timerFamilyId));
+    }
+  }
+
+  #expect({ transformId, timerFamilyId }: InboundChunk): void {
+    if (this.#open.has(portName(transformId, timerFamilyId))) return;
+    const timers = timerFamilyId === undefined ? "elements" : `timers of "${timerFamilyId}"`;
+    throw new Error(`the runner sent ${timers} for transform "${transformId}", which awaits none`);
   }
 
   /** For messages: what the elements or timers are for. */
@@ -132,35 +139,48 @@ export class BundleInputs {
     }
   }
 
-  #timers(transformId: string, family: string, data: Uint8Array): BundleInput {
-    const { stage, keyId } = this.#keyed.get(transformId)!;
-    const { coder, domain } = stage.timers.get(family)!;
-    const input = new ByteReader(data);
-    const items: { key: unknown; item: KeyedItem }[] = [];
-    while (input.pos < input.len) {
-      const timer = coder.read(input);
-      if (timer.clearBit) continue; // a firing is never one; a runner that echoes a clearing has nothing to fire
-      const { userKey: key, dynamicTimerTag: tag, fireTimestampMs: fireAtMs, holdTimestampMs } = timer;
-      for (const window of timer.windows) {
-        items.push({ key, item: firing(window, stage, { family, tag, domain, fireAtMs, holdTimestampMs }) });
-      }
+  /** Of a step, event time before processing time: how they compare nobody knows. */
+  *#timers(message: readonly InboundChunk[]): Generator<BundleInput, void> {
+    for (const [transformId, { stage, keyId }] of this.#keyed) {
+      const fired = message.flatMap((chunk) =>
+        chunk.transformId === transformId ? firings(stage, chunk) : [],
+      );
+      if (fired.length === 0) continue;
+      fired.sort((a, b) => (a.domain === b.domain ? a.fireAtMs - b.fireAtMs : a.domain === EVENT ? -1 : 1));
+      yield { kind: "keyed", root: transformId, keys: byKey(fired, keyId) };
     }
-    return { kind: "keyed", root: transformId, keys: byKey(items, keyId) };
   }
 }
 
+const EVENT = "event-time";
+
 interface Firing {
-  readonly family: string;
-  readonly tag: string;
-  readonly domain: "event-time" | "processing-time";
+  readonly domain: StageTimer["domain"];
   readonly fireAtMs: number;
-  readonly holdTimestampMs: number | undefined;
+  readonly key: unknown;
+  readonly item: KeyedItem;
 }
 
-function firing(window: Window, stage: StatefulStage, timer: Firing): KeyedItem {
-  const { holdTimestampMs: outputTimestampMs, ...rest } = timer;
-  if (timer.family === stage.expirationFamily) return { kind: "expiration", window };
-  return { kind: "timer", window, timer: { ...rest, outputTimestampMs } };
+/** In the order they came. */
+function firings(stage: StatefulStage, { timerFamilyId: family, data }: InboundChunk): Firing[] {
+  if (family === undefined) return [];
+  const { coder, domain } = stage.timers.get(family)!;
+  const input = new ByteReader(data);
+  const fired: Firing[] = [];
+  while (input.pos < input.len) {
+    const read = coder.read(input);
+    if (read.clearBit) continue; // a firing is never one; a runner that echoes a clearing has nothing to fire
+    const { userKey: key, fireTimestampMs: fireAtMs, holdTimestampMs: outputTimestampMs } = read;
+    const timer = { family, tag: read.dynamicTimerTag, domain, fireAtMs, outputTimestampMs };
+    for (const window of read.windows) {
+      const isExpiration = family === stage.expirationFamily;
+      const item: KeyedItem = isExpiration
+        ? { kind: "expiration", window }
+        : { kind: "timer", window, timer };
+      fired.push({ domain, fireAtMs, key, item });
+    }
+  }
+  return fired;
 }
 
 function onlyEndpoint({ sources, stateful, timerEndpoint }: InputPlan): string {

@@ -97,20 +97,18 @@ export class RunningBundle {
 
   async #process(stage: StageProcessor, request: ProcessBundleRequest): Promise<void> {
     await stage.begin(this.instructionId, request.cacheTokens);
-    if (request.elements !== undefined) {
-      for (const chunk of chunksOf(request.elements)) await stage.process(chunk);
-    }
+    if (request.elements !== undefined) await stage.process(chunksOf(request.elements));
     await this.#read(stage);
     await stage.finish();
   }
 
   async #read(stage: StageProcessor): Promise<void> {
     if (stage.inputs.isComplete) return;
-    const chunks = this.environment.data.receive(stage.inputs.endpoint, this.instructionId);
+    const messages = this.environment.data.receive(stage.inputs.endpoint, this.instructionId);
     try {
-      while (!stage.inputs.isComplete) await stage.process(await chunks.next());
+      while (!stage.inputs.isComplete) await stage.process(await messages.next());
     } finally {
-      chunks.release();
+      messages.release();
     }
   }
 

@@ -87,9 +87,9 @@ export class StageProcessor {
     await this.#processor.startBundle(this.scope);
   }
 
-  /** Runs what the chunk holds. */
-  async process(chunk: InboundChunk): Promise<void> {
-    for (const batch of this.inputs.batches(chunk)) {
+  /** Runs what a message holds. */
+  async process(message: readonly InboundChunk[]): Promise<void> {
+    for (const batch of this.inputs.batches(message)) {
       this.#note(batch);
       const done = this.#processor.process(batch);
       if (done !== undefined) await done;

@@ -10,6 +10,7 @@ import { RUN_OPTION, toRunOption, type WorkerRun } from "../harness/database/wor
 import { JOB_OPTION } from "../harness/worker/stop-job.js";
 import type { Artifact } from "./artifact.js";
 import { FlinkRest, restPortsBehind } from "./flink-rest.js";
+import { withFusibleFlattens } from "./fusible-flattens.js";
 import { JobService } from "./job-service.js";
 import { checkWorkersOptions, type EnvironmentName, prepareWorkers } from "./job-workers.js";
 import {
@@ -141,9 +142,7 @@ export class PortableRunner extends Runner {
       const workers = await prepareWorkers(this.#options, log);
       closers.push(() => workers.release());
       const submission = { jobName, options, job, artifacts: workers.artifacts };
-      const playable = withPlayableTestStreams(proto);
-      const forServer = kind === "prism" ? withFinalizingStepsFirst(playable) : playable;
-      const graph = inEnvironment(forServer, workers.environment);
+      const graph = inEnvironment(graphFor(kind, withPlayableTestStreams(proto)), workers.environment);
       const jobId = await this.#submit(service, graph, submission);
       closers.push((state) => (hasComeToItsEnd(state) ? undefined : workers.stopLeft(job)));
       const onLine = ({ level, text }: JobLine) => log[level](text);
@@ -223,4 +222,10 @@ function hasComeToItsEnd(state: JobState_Enum | undefined): boolean {
 function flinkDefaults(pipeline: runnerApi.Pipeline): PipelineOptions {
   const ending = isUnbounded(pipeline) ? {} : { shutdown_sources_after_idle_ms: 0 };
   return { finish_bundle_before_checkpointing: true, ...ending };
+}
+
+/** With what each server's own ways of fusing steps ask for. */
+function graphFor(kind: ServerKind, proto: runnerApi.Pipeline): runnerApi.Pipeline {
+  if (kind === "prism") return withFinalizingStepsFirst(proto);
+  return kind === "other" ? proto : withFusibleFlattens(proto);
 }

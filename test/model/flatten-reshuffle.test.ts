@@ -2,6 +2,7 @@
 import { expect } from "chai";
 import { withName } from "../../transforms/primitives/beam.js";
 import { create } from "../../transforms/primitives/create.js";
+import { groupByKey } from "../../transforms/primitives/group-by-key.js";
 import { reshuffle } from "../../transforms/primitives/reshuffle.js";
 import { testStream } from "../../transforms/primitives/test-stream.js";
 import { afterCount, repeatedly } from "../../transforms/primitives/triggers.js";
@@ -12,7 +13,7 @@ import {
   sessions,
   slidingWindows,
 } from "../../transforms/primitives/window-fns.js";
-import { both, grouped, keyed } from "./support/grouping.js";
+import { both, grouped, keyed, sorted } from "./support/grouping.js";
 import { into } from "./support/into.js";
 import { mapping, parDo } from "./support/local-do-fn.js";
 import {
@@ -39,6 +40,22 @@ scenariosOf(FLATTEN, () => {
       ]).apply(collect("all")),
     );
     expectOutputs(run, "all", [1, 2, 3, 3, 4, 5]);
+  });
+
+  scenario(FLATTEN, "has a group's elements beside those of a step", ["Flatten", "GroupByKey"], async () => {
+    const run = await runModel((root) => {
+      const groups = root
+        .apply(withName("Left", create([1, 2])))
+        .apply(keyed("group", "Left key"))
+        .apply(withName("Group", groupByKey<string, number>()));
+      const others = root
+        .apply(withName("Right", create([3])))
+        .apply(mapping("Pair", (value: number): KV<string, Iterable<number>> => kv("step", [value])));
+      both("Both", [groups, others])
+        .apply(mapping("Sort", ({ key, value }: KV<string, Iterable<number>>) => kv(key, sorted(value))))
+        .apply(collect("all"));
+    });
+    expectOutputs(run, "all", [kv("group", [1, 2]), kv("step", [3])]);
   });
 
   scenario(FLATTEN, "of one input is that input", ["Flatten"], async () => {

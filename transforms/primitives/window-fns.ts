@@ -268,9 +268,12 @@ function startOf(timestampMs: number, periodMs: number, offsetMs: number): numbe
   return timestampMs - (rest < 0 ? rest + periodMs : rest);
 }
 
+/** Behind the last event time, which a window may hold: that is one less in Beam, and odd, so two more than ours. */
+const LAST_WINDOW_END_MS = GLOBAL_WINDOW_END_MS + 2;
+
 /** No window ends behind the global one. */
 function interval(startMs: number, endMs: number): IntervalWindow {
-  return new IntervalWindow(startMs, Math.max(startMs + 1, Math.min(endMs, GLOBAL_WINDOW_END_MS)));
+  return new IntervalWindow(startMs, Math.max(startMs + 1, Math.min(endMs, LAST_WINDOW_END_MS)));
 }
 
 function sideWindowOf<W>(window: W | undefined, main: Window): W {

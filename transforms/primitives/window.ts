@@ -27,7 +27,7 @@ export class IntervalWindow implements Window {
   }
 
   get maxTimestampMs(): number {
-    return this.endMs - 1;
+    return Math.min(this.endMs - 1, GLOBAL_WINDOW_END_MS); // so far from 1970 the difference is not exact
   }
 }
 

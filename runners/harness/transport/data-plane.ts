@@ -30,8 +30,11 @@ export type OutboundChunk = InboundChunk;
 
 /** What comes for one instruction. */
 export interface InboundChunks {
-  /** In the order of arrival. It never ends by itself: whoever reads knows its last ones. @throws StreamLostError */
-  next(): Promise<InboundChunk>;
+  /**
+   * What one message holds, in the order of arrival. It never ends by itself: whoever reads knows its last ones.
+   * @throws StreamLostError
+   */
+  next(): Promise<readonly InboundChunk[]>;
   /** Nothing more is read. */
   release(): void;
 }
@@ -96,7 +99,8 @@ export class GrpcDataPlane implements DataPlane {
 }
 
 interface Inbox {
-  readonly chunks: InboundChunk[];
+  /** Message by message. */
+  readonly messages: (readonly InboundChunk[])[];
   wake: () => void;
 }
 
@@ -127,10 +131,10 @@ class DataStream {
     return {
       next: async () => {
         for (;;) {
-          const chunk = inbox.chunks.shift();
-          if (chunk !== undefined) {
-            this.#setUnread(this.#unread - chunk.data.length);
-            return chunk;
+          const message = inbox.messages.shift();
+          if (message !== undefined) {
+            this.#setUnread(this.#unread - bytesOf(message));
+            return message;
           }
           if (this.#lost !== undefined) throw this.#lost;
           await new Promise<void>((resolve) => {
@@ -166,20 +170,28 @@ class DataStream {
     this.#stream.close();
   }
 
+  /** A message may hold chunks of several bundles. */
   #arrived({ data, timers }: Elements): void {
+    const messages = new Map<string, InboundChunk[]>();
+    const add = (instructionId: string, chunk: InboundChunk) => {
+      const message = messages.get(instructionId);
+      if (message === undefined) messages.set(instructionId, [chunk]);
+      else message.push(chunk);
+    };
     for (const { instructionId, transformId, data: bytes, isLast } of data) {
-      this.#put(instructionId, { transformId, timerFamilyId: undefined, data: bytes, isLast });
+      add(instructionId, { transformId, timerFamilyId: undefined, data: bytes, isLast });
     }
     for (const { instructionId, transformId, timerFamilyId, timers: bytes, isLast } of timers) {
-      this.#put(instructionId, { transformId, timerFamilyId, data: bytes, isLast });
+      add(instructionId, { transformId, timerFamilyId, data: bytes, isLast });
     }
+    for (const [instructionId, message] of messages) this.#put(instructionId, message);
   }
 
-  #put(instructionId: string, chunk: InboundChunk): void {
+  #put(instructionId: string, message: readonly InboundChunk[]): void {
     if (this.#abandoned.has(instructionId)) return;
     const inbox = this.#inbox(instructionId);
-    inbox.chunks.push(chunk);
-    this.#setUnread(this.#unread + chunk.data.length);
+    inbox.messages.push(message);
+    this.#setUnread(this.#unread + bytesOf(message));
     inbox.wake();
   }
 
@@ -193,14 +205,14 @@ class DataStream {
     const inbox = this.#inboxes.get(instructionId);
     if (inbox === undefined) return;
     this.#inboxes.delete(instructionId);
-    const unread = inbox.chunks.splice(0).reduce((sum, { data }) => sum + data.length, 0);
+    const unread = inbox.messages.splice(0).reduce((sum, message) => sum + bytesOf(message), 0);
     this.#setUnread(this.#unread - unread);
   }
 
   #inbox(instructionId: string): Inbox {
     let inbox = this.#inboxes.get(instructionId);
     if (inbox === undefined) {
-      inbox = { chunks: [], wake: () => undefined };
+      inbox = { messages: [], wake: () => undefined };
       this.#inboxes.set(instructionId, inbox);
     }
     return inbox;
@@ -214,4 +226,8 @@ class DataStream {
     if (isPaused) this.#stream.pause();
     else this.#stream.resume();
   }
+}
+
+function bytesOf(chunks: readonly InboundChunk[]): number {
+  return chunks.reduce((sum, { data }) => sum + data.length, 0);
 }

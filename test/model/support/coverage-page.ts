@@ -23,9 +23,10 @@ Beam's job servers for Spark, Flink and Prism with workers of ours, and records 
 pass is listed [below](#what-did-not-pass-on-the-other-runners). A line that begins with "failed" is not explained: it may be
 a defect of ours as well as the runner's.
 
-How the record came about: all four at once on a loaded machine, 20 s a job, so that some "RUNNING after 20 s" may be the
-load. Flink streaming ran with checkpoints each second, scenarios with side inputs without any. A scenario that plays a
-TestStream without naming it among its features ran in Flink batch's column as the streaming job that it is.
+How the record came about: 100 s a job at the most. Flink ran with an element a bundle, since a bundle under way holds a
+script's watermarks back, and in streaming with checkpoints each second, scenarios with side inputs without any. A
+scenario that plays a TestStream without naming it among its features ran in Flink batch's column as the streaming job
+that it is.
 
 The direct runner refuses a pipeline before its first element, naming each step and feature that it lacks.
 `;

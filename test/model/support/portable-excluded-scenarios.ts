@@ -166,6 +166,9 @@ export const excludedScenarios: Record<PortableTargetName, ByReason> = {
     ],
     'Beam\'s Spark runner resumes no splittable DoFn ("does not have a registered bundle checkpoint handler")':
       ["splittable DoFns: a watermark that goes back is an error, and so is the run"],
+    "Beam's Spark runner reshuffles by RDD.repartition, which keeps no order": [
+      "order: what one call emits stays in order through a reshuffle",
+    ],
     "the runner knows no window function but Beam's own": [
       "windows: a merging window function of one's own decides what merges",
     ],
@@ -188,8 +191,24 @@ export const excludedScenarios: Record<PortableTargetName, ByReason> = {
       "bundle finalization: callbacks run once, in order, after the bundle has finished",
       "bundle finalization: each checkpoint of a splittable DoFn is finalized",
     ],
+    "Beam's GroupByKey on Flink gives one more, empty pane where the watermark passes the window's end and its lateness at once (WindowDoFnOperator fires the two timers one by one)":
+      [
+        "triggers: elements behind the allowed lateness are dropped",
+        "triggers: the last pane is emitted, though empty, where the strategy says so",
+      ],
+    "a window's first pane but early ones says ON_TIME though late: Flink's output watermark, by which Beam tells, stands still during a bundle that timers have begun (DoFnOperator.maybeEmitWatermark)":
+      [
+        "triggers: a late element that joins two emitted sessions gives one late pane of the merged one",
+        "triggers: an empty on-time pane is left out where the strategy says so",
+      ],
+    "Beam's Flink runner has batches sorted by key for a stateful step, by a QuickSort that keeps no order of equals":
+      [
+        "order: what one call emits stays in order through a reshuffle",
+        "order: what one call emits stays in order without one",
+      ],
     "the runner tries a failed bundle again": [
       "faults: elements behind the one that fails are not processed",
+      "lifecycle: teardown is called after an exception in finishBundle",
       "lifecycle: teardown is called after an exception in finishBundle of a stateful DoFn",
       "lifecycle: teardown is called after an exception in process",
       "lifecycle: teardown is called after an exception in process of a stateful DoFn",
@@ -214,8 +233,11 @@ export const excludedScenarios: Record<PortableTargetName, ByReason> = {
       "TestStream: gives an early pane for each wait, and one on time",
       "TestStream: holds processing-time timers until its clock moves",
       "TestStream: moves processing time only by its events",
+      "splittable DoFns: a monotonic estimator's watermark is the time of the last output",
+      "splittable DoFns: a watermark set by hand lets windows end before the restriction does",
       "splittable DoFns: it goes on no sooner than the delay it asks for",
       "splittable DoFns: it passes late elements on, and the GroupByKey behind it drops them",
+      "splittable DoFns: without an estimator the watermark waits for the end of the restriction",
       "timers: a cleared processing-time timer does not fire",
       "timers: a processing-time timer fires by the clock, and the watermark does not matter",
       "timers: a processing-time timer without an output timestamp does not hold the watermark",
@@ -231,6 +253,47 @@ export const excludedScenarios: Record<PortableTargetName, ByReason> = {
     "Beam's runner merges windows again that a grouping has merged": [
       "GroupByKey: merges windows once: a second grouping leaves sessions that overlap apart",
     ],
+    "Flink's TestStream emits all its events in one loop, and waits for nothing that follows from them (TestStreamSource)":
+      [
+        "Reshuffle: lets elements go on before the watermark moves",
+        "TestStream: plays the next event when all that follows from the last has passed every stage",
+        "side inputs: a later pane takes the place of the earlier ones of its key, also where the key is gone",
+        "side inputs: a triggered side input is read as it stands",
+        "side inputs: the latest firing is what is read of discarded panes too",
+        "timers: a timer set for a time that has passed fires at once",
+        "timers: clearing a timer lets the watermark go on",
+      ],
+    "Beam's GroupByKey on Flink gives one more, empty pane where the watermark passes the window's end and its lateness at once (WindowDoFnOperator fires the two timers one by one)":
+      [
+        "TestStream: a first element that is too late opens no window",
+        "triggers: elements behind the allowed lateness are dropped",
+        "triggers: the last pane is emitted, though empty, where the strategy says so",
+      ],
+    "a window's first pane but early ones says ON_TIME though late: Flink's output watermark, by which Beam tells, stands still during a bundle that timers have begun (DoFnOperator.maybeEmitWatermark)":
+      [
+        "triggers: a late element that joins two emitted sessions gives one late pane of the merged one",
+        "triggers: an empty on-time pane is left out where the strategy says so",
+      ],
+    "refused by name: Beam's Flink runner loses what waits for a side input beside state or a restriction": [
+      "side inputs: a stateful step reads a side input too",
+      "splittable DoFns: a bounded one keeps its side input over its checkpoints",
+      "splittable DoFns: a bounded one reads a side input",
+      "splittable DoFns: a bounded one reads the side input of its element's window",
+      "splittable DoFns: a unbounded one keeps its side input over its checkpoints",
+      "splittable DoFns: a unbounded one reads a side input",
+      "splittable DoFns: a unbounded one reads the side input of its element's window",
+      "state: a stateful step may read a side input",
+    ],
+    "Beam's Flink runner finalizes bundles when a checkpoint is complete, and takes none of side inputs": [
+      "bundle finalization: a DoFn with a side input may finalize its bundles",
+    ],
+    "at its end an operator waits in a loop for the hold of a pending processing-time timer, which so never fires (ExecutableStageDoFnOperator.flushData): the job runs for ever":
+      [
+        "timers: a processing-time timer may have an output timestamp of its own",
+        "timers: a timer of a bounded input may wait for the clock and for the end",
+        "timers: processing-time timers that are pending at the end fire in order, without waiting for the clock",
+        "timers: without one, a processing-time timer has the time of the element that set it",
+      ],
     "the runner tries a failed bundle again": [
       "faults: a failed job says so, and what was before it failed stays as it was",
       "faults: elements behind the one that fails are not processed",

@@ -3,6 +3,7 @@
 import type { ProcessBundleDescriptor } from "apache-beam/proto/beam_fn_api";
 import { expect } from "chai";
 import { type Harness, startHarness } from "../../../runners/harness/harness.js";
+import type { InboundChunk } from "../../../runners/harness/transport/data-plane.js";
 import { impulse, P, type PCollection, type Root, withName } from "../../../transforms/primitives/beam.js";
 import { ByteWriter } from "../../../transforms/primitives/coders/byte-writer.js";
 import { StringUtf8Coder } from "../../../transforms/primitives/coders/scalar-coders.js";
@@ -11,8 +12,12 @@ import { registerDoFn } from "../../../transforms/primitives/fn-registry.js";
 import { registeredParDo, withKeyCoder } from "../../../transforms/primitives/par-do.js";
 import { iterableSideInput, multimapSideInput } from "../../../transforms/primitives/side-input-spec.js";
 import { bagState, mapState, setState, valueState } from "../../../transforms/primitives/state-spec.js";
-import { eventTimeTimer, type FiredTimer } from "../../../transforms/primitives/timer-spec.js";
-import type { KV } from "../../../transforms/primitives/window.js";
+import {
+  eventTimeTimer,
+  type FiredTimer,
+  processingTimeTimer,
+} from "../../../transforms/primitives/timer-spec.js";
+import { GLOBAL_WINDOW, type KV, NO_FIRING } from "../../../transforms/primitives/window.js";
 import { cutStage, graphOf } from "./descriptor/descriptors.js";
 import { FakeRunner } from "./support/fake-runner.js";
 import { OfferedStage } from "./support/offered-stage.js";
@@ -68,6 +73,21 @@ class Remembering implements DoFn<KV<string, number>> {
   }
 }
 registerDoFn("test/harness-remembering@1", () => new Remembering());
+
+class TwoFamilies implements DoFn<KV<string, number>> {
+  readonly one = eventTimeTimer();
+  readonly other = eventTimeTimer();
+  readonly clock = processingTimeTimer();
+
+  process({ value }: KV<string, number>, context: ProcessContext): void {
+    context.output(`element ${value}`);
+  }
+
+  onTimer({ family, tag }: FiredTimer, context: ElementContext): void {
+    context.output(`${family} ${tag}`);
+  }
+}
+registerDoFn("test/harness-two-families@1", () => new TwoFamilies());
 
 class Joining implements DoFn<string> {
   readonly words = iterableSideInput<string>();
@@ -165,10 +185,38 @@ describe("startHarness", () => {
     );
     expect((await second).error).to.equal("");
     expect((await stage.sent("2")).sort()).to.deep.equal([
-      "a: 1+3+4 even=4 odd=4",
-      "a: 1+3+4 even=4 odd=4",
+      "a: 1+3 odd=4",
+      "a: 1+3 odd=4",
       "a:4 after 3, even first",
       "b: 2 even=2",
+    ]);
+  });
+
+  it("fires the timers of a message in the order of their times, and before its elements", async () => {
+    const stage = OfferedStage.ofStatefulStep(runner, "test/harness-two-families@1");
+    const { step: transformId } = stage;
+    const fired = (timerFamilyId: string, ...timesMs: readonly number[]): InboundChunk => {
+      const { coder } = stage.plan.stateful.get(transformId)!.timers.get(timerFamilyId)!;
+      const out = new ByteWriter();
+      for (const timeMs of timesMs) {
+        const times = { fireTimestampMs: timeMs, holdTimestampMs: timeMs };
+        const windows = [GLOBAL_WINDOW];
+        const rest = { windows, pane: NO_FIRING, clearBit: false, dynamicTimerTag: `at ${timeMs}` } as const;
+        coder.write({ userKey: "a", ...rest, ...times }, out);
+      }
+      return { transformId, timerFamilyId, data: out.finish(), isLast: true };
+    };
+    const answer = runner.begin("1", stage.id);
+    const elements = stage.chunk([element({ key: "a", value: 1 }, 50)], true);
+    await runner.send("1", elements, fired("one", 10, 30), fired("clock", 5), fired("other", 20, 40));
+    expect((await answer).error).to.equal("");
+    expect(await stage.sent("1")).to.deep.equal([
+      "one at 10",
+      "other at 20",
+      "one at 30",
+      "other at 40",
+      "clock at 5",
+      "element 1",
     ]);
   });
 

@@ -18,6 +18,7 @@ import { registeredParDo } from "../../../transforms/primitives/par-do.js";
 import { iterableSideInput, multimapSideInput } from "../../../transforms/primitives/side-input-spec.js";
 import { splittableParDo } from "../../../transforms/primitives/splittable-par-do.js";
 import { valueState } from "../../../transforms/primitives/state-spec.js";
+import { processingTimeTimer } from "../../../transforms/primitives/timer-spec.js";
 import { COUNTING, FAN_OUT, JOIN, KEYED, STATEFUL } from "../../portable/torture-fns.js";
 
 const STATEFUL_JOIN = registerDoFn("test/server-limits/stateful-join@1", () => ({
@@ -32,11 +33,15 @@ const EXPIRING = registerDoFn("test/server-limits/expiring@1", () => ({
   process: () => undefined,
   onWindowExpiration: () => undefined,
 }));
-
 const SORTED = registerDoFn("test/server-limits/sorted@1", () => ({
   requiresTimeSortedInput: true,
-  count: valueState<number>(),
+  unused: valueState<number>(),
   process: () => undefined,
+}));
+const WAITING = registerDoFn("test/server-limits/waiting@1", () => ({
+  wait: processingTimeTimer(),
+  process: () => undefined,
+  onTimer: () => undefined,
 }));
 
 type Build = (root: Root) => unknown;
@@ -176,5 +181,44 @@ describe("checkForServer()", () => {
       "Join/ParDo: Beam's Flink runner fails at a checkpoint of side inputs; leave out checkpointing_interval",
     ]);
     expect(await check("flink", joined(fan), { streaming: true })).to.deep.equal([]);
+  });
+
+  const step = (name: string, fn: string, options = {}): Build => {
+    return (root) =>
+      P(keyed(fan(root))).apply(withName(name, registeredParDo<unknown, unknown>(fn, null, options)));
+  };
+
+  it("refuses onWindowExpiration on Spark and Flink, which never call it", async () => {
+    const build = step("Expire", EXPIRING);
+    for (const [kind, options] of [["spark"], ["flink"], ["flink", { streaming: true }]] as const) {
+      expect(await refused(kind, build, options)).to.deep.equal(["Expire/ParDo: on window expiration"]);
+    }
+    expect(await check("other", build)).to.deep.equal([]);
+  });
+
+  it("refuses time-sorted input on Spark, which does not sort, and on Flink in streaming", async () => {
+    const build = step("Sort", SORTED);
+    expect(await refused("spark", build)).to.deep.equal(["Sort/ParDo: time-sorted input"]);
+    expect(await refused("flink", build, { streaming: true })).to.deep.equal([
+      "Sort/ParDo: time-sorted input",
+    ]);
+    expect(await check("flink", build)).to.have.length(1); // slow, but sorted
+  });
+
+  it("warns of processing-time timers of a bounded job on Flink in streaming", async () => {
+    const build = step("Wait", WAITING);
+    expect(await check("flink", build, { streaming: true })).to.deep.equal([
+      "Wait/ParDo: on Beam's Flink runner a processing-time timer that is pending when the input ends keeps a streaming job running for ever",
+    ]);
+    expect(await check("flink", build)).to.deep.equal([]);
+  });
+
+  it("warns of bundle finalization on Flink without checkpoints", async () => {
+    const build = step("Finalize", KEYED, { requestsFinalization: true });
+    expect(await check("flink", build, { streaming: true })).to.deep.equal([
+      "Finalize: no callback of afterCommit is called: Beam's Flink runner calls them at checkpoints (set checkpointing_interval, in ms)",
+    ]);
+    const options = { streaming: true, checkpointing_interval: 1_000 };
+    expect(await check("flink", build, options)).to.deep.equal([]);
   });
 });

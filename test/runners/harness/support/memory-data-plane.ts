@@ -7,7 +7,7 @@ import type {
 } from "../../../../runners/harness/transport/data-plane.js";
 
 interface Inbox {
-  readonly chunks: InboundChunk[];
+  readonly messages: (readonly InboundChunk[])[];
   wake: () => void;
   lost: Error | undefined;
 }
@@ -25,9 +25,10 @@ export class MemoryDataPlane implements DataPlane {
   readonly #inboxes = new Map<string, Inbox>();
   #unsent = 0;
 
+  /** One message. */
   put(instructionId: string, ...chunks: readonly InboundChunk[]): void {
     const inbox = this.#inbox(instructionId);
-    inbox.chunks.push(...chunks);
+    inbox.messages.push(chunks);
     inbox.wake();
   }
 
@@ -47,8 +48,8 @@ export class MemoryDataPlane implements DataPlane {
     return {
       next: async () => {
         for (;;) {
-          const chunk = inbox.chunks.shift();
-          if (chunk !== undefined) return chunk;
+          const message = inbox.messages.shift();
+          if (message !== undefined) return message;
           if (inbox.lost !== undefined) throw inbox.lost;
           await new Promise<void>((resolve) => {
             inbox.wake = resolve;
@@ -80,7 +81,7 @@ export class MemoryDataPlane implements DataPlane {
   #inbox(instructionId: string): Inbox {
     let inbox = this.#inboxes.get(instructionId);
     if (inbox === undefined) {
-      inbox = { chunks: [], wake: () => undefined, lost: undefined };
+      inbox = { messages: [], wake: () => undefined, lost: undefined };
       this.#inboxes.set(instructionId, inbox);
     }
     return inbox;

@@ -1,7 +1,7 @@
 /** A worker's data streams: held back, cut, closed. */
 import { setTimeout as later } from "node:timers/promises";
 import { expect } from "chai";
-import { GrpcDataPlane } from "../../../../runners/harness/transport/data-plane.js";
+import { GrpcDataPlane, type InboundChunk } from "../../../../runners/harness/transport/data-plane.js";
 import { FakeRunner } from "../support/fake-runner.js";
 
 describe("GrpcDataPlane", () => {
@@ -25,7 +25,7 @@ describe("GrpcDataPlane", () => {
     await later(500);
     expect(taken).to.be.lessThan(60); // what lies in the sockets and buffers of both sides besides
     for (let i = 0; i < 200; i++) {
-      const { data: bytes, isLast } = await chunks.next();
+      const [{ data: bytes, isLast }] = (await chunks.next()) as [InboundChunk];
       expect([bytes.length, bytes[0], bytes.at(-1), isLast]).to.deep.equal([1 << 20, i, i, i === 199]);
     }
     await sending;

@@ -36,6 +36,7 @@ import {
   NO_FIRING,
   type Window,
 } from "../../../../transforms/primitives/window.js";
+import { fixedWindows } from "../../../../transforms/primitives/window-fns.js";
 import { assertCarries, hexOf, messageOf } from "./encodings.js";
 
 function refusal<T>(coder: Coder<T>, value: unknown): string {
@@ -57,6 +58,14 @@ describe("window coders", () => {
     const coder = new IntervalWindowCoder();
     const { startMs, endMs } = decodeFromBytes(coder, encodeToBytes(coder, window));
     expect([startMs, endMs]).to.deep.equal([window.startMs, window.endMs]);
+  });
+
+  it("write the last window's end as Beam's, 1 ms behind the last time of the global window", () => {
+    const [window] = fixedWindows(3_600_000).assign(GLOBAL_WINDOW_END_MS, undefined);
+    const coder = new IntervalWindowCoder();
+    const bytes = encodeToBytes(coder, window!);
+    expect(Buffer.from(bytes).readBigUInt64BE() - 2n ** 63n).to.equal(9223371950454775n + 1n);
+    expect(decodeFromBytes(coder, bytes).id).to.equal(window!.id);
   });
 
   it("write our bounds of time as Beam's, and read them back", () => {
