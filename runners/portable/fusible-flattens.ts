@@ -42,6 +42,25 @@ export function withFusibleFlattens(proto: runnerApi.Pipeline): runnerApi.Pipeli
   return { ...proto, rootTransformIds, components: { ...components, transforms, pcollections } };
 }
 
+/**
+ * The same graph, in which each Flatten has the environment of a step before it: where its inputs are encoded in
+ * different ways, Prism lets a worker take them from one into the other (`handleFlatten` in its handlerunner.go), which
+ * without an environment it would do itself, and does not.
+ */
+export function withFlattensOfWorkers(proto: runnerApi.Pipeline): runnerApi.Pipeline {
+  const components = proto.components!;
+  const environmentOf = environments(components);
+  const transforms = Object.entries(components.transforms).map(([id, flatten]) => {
+    if (flatten.spec?.urn !== FLATTEN_URN || flatten.environmentId !== "") return [id, flatten] as const;
+    const environmentId =
+      Object.values(flatten.inputs)
+        .map(environmentOf)
+        .find((one) => one !== "") ?? "";
+    return [id, { ...flatten, environmentId }] as const;
+  });
+  return { ...proto, components: { ...components, transforms: Object.fromEntries(transforms) } };
+}
+
 /** That of the leaf which makes a PCollection; "" for one that the runner makes. */
 function environments({ transforms }: runnerApi.Components): (collection: string) => string {
   const byCollection = new Map<string, string>();

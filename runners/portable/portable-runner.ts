@@ -10,7 +10,7 @@ import { RUN_OPTION, toRunOption, type WorkerRun } from "../harness/database/wor
 import { JOB_OPTION } from "../harness/worker/stop-job.js";
 import type { Artifact } from "./artifact.js";
 import { FlinkRest, restPortsBehind } from "./flink-rest.js";
-import { withFusibleFlattens } from "./fusible-flattens.js";
+import { withFlattensOfWorkers, withFusibleFlattens } from "./fusible-flattens.js";
 import { JobService } from "./job-service.js";
 import { checkWorkersOptions, type EnvironmentName, prepareWorkers } from "./job-workers.js";
 import {
@@ -226,6 +226,8 @@ function flinkDefaults(pipeline: runnerApi.Pipeline): PipelineOptions {
 
 /** With what each server's own ways of fusing steps ask for. */
 function graphFor(kind: ServerKind, proto: runnerApi.Pipeline): runnerApi.Pipeline {
-  if (kind === "prism") return withFinalizingStepsFirst(proto);
-  return kind === "other" ? proto : withFusibleFlattens(proto);
+  if (kind === "other") return proto;
+  return kind === "prism"
+    ? withFinalizingStepsFirst(withFlattensOfWorkers(proto))
+    : withFusibleFlattens(proto);
 }

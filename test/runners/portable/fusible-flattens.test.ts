@@ -1,7 +1,7 @@
 /** withFusibleFlattens(): between a Flatten of a step's output and an input that the runner makes lies a step. */
 import { expect } from "chai";
 import { graphProto } from "../../../runners/graph/graph-proto.js";
-import { withFusibleFlattens } from "../../../runners/portable/fusible-flattens.js";
+import { withFlattensOfWorkers, withFusibleFlattens } from "../../../runners/portable/fusible-flattens.js";
 import {
   impulse,
   P,
@@ -65,5 +65,16 @@ describe("withFusibleFlattens()", () => {
     expect(ofSteps.after).to.deep.equal(ofSteps.before);
     const ofGroups = graphs((root) => [grouped(root, "A"), grouped(root, "B")]);
     expect(ofGroups.after).to.deep.equal(ofGroups.before);
+  });
+});
+
+describe("withFlattensOfWorkers()", () => {
+  it("gives a Flatten the environment of a step before it, and leaves one of groups alone to the runner", () => {
+    const mixed = graphs((root) => [grouped(root, "Group"), mapped(root, "Map")]).before;
+    const { transforms } = withFlattensOfWorkers(mixed).components!;
+    expect(transforms["Both"]!.environmentId).to.equal(transforms["Map"]!.environmentId).and.to.not.equal("");
+    expect(transforms["Both"]!.inputs).to.deep.equal(mixed.components!.transforms["Both"]!.inputs);
+    const groups = graphs((root) => [grouped(root, "One"), grouped(root, "Other")]).before;
+    expect(withFlattensOfWorkers(groups)).to.deep.equal(groups);
   });
 });
