@@ -1,11 +1,11 @@
 /** What a pipeline that reads a directory does around a run on a job server: plan, positions, files of dead letters. */
-
 import type { SourceProgress } from "../runners/job/job.js";
 import type { ClientContext, RunClient } from "../runners/job/run-client.js";
-import { sumRanges } from "../sql/read-ranges.js";
+import { filesWithoutRanges, forgetRanges, settleAllRanges, sumRanges } from "../sql/read-ranges.js";
 import type { SqlSession, SqlTransaction } from "../sql/sql-session.js";
 import type { EpochTransaction } from "../transforms/primitives/do-fn.js";
 import { publishDeadLetters, recoverDeadLetters } from "../transforms/publish-dead-letters.js";
+import { advancePositions } from "../transforms/read-from-directory/advance-positions.js";
 import type { DirectoryPlan } from "../transforms/read-from-directory/directory-plan.js";
 import { planDirectory } from "../transforms/read-from-directory/plan-directory.js";
 import type { ReadFromDirectoryOptions } from "../transforms/read-from-directory.js";
@@ -17,20 +17,43 @@ export interface DirectoryRunOptions {
   readonly errorDir: string;
 }
 
-/** Of one run. */
-export class DirectoryRunClient implements RunClient {
-  readonly #options: DirectoryRunOptions;
-  #plan: DirectoryPlan | undefined;
+/** Of one run; `once` decides whether its input is planned or watched. */
+export function directoryRunClient(options: DirectoryRunOptions, once: boolean): RunClient {
+  return once ? new PlannedRunClient(options) : new WatchingRunClient(options);
+}
+
+/** Files of dead letters, which both kinds of run make of the table. */
+abstract class DirectoryRunClient {
   #publish: () => Promise<void> = async () => undefined;
 
-  constructor(options: DirectoryRunOptions) {
-    this.#options = options;
+  constructor(protected readonly options: DirectoryRunOptions) {}
+
+  protected recoverLetters({ session }: ClientContext): Promise<void> {
+    return recoverDeadLetters(session, this.options);
   }
 
-  async prepare({ session, pipeline, runId, clock, log, signal }: ClientContext): Promise<boolean> {
-    await recoverDeadLetters(session, this.#options);
+  protected async writeLetters(transaction: EpochTransaction): Promise<void> {
+    this.#publish = await publishDeadLetters(transaction, this.options);
+  }
+
+  async publish(_context: ClientContext, _isEnd: boolean): Promise<void> {
+    await this.#publish();
+  }
+
+  protected source(records: number, backlogBytes: number, backlogFiles: number): readonly SourceProgress[] {
+    const description = `directory ${this.options.read.directory}`;
+    return [{ description, startOffset: {}, endOffset: {}, records, backlogBytes, backlogFiles }];
+  }
+}
+
+class PlannedRunClient extends DirectoryRunClient implements RunClient {
+  #plan: DirectoryPlan | undefined;
+
+  async prepare(context: ClientContext): Promise<boolean> {
+    const { session, pipeline, runId, clock, log, signal } = context;
+    await this.recoverLetters(context);
     this.#plan = await planDirectory({
-      ...{ config: this.#options.read, database: session, pipeline, runId, clock, log, signal },
+      ...{ config: this.options.read, database: session, pipeline, runId, clock, log, signal },
       transact: (work) => transact(session, work),
     });
     const { files, bytes } = this.#plan;
@@ -38,31 +61,49 @@ export class DirectoryRunClient implements RunClient {
     return !this.#plan.isEmpty;
   }
 
+  /** Positions move at the end alone: until then a failed run is as if it had not been. */
   async settle(transaction: EpochTransaction, isEnd: boolean): Promise<readonly number[]> {
-    this.#publish = await publishDeadLetters(transaction, this.#options);
+    await this.writeLetters(transaction);
     if (!isEnd) return [];
     await this.#plan!.commit(transaction);
     return this.#plan!.files.map((file) => file.file_id);
   }
 
-  async publish({ session }: ClientContext, isEnd: boolean): Promise<void> {
-    await this.#publish();
-    if (isEnd) await this.#plan!.finish((work) => transact(session, work));
+  override async publish(context: ClientContext, isEnd: boolean): Promise<void> {
+    await super.publish(context, isEnd);
+    if (isEnd) await this.#plan!.finish((work) => transact(context.session, work));
   }
 
   async progress({ session, pipeline }: ClientContext): Promise<readonly SourceProgress[]> {
     const read = await sumRanges(session, pipeline);
     const { files, bytes } = this.#plan!;
-    return [
-      {
-        description: `directory ${this.#options.read.directory}`,
-        startOffset: {},
-        endOffset: {},
-        records: read.records,
-        backlogBytes: Math.max(0, bytes - read.bytes),
-        backlogFiles: Math.max(0, files.length - read.files),
-      },
-    ];
+    return this.source(read.records, Math.max(0, bytes - read.bytes), Math.max(0, files.length - read.files));
+  }
+}
+
+class WatchingRunClient extends DirectoryRunClient implements RunClient {
+  async prepare(context: ClientContext): Promise<boolean> {
+    await this.recoverLetters(context);
+    await transact(context.session, (transaction) => forgetRanges(transaction, context.pipeline));
+    return true;
+  }
+
+  /** Positions follow what the runner has said to be durable; behind a job's end all of it is. */
+  async settle(transaction: EpochTransaction, isEnd: boolean): Promise<readonly number[]> {
+    const { pipeline } = this.options;
+    await this.writeLetters(transaction);
+    if (isEnd) await settleAllRanges(transaction, pipeline);
+    const moved = new Set<number>();
+    for (let more = [0]; more.length > 0; ) {
+      more = await advancePositions(transaction, pipeline);
+      for (const fileId of more) moved.add(fileId);
+    }
+    return filesWithoutRanges(transaction, pipeline, [...moved]);
+  }
+
+  async progress({ session, pipeline }: ClientContext): Promise<readonly SourceProgress[]> {
+    const read = await sumRanges(session, pipeline);
+    return this.source(read.records, 0, 0);
   }
 }
 

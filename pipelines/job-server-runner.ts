@@ -10,7 +10,11 @@ import { UsageError } from "./usage-error.js";
 /** `portable` is whatever answers at `--job-endpoint`. */
 export function onJobServer(name: JobServerName | "portable"): CreateRunner {
   return (config, pipeline) => {
-    const problems = [...refuseEndpoints(name, config), ...refuseStream(name, config)];
+    const problems = [
+      ...refuseEndpoints(name, config),
+      ...refuseStream(name, config),
+      ...refuseOrder(name, config),
+    ];
     if (problems.length > 0) throw new UsageError(problems);
     return new JobServerRunner({
       portable: portableOptions(name, config, pipeline),
@@ -26,6 +30,13 @@ function refuseEndpoints(name: string, { jobEndpoint, environment, workerEndpoin
   if (environment === "external" && workerEndpoint === undefined)
     problems.push("--environment=external needs a --worker-endpoint, host:port of a pool (npm run worker)");
   return problems;
+}
+
+/** Workers read all files at once, and of a repeated id the first in the order of discovery stays. */
+function refuseOrder(name: string, { newestFirst }: Config): string[] {
+  return newestFirst
+    ? [`--newest-first is not for --runner=${name}, whose workers read all files at once`]
+    : [];
 }
 
 /** What a runner cannot do without an end. */

@@ -2,7 +2,7 @@
 import "../transforms/all-do-fns.js";
 import type { ReadFromDirectoryOptions } from "../transforms/read-from-directory.js";
 import type { Config } from "./config.js";
-import { DirectoryRunClient } from "./directory-run-client.js";
+import { directoryRunClient } from "./directory-run-client.js";
 import type { BuildPipeline } from "./registry.js";
 import { buildUserEvents, userEventsFormat } from "./user-events.js";
 
@@ -15,10 +15,10 @@ export const userEventsForConfig: BuildPipeline = (config) => {
   if (!distributed) return { graph };
   return {
     graph,
-    client: new DirectoryRunClient({
-      ...{ pipeline, errorDir },
-      read: { ...read, directory: input, format: userEventsFormat(delimiter) },
-    }),
+    client: directoryRunClient(
+      { pipeline, errorDir, read: { ...read, directory: input, format: userEventsFormat(delimiter) } },
+      once,
+    ),
     modules: MODULES,
   };
 };

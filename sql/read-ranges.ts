@@ -137,6 +137,32 @@ export async function settleRanges(
   );
 }
 
+/** Says it of all that the pipeline's workers have read: their job has come to its end. */
+export async function settleAllRanges(transaction: SqlTransaction, pipeline: string): Promise<void> {
+  await transaction.execute("update read_ranges set settled = true where pipeline = $1 and not settled", [
+    pipeline,
+  ]);
+}
+
+/** Forgets every range: whoever reads now keeps no such list. Resolves to whether there was any. */
+export async function dropRanges(transaction: SqlTransaction, pipeline: string): Promise<boolean> {
+  return (await transaction.execute("delete from read_ranges where pipeline = $1", [pipeline])) > 0;
+}
+
+/** Those of the files of which no range is left to be settled. */
+export async function filesWithoutRanges(
+  transaction: SqlTransaction,
+  pipeline: string,
+  fileIds: readonly number[],
+): Promise<number[]> {
+  const rows = await transaction.query<{ file_id: number }>(
+    `select file_id from unnest($2::bigint[]) as file_id
+     where not exists (select from read_ranges r where r.pipeline = $1 and r.file_id = file_id.file_id)`,
+    [pipeline, fileIds],
+  );
+  return rows.map(({ file_id: fileId }) => fileId);
+}
+
 /** A number larger than that of every attempt before. */
 export async function takeLineage(queries: SqlQueries): Promise<number> {
   const [row] = await queries.query<{ lineage: number }>("select nextval('read_lineage') as lineage");

@@ -1,7 +1,9 @@
 /** A pipeline's sessions with PostgreSQL, one after the other, until it ends. */
 import { hostname } from "node:os";
+import { balanceLedger, sumLedger } from "../../sql/ledger.js";
 import { migrate } from "../../sql/migrate.js";
 import { refusePooler } from "../../sql/pooler.js";
+import { dropRanges } from "../../sql/read-ranges.js";
 import { type ConnectionConfig, SqlSession } from "../../sql/sql-session.js";
 import { backoffMs, classify, sqlStateOf } from "../../sql/sql-state.js";
 import type { Clock, Log } from "../../transforms/primitives/do-fn.js";
@@ -98,6 +100,7 @@ export class PostgresSessions {
       signal: cancel,
     });
     this.#lastRunId = run.runId;
+    await takeOverFromWorkers(run);
     for (const pid of ownBackendPids) this.#backendPids.delete(pid);
     if (run.epoch > 0 && stepsNotDurable.length > 0) {
       throw new StateNotDurableError(pipeline, run.epoch, stepsNotDurable);
@@ -135,4 +138,15 @@ export class PostgresSessions {
     await this.#options.clock.sleep(delayMs, stop.signal);
     for (const signal of signals) signal.removeEventListener("abort", wakeUp);
   }
+}
+
+/** What workers of a job server have read without its being committed is read again: it counts once, and here. */
+async function takeOverFromWorkers(run: Run): Promise<void> {
+  const { session } = run;
+  const { pipeline } = run.key;
+  await session.begin();
+  if ((await dropRanges(session, pipeline)) && (await balanceLedger(session, pipeline))) {
+    run.totals = await sumLedger(session, pipeline);
+  }
+  await session.commit();
 }
