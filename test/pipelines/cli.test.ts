@@ -45,7 +45,7 @@ describe("cli.js ends with 2 and says what to put right", () => {
     [
       "a flag of other verbs, without its value",
       ["demo", "--database-url=postgres://ann:canary-11@h/d"],
-      /^millrace: demo does not take --database-url: it is for pipeline, status, migrate\.\n$/,
+      /^millrace: demo does not take --database-url: it is for pipeline, status, migrate, worker\.\n$/,
     ],
     [
       "a switch of other verbs, taken back",

@@ -112,13 +112,32 @@ describe("deduplicate, distributed, of a bounded input", () => {
     );
   });
 
+  it("passes all of each id in the order of the files where a table has the last word", async () => {
+    const inOrder = Array.from({ length: 40 }, (_, at) =>
+      eventAt(at * 70, { id: at % 3 === 0 ? "a" : "b", note: at % 5 === 0 ? "1" : "2" }),
+    );
+    const choice = new Choice(chooseSeed());
+    const run = await runModel((root) =>
+      P(
+        P(created(root, choice.shuffled(inOrder))).apply(
+          withName("Dedupe", deduplicate<Note>(CACHE, { distributed: true, lastWord: "table", shards: 2 })),
+        ),
+      ).apply(collect("out")),
+    );
+    const lines = (id: string, events: readonly Event[]) =>
+      events.filter(({ value }) => value.id === id).map(({ record }) => record.line);
+    const seen = run.collected("out").map(({ value }) => value as Event);
+    for (const id of ["a", "b"]) expect(lines(id, seen)).to.deep.equal(lines(id, inOrder));
+    expect(seen.length).to.equal(40);
+  });
+
   it("stands in the graph as a grouping between two ParDos, whose coders are those of its input", () => {
     const pipeline = new Pipeline();
     const out = dedupe(created(new Root(pipeline), []), 7);
     const composite = transformNamed(pipeline, "Dedupe");
     expect(composite.spec?.urn).to.equal("millrace:transform:deduplicate:v1");
     expect(JSON.parse(new TextDecoder().decode(composite.spec?.payload))).to.deep.equal({
-      ...{ key: "id", shards: 7, horizonMs: 3_600_000 },
+      ...{ key: "id", shards: 7, lastWord: "here", horizonMs: 3_600_000 },
     });
     const sourced = "millrace:coder:sourced<millrace:coder:fields>";
     const { coderId } = collectionOf(pipeline, out);

@@ -93,7 +93,12 @@ interface Launched {
 }
 
 function launch({ program, args, env }: ServerProgram, workDir: string, log: Log): Launched {
-  const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(program, args, {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+    // in a group of its own: Ctrl-C is for whoever started it, whose job is then drained on it
+    detached: true,
+  });
   const lines: string[] = [];
   const keep = (line: string) => {
     lines.push(line);

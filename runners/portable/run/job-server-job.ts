@@ -103,7 +103,12 @@ export class JobServerJob implements Job {
   async cancel(): Promise<JobState> {
     if (!this.#events.hasEnded) this.#events.enter("CANCELLING");
     this.#cancel.abort(new Error("the job was cancelled"));
-    await this.#result?.cancel();
+    try {
+      await this.#result?.cancel();
+    } catch (error) {
+      // what it has come to is told by its end
+      this.#events.log.warn(`it could not be cancelled: ${(error as Error).message}`);
+    }
     return this.#end;
   }
 

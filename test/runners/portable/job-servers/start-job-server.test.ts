@@ -1,7 +1,15 @@
 /** startJobServer(): what is in the way of a server, and how it ends; with programs of the test's own in place of java, mvn, go. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -131,6 +139,14 @@ describe("startJobServer()", () => {
     expect(await server.whenEnded).to.equal(undefined);
     expect(isRunning(server.pid)).to.equal(false);
     expect(readdirSync(path.join(root, "tmp"))).to.deep.equal([]);
+  });
+
+  it("a server is in a process group of its own, which a terminal's Ctrl-C does not reach", async () => {
+    prism(`exec ${process.execPath} ${FAKE_PRISM} "$@"`);
+    const server = await startJobServer("prism", { port: 0, cacheDir, log });
+    const fields = readFileSync(`/proc/${server.pid}/stat`, "utf8").split(") ").at(-1)!.split(" ");
+    expect(Number(fields[2])).to.equal(server.pid);
+    await server.stop();
   });
 
   it("a server that is killed tells how it ended", async () => {
