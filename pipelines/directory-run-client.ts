@@ -1,6 +1,7 @@
 /** What a pipeline that reads a directory does around a run on a job server: plan, positions, files of dead letters. */
 import type { SourceProgress } from "../runners/job/job.js";
 import type { ClientContext, RunClient } from "../runners/job/run-client.js";
+import { askToDrain } from "../sql/pipelines.js";
 import { filesWithoutRanges, forgetRanges, settleAllRanges, sumRanges } from "../sql/read-ranges.js";
 import type { SqlSession, SqlTransaction } from "../sql/sql-session.js";
 import type { EpochTransaction } from "../transforms/primitives/do-fn.js";
@@ -74,6 +75,13 @@ class PlannedRunClient extends DirectoryRunClient implements RunClient {
     if (isEnd) await this.#plan!.finish((work) => transact(context.session, work));
   }
 
+  /** It reads what was planned, and ends by itself. */
+  async drain(): Promise<void> {}
+
+  async isSettled(): Promise<boolean> {
+    return false;
+  }
+
   async progress({ session, pipeline }: ClientContext): Promise<readonly SourceProgress[]> {
     const read = await sumRanges(session, pipeline);
     const { files, bytes } = this.#plan!;
@@ -99,6 +107,15 @@ class WatchingRunClient extends DirectoryRunClient implements RunClient {
       for (const fileId of more) moved.add(fileId);
     }
     return filesWithoutRanges(transaction, pipeline, [...moved]);
+  }
+
+  drain({ session, pipeline, runId }: ClientContext): Promise<void> {
+    return askToDrain(session, { pipeline, shard: 0 }, runId);
+  }
+
+  /** Positions have passed every range that was read. */
+  async isSettled({ session, pipeline }: ClientContext): Promise<boolean> {
+    return (await sumRanges(session, pipeline)).files === 0;
   }
 
   async progress({ session, pipeline }: ClientContext): Promise<readonly SourceProgress[]> {

@@ -138,6 +138,23 @@ interface RunRow {
   watermark_ms: number | null;
 }
 
+/** Asks the run's sources to hand out nothing more. */
+export async function askToDrain(queries: SqlQueries, key: PipelineKey, runId: string): Promise<void> {
+  await queries.query(
+    "update pipelines set draining_run_id = run_id where pipeline = $1 and shard = $2 and run_id = $3",
+    [key.pipeline, key.shard, runId],
+  );
+}
+
+/** Whether the run was asked to. */
+export async function isDraining(queries: SqlQueries, key: PipelineKey, runId: string): Promise<boolean> {
+  const rows = await queries.query(
+    "select from pipelines where pipeline = $1 and shard = $2 and draining_run_id = $3",
+    [key.pipeline, key.shard, runId],
+  );
+  return rows.length === 1;
+}
+
 /**
  * Locks the pipeline's row for the transaction, so that who takes over waits for its end.
  * @returns false when the run is fenced: another run_id, or another epoch, is there.

@@ -280,6 +280,9 @@ create table read_ranges (
 
 create sequence read_lineage;
 
+-- The run that is asked to read nothing more.
+alter table pipelines add column draining_run_id uuid;
+
 -- which migrations these are
 
 create table if not exists schema_migrations (
@@ -294,6 +297,6 @@ insert into schema_migrations (version, name, checksum) values
   (2, '0002_user_events.sql', '2f9fedb81afcb3124c51919f5e0e6ed1d0847e432001d2b5acf26993f8a0ab9f'),
   (3, '0003_event_views.sql', '19cef54065db247e99e89d17a24015c6bef0c294cfba7b4b209b2d43ca52f236'),
   (4, '0004_job_servers.sql', '691289100bade17cc2e5aecf2cd1dc329054e299bd517b902fc65736544b2635'),
-  (5, '0005_distributed_source.sql', '07a6e03feda5158b80f44495387e0f7d55e38160fc92126793cdde97d001d0b7');
+  (5, '0005_distributed_source.sql', '1ddeb25ab66a9f04dc94aa7c5e652b6593c42237eda47925cd81f8ff9ab5b711');
 
 commit;

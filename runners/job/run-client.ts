@@ -29,6 +29,10 @@ export interface RunClient {
   settle(transaction: EpochTransaction, isEnd: boolean): Promise<readonly number[]>;
   /** After the commit of the epoch that was settled last. */
   publish(context: ClientContext, isEnd: boolean): Promise<void>;
+  /** Of a stream: lets its sources hand out nothing more. What they have handed out goes on. */
+  drain(context: ClientContext): Promise<void>;
+  /** Of a stream: whether nothing is known to be on its way. */
+  isSettled(context: ClientContext): Promise<boolean>;
   /** How far the reading is, by what is in the database. */
   progress(context: ClientContext): Promise<readonly SourceProgress[]>;
 }

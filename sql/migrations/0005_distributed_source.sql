@@ -49,3 +49,6 @@ create table read_ranges (
 );
 
 create sequence read_lineage;
+
+-- The run that is asked to read nothing more.
+alter table pipelines add column draining_run_id uuid;

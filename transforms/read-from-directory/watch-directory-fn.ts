@@ -1,4 +1,5 @@
 /** The splittable DoFn that watches a directory and hands out ranges of its files as they grow. */
+import { isDraining } from "../../sql/pipelines.js";
 import { takeLineage } from "../../sql/read-ranges.js";
 import { upsertIdentities } from "../../sql/source-positions.js";
 import type {
@@ -24,6 +25,12 @@ import {
 import type { StoredFile } from "./source-positions.js";
 import { toRow } from "./stored-positions.js";
 import { NOTHING_HANDED_OUT, type WatchState, WatchTracker } from "./watch-state.js";
+
+const NOTHING: HandedOut = {
+  ranges: [],
+  identities: [],
+  continuation: { resume: true, delayMs: 1_000 },
+};
 
 /** How long a call waits for something to hand out before it lets the runner checkpoint. */
 const WATCH_MS_MAX = 1_000;
@@ -107,6 +114,7 @@ class WatchDirectoryFn implements SplittableDoFn<unknown, WatchState, WatchState
   /** Looks at the directory until there is something to hand out, for a while. */
   async #find(watcher: DirectoryWatcher): Promise<HandedOut & { readonly delayMs: number }> {
     const { clock, signal } = this.#setup;
+    if (await this.#isDraining()) return { ...NOTHING, delayMs: WATCH_MS_MAX };
     const untilMs = clock.monotonicMs() + WATCH_MS_MAX;
     for (;;) {
       const found = await watcher.next(this.#lineage);
@@ -117,6 +125,12 @@ class WatchDirectoryFn implements SplittableDoFn<unknown, WatchState, WatchState
       if (leftMs <= 0 || signal.aborted) return { ...found, delayMs: Math.min(delayMs, WATCH_MS_MAX) };
       await this.#rest(found.continuation, Math.min(delayMs, leftMs));
     }
+  }
+
+  /** Asked once a call: what was handed out before is read all the same. */
+  async #isDraining(): Promise<boolean> {
+    const { database, pipeline, runId } = this.#setup;
+    return runId !== undefined && isDraining(database, { pipeline, shard: 0 }, runId);
   }
 
   async #rest(continuation: ProcessContinuation, ms: number): Promise<void> {

@@ -27,6 +27,9 @@ export interface JobServer {
 /** How long an epoch is open, at least. */
 const EPOCH_MS = 1_000;
 
+/** What was handed out just before the sources heard of the drain is recorded, and settled, within so many epochs. */
+const SETTLED_LOOKS = 3;
+
 /** A bounded run is one that `options.once` asks for. */
 export class JobServerJob implements Job {
   readonly pipeline: string;
@@ -42,6 +45,9 @@ export class JobServerJob implements Job {
   #totals: RecordCounts = { recordsRead: 0, eventsWritten: 0, duplicates: 0, conflicts: 0, deadLetters: {} };
   #sources: readonly SourceProgress[] = [];
   #epochStartedAtMs = 0;
+  /** Since the sources were asked to drain: how often in a row nothing was on its way. */
+  #settledLooks: number | undefined;
+  #isDrained = false;
 
   constructor(graph: Pipeline | runnerApi.Pipeline, options: RunnerOptions, server: JobServer) {
     this.pipeline = options.pipeline;
@@ -82,21 +88,12 @@ export class JobServerJob implements Job {
   }
 
   /**
-   * A stream's sources stop, and what they have read is committed. A bounded job has no use for that: it reads what was
-   * there at its start, and ends by itself.
+   * A stream's sources hand out nothing more; once all that they have handed out is settled, the job is ended. A bounded
+   * job has no use for that: it reads what was there at its start, and ends by itself.
    */
-  async drain(): Promise<JobState> {
-    if (this.#options.once || this.#result === undefined) {
-      this.#events.log.info(`${this.pipeline} reads what was there at its start, and ends then`);
-      return this.#end;
-    }
-    if (this.state === "RUNNING") this.#events.enter("DRAINING");
-    try {
-      await this.#result.drain();
-    } catch (error) {
-      this.#events.log.warn(`it cannot be drained (${(error as Error).message}): cancelled`);
-      return this.cancel();
-    }
+  drain(): Promise<JobState> {
+    if (this.#options.once) this.#events.log.info(`${this.pipeline} ends once it has read what was there`);
+    else if (this.state === "STARTING" || this.state === "RUNNING") this.#events.enter("DRAINING");
     return this.#end;
   }
 
@@ -179,7 +176,9 @@ export class JobServerJob implements Job {
           this.#options.clock.sleep(EPOCH_MS, pause.signal).then(() => false),
         ]);
         pause.abort();
-        if (!isOver) await this.#closeEpoch(session, client, false);
+        if (isOver) break;
+        await this.#closeEpoch(session, client, false);
+        if (this.state === "DRAINING") await this.#drainOn(result, session, client);
       }
     } catch (error) {
       // nobody would end what it has begun
@@ -187,12 +186,26 @@ export class JobServerJob implements Job {
       throw error;
     }
     const state = await ended;
-    if (state === JobState_Enum.CANCELLED) return "CANCELLED";
+    if (state === JobState_Enum.CANCELLED) return this.#isDrained ? "DRAINED" : "CANCELLED";
     if (state !== JobState_Enum.DONE && state !== JobState_Enum.DRAINED) {
       throw result.failure ?? new Error(`job "${result.jobId}" ended ${JobState_Enum[state]}`);
     }
     await this.#closeEpoch(session, client, true);
     return state === JobState_Enum.DONE ? "DONE" : "DRAINED";
+  }
+
+  /** Flink's own drain fires the timers of a source that never ends again and again, and does not come to its end. */
+  async #drainOn(result: PortablePipelineResult, session: ClientSession, client: RunClient): Promise<void> {
+    if (this.#settledLooks === undefined) {
+      await session.use((run) => client.drain(this.#context(run)));
+      this.#settledLooks = 0;
+      return;
+    }
+    const isSettled = await session.use((run) => client.isSettled(this.#context(run)));
+    this.#settledLooks = isSettled ? this.#settledLooks + 1 : 0;
+    if (this.#settledLooks < SETTLED_LOOKS) return;
+    this.#isDrained = true;
+    await result.cancel();
   }
 
   async #closeEpoch(session: ClientSession, client: RunClient, isEnd: boolean): Promise<void> {
