@@ -2,7 +2,14 @@
 import type { SourceProgress } from "../runners/job/job.js";
 import type { ClientContext, RunClient } from "../runners/job/run-client.js";
 import { askToDrain } from "../sql/pipelines.js";
-import { filesWithoutRanges, forgetRanges, settleAllRanges, sumRanges } from "../sql/read-ranges.js";
+import {
+  dropRanges,
+  filesWithoutRanges,
+  forgetRanges,
+  hasRanges,
+  settleAllRanges,
+  sumRanges,
+} from "../sql/read-ranges.js";
 import type { SqlSession, SqlTransaction } from "../sql/sql-session.js";
 import type { EpochTransaction } from "../transforms/primitives/do-fn.js";
 import { publishDeadLetters, recoverDeadLetters } from "../transforms/publish-dead-letters.js";
@@ -49,6 +56,7 @@ abstract class DirectoryRunClient {
 
 class PlannedRunClient extends DirectoryRunClient implements RunClient {
   #plan: DirectoryPlan | undefined;
+  #isRead = false;
 
   async prepare(context: ClientContext): Promise<boolean> {
     const { session, pipeline, runId, clock, log, signal } = context;
@@ -67,6 +75,8 @@ class PlannedRunClient extends DirectoryRunClient implements RunClient {
     await this.writeLetters(transaction);
     if (!isEnd) return [];
     await this.#plan!.commit(transaction);
+    await dropRanges(transaction, this.options.pipeline);
+    this.#isRead = true;
     return this.#plan!.files.map((file) => file.file_id);
   }
 
@@ -83,8 +93,9 @@ class PlannedRunClient extends DirectoryRunClient implements RunClient {
   }
 
   async progress({ session, pipeline }: ClientContext): Promise<readonly SourceProgress[]> {
-    const read = await sumRanges(session, pipeline);
     const { files, bytes } = this.#plan!;
+    if (this.#isRead) return this.source(0, 0, 0);
+    const read = await sumRanges(session, pipeline);
     return this.source(read.records, Math.max(0, bytes - read.bytes), Math.max(0, files.length - read.files));
   }
 }
@@ -115,7 +126,7 @@ class WatchingRunClient extends DirectoryRunClient implements RunClient {
 
   /** Positions have passed every range that was read. */
   async isSettled({ session, pipeline }: ClientContext): Promise<boolean> {
-    return (await sumRanges(session, pipeline)).files === 0;
+    return !(await hasRanges(session, pipeline));
   }
 
   async progress({ session, pipeline }: ClientContext): Promise<readonly SourceProgress[]> {

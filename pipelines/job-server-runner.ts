@@ -33,10 +33,15 @@ function refuseEndpoints(name: string, { jobEndpoint, environment, workerEndpoin
 }
 
 /** Workers read all files at once, and of a repeated id the first in the order of discovery stays. */
-function refuseOrder(name: string, { newestFirst }: Config): string[] {
-  return newestFirst
-    ? [`--newest-first is not for --runner=${name}, whose workers read all files at once`]
-    : [];
+function refuseOrder(name: string, { newestFirst, once, whenDone }: Config): string[] {
+  const problems: string[] = [];
+  if (newestFirst)
+    problems.push(`--newest-first is not for --runner=${name}, whose workers read all files at once`);
+  if (!once && whenDone !== "leave")
+    problems.push(
+      `--when-done=${whenDone} needs --once under --runner=${name}: a stream there leaves its files`,
+    );
+  return problems;
 }
 
 /** What a runner cannot do without an end. */

@@ -54,7 +54,7 @@ export function buildUserEvents(options: UserEventsOptions): Pipeline {
     withName("ValidateEvents", validate<UserEvent>(userEventSchema.name)),
   );
   const fresh = P(valid).apply(
-    withName("DropDuplicates", deduplicate(memory, { distributed, lastWord: "table" })),
+    withName("DropDuplicates", deduplicate(memory, { distributed, lastWord: "table", shards: 1_024 })),
   );
   const { rejected } = P(fresh).apply(withName("WriteEvents", writeToPostgres(table)));
   P([invalid, rejected]).apply(withName("WriteDeadLetters", writeDeadLetters({ errorDir })));

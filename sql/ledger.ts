@@ -94,25 +94,6 @@ export async function settleDuplicates(
   );
 }
 
-/**
- * Takes as read what something has become of, and no more: where workers have left before they had settled the rest.
- * @returns whether any file's counts did not balance
- */
-export async function balanceLedger(transaction: SqlTransaction, pipeline: string): Promise<boolean> {
-  const changed = await transaction.execute(
-    `update ledger set records_read = settled
-     from (
-       select file_id, events_written + duplicates + conflicts + (
-         select coalesce(sum(count::bigint), 0) from jsonb_each_text(dead_letters) as letters(reason, count)
-       ) as settled
-       from ledger where pipeline = $1
-     ) as counted
-     where ledger.pipeline = $1 and ledger.file_id = counted.file_id and records_read <> settled`,
-    [pipeline],
-  );
-  return changed > 0;
-}
-
 const SETTLE = `
 update ledger set duplicates = left_over
 from (

@@ -144,9 +144,15 @@ export async function settleAllRanges(transaction: SqlTransaction, pipeline: str
   ]);
 }
 
-/** Forgets every range: whoever reads now keeps no such list. Resolves to whether there was any. */
-export async function dropRanges(transaction: SqlTransaction, pipeline: string): Promise<boolean> {
-  return (await transaction.execute("delete from read_ranges where pipeline = $1", [pipeline])) > 0;
+/** Forgets every range: the positions have passed all of them. */
+export async function dropRanges(transaction: SqlTransaction, pipeline: string): Promise<void> {
+  await transaction.execute("delete from read_ranges where pipeline = $1", [pipeline]);
+}
+
+/** Whether workers have read what no position has passed. */
+export async function hasRanges(queries: SqlQueries, pipeline: string): Promise<boolean> {
+  const rows = await queries.query("select from read_ranges where pipeline = $1 limit 1", [pipeline]);
+  return rows.length > 0;
 }
 
 /** Those of the files of which no range is left to be settled. */

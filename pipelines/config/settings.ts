@@ -77,7 +77,7 @@ const rows: readonly Row[] = [
   ],
   [
     "jobOptions",
-    "LIST",
+    "JSON",
     undefined,
     "more of Beam's pipeline options, as JSON",
     '{"checkpointing_interval": 1000}',

@@ -1,9 +1,8 @@
 /** A pipeline's sessions with PostgreSQL, one after the other, until it ends. */
 import { hostname } from "node:os";
-import { balanceLedger, sumLedger } from "../../sql/ledger.js";
 import { migrate } from "../../sql/migrate.js";
 import { refusePooler } from "../../sql/pooler.js";
-import { dropRanges } from "../../sql/read-ranges.js";
+import { hasRanges } from "../../sql/read-ranges.js";
 import { type ConnectionConfig, SqlSession } from "../../sql/sql-session.js";
 import { backoffMs, classify, sqlStateOf } from "../../sql/sql-state.js";
 import type { Clock, Log } from "../../transforms/primitives/do-fn.js";
@@ -13,6 +12,12 @@ import { StateNotDurableError } from "./not-durable.js";
 import type { Run } from "./postgres-epoch.js";
 
 const APPLICATION_NAME = "millrace/pipeline";
+
+/** The pipeline must be finished where it was begun. */
+export class UnfinishedRunError extends Error {
+  override readonly name = "UnfinishedRunError";
+  readonly code = "MILLRACE_UNFINISHED_RUN";
+}
 
 export interface SessionsOptions {
   readonly pipeline: string;
@@ -100,7 +105,7 @@ export class PostgresSessions {
       signal: cancel,
     });
     this.#lastRunId = run.runId;
-    await takeOverFromWorkers(run);
+    await refuseUnfinished(session, pipeline);
     for (const pid of ownBackendPids) this.#backendPids.delete(pid);
     if (run.epoch > 0 && stepsNotDurable.length > 0) {
       throw new StateNotDurableError(pipeline, run.epoch, stepsNotDurable);
@@ -140,13 +145,14 @@ export class PostgresSessions {
   }
 }
 
-/** What workers of a job server have read without its being committed is read again: it counts once, and here. */
-async function takeOverFromWorkers(run: Run): Promise<void> {
-  const { session } = run;
-  const { pipeline } = run.key;
-  await session.begin();
-  if ((await dropRanges(session, pipeline)) && (await balanceLedger(session, pipeline))) {
-    run.totals = await sumLedger(session, pipeline);
-  }
-  await session.commit();
+/**
+ * A run on a job server that has not come to its end: its workers have written rows and dead letters behind positions
+ * that have not moved, which only another run there takes for its own.
+ */
+async function refuseUnfinished(session: SqlSession, pipeline: string): Promise<void> {
+  if (!(await hasRanges(session, pipeline))) return;
+  throw new UnfinishedRunError(
+    `pipeline "${pipeline}" has a run on a job server that has not come to its end: finish it there first, e.g. with ` +
+      "--runner=prism --once; it reads again what was not finished, and counts each record once",
+  );
 }

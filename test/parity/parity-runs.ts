@@ -25,7 +25,7 @@ export interface ParityRun extends Measurement {
 const RUN_MS_MAX = 30 * 60_000;
 
 /** Rows with this product are refused by the table, on every runner alike. */
-const REFUSE = `create function refuse() returns trigger language plpgsql as $$ begin
+export const REFUSE = `create function refuse() returns trigger language plpgsql as $$ begin
     raise exception 'forbidden product' using errcode = 'P0001';
   end $$;
   create trigger refuse before insert on user_events for each row when (new.product_id = '${FORBIDDEN}')

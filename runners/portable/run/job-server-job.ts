@@ -89,11 +89,11 @@ export class JobServerJob implements Job {
 
   /**
    * A stream's sources hand out nothing more; once all that they have handed out is settled, the job is ended. A bounded
-   * job has no use for that: it reads what was there at its start, and ends by itself.
+   * job is cancelled: its positions move at its end alone, and what it has written by then the next run finds.
    */
   drain(): Promise<JobState> {
-    if (this.#options.once) this.#events.log.info(`${this.pipeline} ends once it has read what was there`);
-    else if (this.state === "STARTING" || this.state === "RUNNING") this.#events.enter("DRAINING");
+    if (this.#options.once) return this.cancel();
+    if (this.state === "STARTING" || this.state === "RUNNING") this.#events.enter("DRAINING");
     return this.#end;
   }
 

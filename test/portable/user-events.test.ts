@@ -1,0 +1,164 @@
+/** The main pipeline on real job servers: killed and run again it leaves what the direct runner leaves. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { cp, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect } from "chai";
+import { migrate } from "../../sql/migrate.js";
+import { SqlSession } from "../../sql/sql-session.js";
+import { pipelineCommand } from "../bench/pipeline-command.js";
+import { writeParityInput } from "../parity/parity-input.js";
+import { type ParityResult, readResult } from "../parity/parity-result.js";
+import { REFUSE } from "../parity/parity-runs.js";
+import { type FreshDatabase, freshDatabase, stopTestPostgres } from "../support/postgres.js";
+
+const EVENTS = 20_000;
+const SEED = 20_261_128;
+
+/** A database, a folder, and the commands that run in them. */
+class Stand {
+  readonly #children: ChildProcess[] = [];
+  private constructor(
+    readonly folder: string,
+    readonly database: FreshDatabase,
+    readonly session: SqlSession,
+  ) {}
+
+  /** @param refusing whether the table refuses some rows */
+  static async create(refusing = true): Promise<Stand> {
+    const database = await freshDatabase();
+    const { connection } = database;
+    const session = await SqlSession.connect({ connection, applicationName: "test" });
+    await migrate(session, { info: () => undefined });
+    if (refusing) await session.query(REFUSE);
+    return new Stand(await mkdtemp(join(tmpdir(), "millrace-user-events-")), database, session);
+  }
+
+  start(input: string, flags: readonly string[]): ChildProcess {
+    const { command, args, env } = pipelineCommand({
+      ...{ input, url: this.database.url, work: this.folder },
+      flags: ["--log-level=warn", "--quiet-ms=100", ...flags],
+    });
+    const child = spawn(command, args, {
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    this.#children.push(child);
+    return child;
+  }
+
+  /** Runs to the end. @throws with what it printed when it fails */
+  async succeed(input: string, flags: readonly string[]): Promise<void> {
+    const child = this.start(input, flags);
+    let errors = "";
+    child.stderr!.on("data", (text) => (errors += text));
+    const [code] = await once(child, "exit");
+    expect(code, errors).to.equal(0);
+  }
+
+  async untilRows(count: number): Promise<void> {
+    for (const deadline = Date.now() + 120_000; Date.now() < deadline; await sleep(50)) {
+      const [row] = await this.session.query<{ rows: number }>("select count(*) as rows from user_events");
+      if (row!.rows >= count) return;
+    }
+    throw new Error(`less than ${count} rows after 120 s`);
+  }
+
+  result(): Promise<ParityResult> {
+    return readResult(this.session, join(this.folder, "error"));
+  }
+
+  async close(): Promise<void> {
+    for (const child of this.#children) child.kill("SIGKILL");
+    await this.session.close();
+    await this.database.drop();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+describe("user-events on job servers", () => {
+  let folder: string;
+  let input: string;
+  let expected: ParityResult;
+  const stands: Stand[] = [];
+  const stand = async (refusing = true) => {
+    const created = await Stand.create(refusing);
+    stands.push(created);
+    return created;
+  };
+
+  before(async function () {
+    this.timeout(120_000);
+    folder = await mkdtemp(join(tmpdir(), "millrace-user-events-input-"));
+    input = join(folder, "raw");
+    await writeParityInput(folder, EVENTS, SEED);
+    const direct = await stand();
+    await direct.succeed(input, ["--once"]);
+    expected = await direct.result();
+  });
+  afterEach(async () => {
+    for (const one of stands.splice(0)) await one.close();
+  });
+  after(async () => {
+    await rm(folder, { recursive: true, force: true });
+    await stopTestPostgres();
+  });
+
+  for (const runner of ["prism", "spark", "flink"]) {
+    it(`${runner}: killed in the midst of its rows, and run again`, async () => {
+      const here = await stand();
+      const first = here.start(input, ["--once", `--runner=${runner}`]);
+      await here.untilRows(1);
+      first.kill("SIGKILL");
+      await once(first, "exit");
+      await here.succeed(input, ["--once", `--runner=${runner}`]);
+      expect(await here.result()).to.deep.equal(expected);
+      await here.succeed(input, ["--once", `--runner=${runner}`]);
+      expect(await here.result(), "a third run finds nothing new").to.deep.equal(expected);
+    });
+  }
+
+  it("a run killed on Prism is finished there, not by the direct runner", async () => {
+    const here = await stand();
+    const first = here.start(input, ["--once", "--runner=prism"]);
+    await here.untilRows(1);
+    first.kill("SIGKILL");
+    await once(first, "exit");
+    const refused = await here.succeed(input, ["--once"]).then(String, (error: Error) => error.message);
+    expect(refused).to.include("has a run on a job server that has not come to its end");
+    await here.succeed(input, ["--once", "--runner=prism"]);
+    await here.succeed(input, ["--once"]);
+    expect(await here.result()).to.deep.equal(expected);
+  });
+
+  it("a stream on Flink: killed, started again, files added, drained", async () => {
+    // an equal repeat of a row that the table refuses is dropped as a repeat in Flink's state: here it refuses none
+    const direct = await stand(false);
+    await direct.succeed(input, ["--once"]);
+    const expected = await direct.result();
+    const here = await stand(false);
+    const watched = join(here.folder, "raw");
+    await cp(input, watched, {
+      recursive: true,
+      preserveTimestamps: true,
+      filter: (name) => !/[13579]\.csv$/.test(name),
+    });
+    const first = here.start(watched, ["--runner=flink"]);
+    await here.untilRows(1);
+    first.kill("SIGKILL");
+    await once(first, "exit");
+    const second = here.start(watched, ["--runner=flink"]);
+    await cp(input, watched, { recursive: true, preserveTimestamps: true, force: false });
+    await here.untilRows(expected.rows);
+    second.kill("SIGINT");
+    const [code] = await once(second, "exit");
+    expect(code).to.equal(0);
+    const { rows, letters, lettersChecksum, records } = await here.result();
+    expect({ rows, letters, lettersChecksum, records }).to.deep.equal({
+      ...{ rows: expected.rows, letters: expected.letters },
+      ...{ lettersChecksum: expected.lettersChecksum, records: expected.records },
+    });
+  });
+});
