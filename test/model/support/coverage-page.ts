@@ -23,7 +23,7 @@ Beam's job servers for Spark, Flink and Prism with workers of ours, and records 
 pass is listed [below](#what-did-not-pass-on-the-other-runners). A line that begins with "failed" is not explained: it may be
 a defect of ours as well as the runner's.
 
-How the record came about: 100 s a job at the most. Flink ran with an element a bundle, since a bundle under way holds a
+How the record came about: each column is one run of all scenarios, one server at a time, 100 s a job at the most. Flink ran with an element a bundle, since a bundle under way holds a
 script's watermarks back, and in streaming with checkpoints each second, scenarios with side inputs without any. A
 scenario that plays a TestStream without naming it among its features ran in Flink batch's column as the streaming job
 that it is.

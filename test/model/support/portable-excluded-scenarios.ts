@@ -6,6 +6,8 @@ type ByReason = Readonly<Record<string, readonly string[]>>;
 
 export const excludedScenarios: Record<PortableTargetName, ByReason> = {
   prism: {
+    'Prism at times keeps the hold of a timer that was set again: "nothing in progress and no refreshes", with the hold 25 left, in 2 of 9 runs':
+      ["timers: setting a timer again moves its hold"],
     "Beam's runner merges windows again that a grouping has merged": [
       "GroupByKey: merges windows once: a second grouping leaves sessions that overlap apart",
     ],

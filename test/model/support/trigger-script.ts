@@ -7,7 +7,7 @@ import type { WindowingOptions, windowInto } from "../../../transforms/primitive
 import { grouped, keyed } from "./grouping.js";
 import { into } from "./into.js";
 import type { ModelFeature } from "./model-features.js";
-import { collect, type ModelRun, runModel } from "./run-model.js";
+import { asOrdered, collect, type ModelRun, runModel } from "./run-model.js";
 import { scenario } from "./scenarios.js";
 import { at } from "./sources.js";
 
@@ -58,7 +58,7 @@ export function fires(
 ): void {
   scenario(CATEGORY, name, features, async () => {
     const run = await runScript(setting.script, setting.options, setting.windowFn);
-    expect(paneTexts(run)).to.deep.equal(setting.panes);
+    expect(asOrdered(paneTexts(run))).to.deep.equal(asOrdered(setting.panes));
   });
 }
 
