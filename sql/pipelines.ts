@@ -74,11 +74,15 @@ export async function readLockHolder(queries: SqlQueries, key: PipelineKey): Pro
   };
 }
 
-/** Whether `runId` is still the pipeline's run. */
-export async function isRun(queries: SqlQueries, key: PipelineKey, runId: string): Promise<boolean> {
+/** Whether one of these is still the pipeline's run. */
+export async function isRun(
+  queries: SqlQueries,
+  key: PipelineKey,
+  runIds: readonly string[],
+): Promise<boolean> {
   const rows = await queries.query(
-    "select from pipelines where pipeline = $1 and shard = $2 and run_id = $3",
-    [key.pipeline, key.shard, runId],
+    "select from pipelines where pipeline = $1 and shard = $2 and run_id = any($3::uuid[])",
+    [key.pipeline, key.shard, runIds],
   );
   return rows.length === 1;
 }
@@ -92,13 +96,13 @@ export async function terminateBackend(queries: SqlQueries, backendPid: number):
  * Makes `runId` the pipeline's run, creating the pipeline at first. Waits for a transaction in which
  * an orphaned backend of an earlier run may still be, fences that run, and tells how it ended: a
  * plain read could say 7 while the orphan goes on to commit 8.
- * @param after the run that this process held before; undefined to take over from whoever it was.
- * @returns undefined when another run than `after` has taken over.
+ * @param after the runs that this process has taken before, or may have; undefined to take over from whoever it was.
+ * @returns undefined when another run than these has taken over.
  */
 export async function takeRun(
   queries: SqlQueries,
   key: PipelineKey,
-  run: { readonly runId: string; readonly holder: Holder; readonly after: string | undefined },
+  run: { readonly runId: string; readonly holder: Holder; readonly after: readonly string[] | undefined },
 ): Promise<RunStart | undefined> {
   const { host, pid, startedAtMs } = run.holder;
   const rows = await queries.query<RunRow>(
@@ -108,7 +112,7 @@ export async function takeRun(
      on conflict (pipeline, shard) do update set run_id = excluded.run_id, holder_host = excluded.holder_host,
        holder_pid = excluded.holder_pid, holder_started_at = excluded.holder_started_at,
        holder_backend_pid = excluded.holder_backend_pid
-     where $7::uuid is null or p.run_id = $7::uuid
+     where $7::uuid[] is null or p.run_id = any($7::uuid[])
      returning epoch, records_read, events_written, duplicates, conflicts, dead_letters,
        (extract(epoch from watermark) * 1000)::bigint as watermark_ms`,
     [key.pipeline, key.shard, run.runId, host, pid, startedAtMs, run.after ?? null],

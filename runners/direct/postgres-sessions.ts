@@ -1,4 +1,5 @@
 /** A pipeline's sessions with PostgreSQL, one after the other, until it ends. */
+import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { migrate } from "../../sql/migrate.js";
 import { refusePooler } from "../../sql/pooler.js";
@@ -42,8 +43,9 @@ export interface SessionsOptions {
  */
 export class PostgresSessions {
   readonly #options: SessionsOptions;
-  /** The run that this job held last: only from it may a reconnect go on. */
-  #lastRunId: string | undefined;
+  /** The runs that this job has taken, or may have: only from the last of them may a reconnect go on. */
+  readonly #runIds: string[] = [];
+  #hasStarted = false;
   /** Server processes of sessions that may still hold the pipeline's lock. */
   readonly #backendPids = new Set<number>();
   /** Failed attempts since the last commit. */
@@ -92,19 +94,22 @@ export class PostgresSessions {
     const { pipeline, clock, log, takeover, cancel, stepsNotDurable } = this.#options;
     await refusePooler(session, () => this.#connect());
     await migrate(session, log);
-    const first = this.#lastRunId === undefined;
     const ownBackendPids = new Set(this.#backendPids);
     this.#backendPids.add(session.backendPid);
-    const run = await startRun(session, {
+    const after = this.#hasStarted ? [...this.#runIds] : undefined;
+    const runId = randomUUID();
+    this.#runIds.push(runId);
+    const run = await startRun(session, runId, {
       key: { pipeline, shard: 0 },
-      takeover: takeover && first,
-      after: this.#lastRunId,
+      takeover: takeover && !this.#hasStarted,
+      after,
       ownBackendPids,
       clock,
       log,
       signal: cancel,
     });
-    this.#lastRunId = run.runId;
+    this.#hasStarted = true;
+    this.#runIds.splice(0, this.#runIds.length, runId);
     await refuseUnfinished(session, pipeline);
     for (const pid of ownBackendPids) this.#backendPids.delete(pid);
     if (run.epoch > 0 && stepsNotDurable.length > 0) {

@@ -1,5 +1,4 @@
 /** Becoming the one runner of a pipeline: the lock, whoever holds it, and the new run. */
-import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import type { RecordCounts } from "../../sql/ledger.js";
@@ -58,8 +57,11 @@ export class PipelineLockedError extends Error {
 export interface StartOptions {
   readonly key: PipelineKey;
   readonly takeover: boolean;
-  /** The run that this process held before its connection broke. */
-  readonly after: string | undefined;
+  /**
+   * The runs that this process has taken before its connection broke, or may have: whether one was taken is not known
+   * when the answer was lost. Undefined at the first start.
+   */
+  readonly after: readonly string[] | undefined;
   /** Server processes of this process's earlier sessions: one of them may hold the lock still. */
   readonly ownBackendPids: ReadonlySet<number>;
   readonly clock: Clock;
@@ -68,14 +70,17 @@ export interface StartOptions {
 }
 
 /**
- * Locks the pipeline on this session and takes a new run of it.
+ * Locks the pipeline on this session and takes the run `runId` of it.
  * @throws PipelineLockedError naming the holder, when it does not leave within 15 s.
  * @throws FencedError when another run came in between since `after`.
  */
-export async function startRun(session: SqlSession, options: StartOptions): Promise<StartedRun> {
+export async function startRun(
+  session: SqlSession,
+  runId: string,
+  options: StartOptions,
+): Promise<StartedRun> {
   const { key, after } = options;
   await lockPipeline(session, options);
-  const runId = randomUUID();
   const holder = self();
   await session.begin();
   // workers of an earlier run on a job server are part of it: what they have in hand is committed first

@@ -1,4 +1,5 @@
 /** The session by which the client of a job server holds its pipeline, opened anew when it breaks. */
+import { randomUUID } from "node:crypto";
 import { sumLedger } from "../../../sql/ledger.js";
 import { migrate } from "../../../sql/migrate.js";
 import { committedEpoch } from "../../../sql/pipelines.js";
@@ -40,7 +41,7 @@ export class ClientSession {
     try {
       await refusePooler(session, () => client.#connect());
       await migrate(session, options.log);
-      client.#run = await startRun(session, {
+      client.#run = await startRun(session, randomUUID(), {
         ...client.#lockOptions(),
         takeover: options.takeover,
         after: undefined,
@@ -86,7 +87,7 @@ export class ClientSession {
     const { key, runId } = this.#run;
     const session = await this.#connect();
     try {
-      await lockPipeline(session, { ...this.#lockOptions(), takeover: false, after: runId });
+      await lockPipeline(session, { ...this.#lockOptions(), takeover: false, after: [runId] });
       const epoch = await committedEpoch(session, key, runId);
       if (epoch === undefined) throw FencedError.of(this.#run);
       await this.#run.session.close();

@@ -44,6 +44,7 @@ export class JobServerJob implements Job {
   #result: PortablePipelineResult | undefined;
   #totals: RecordCounts = { recordsRead: 0, eventsWritten: 0, duplicates: 0, conflicts: 0, deadLetters: {} };
   #sources: readonly SourceProgress[] = [];
+  #metrics: MetricResults = NO_METRICS;
   #epochStartedAtMs = 0;
   /** Since the sources were asked to drain: how often in a row nothing was on its way. */
   #settledLooks: number | undefined;
@@ -75,8 +76,9 @@ export class JobServerJob implements Job {
     return this.#sources;
   }
 
+  /** As the job server tells them at the job's end. */
   get metrics(): MetricResults {
-    return NO_METRICS;
+    return this.#metrics;
   }
 
   messages(): AsyncIterable<JobMessage> {
@@ -186,6 +188,10 @@ export class JobServerJob implements Job {
       throw error;
     }
     const state = await ended;
+    this.#metrics = await result.metrics().catch((error: Error) => {
+      this.#events.log.warn(`the job server gave no metrics: ${error.message}`);
+      return NO_METRICS;
+    });
     if (state === JobState_Enum.CANCELLED) return this.#isDrained ? "DRAINED" : "CANCELLED";
     if (state !== JobState_Enum.DONE && state !== JobState_Enum.DRAINED) {
       throw result.failure ?? new Error(`job "${result.jobId}" ended ${JobState_Enum[state]}`);

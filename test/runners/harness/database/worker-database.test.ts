@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { expect } from "chai";
 import { WorkerDatabase } from "../../../../runners/harness/database/worker-database.js";
 import { closeEpoch } from "../../../../runners/portable/run/open-epoch.js";
@@ -13,9 +14,9 @@ describe("the database of a worker", () => {
   let run: StartedRun;
   let worker: WorkerDatabase;
 
-  const start = (session: SqlSession, takeover = false) =>
-    startRun(session, {
-      ...{ key: { pipeline: "p", shard: 0 }, takeover, after: undefined, ownBackendPids: new Set<number>() },
+  const start = (session: SqlSession, takeover = false, after?: readonly string[]) =>
+    startRun(session, randomUUID(), {
+      ...{ key: { pipeline: "p", shard: 0 }, takeover, after, ownBackendPids: new Set<number>() },
       ...{ clock: systemClock, log: quiet, signal: new AbortController().signal },
     });
   const close = (isEnd: boolean, settled: readonly number[] = []) =>
@@ -102,6 +103,19 @@ describe("the database of a worker", () => {
       .then(String, (error: Error) => `${(error as { code?: string }).code}: ${error.message}`);
     expect(late).to.match(/^MILLRACE_FENCED: pipeline "p" was taken over/);
     expect(await ask("select id from written")).to.deep.equal([{ id: 1 }]);
+  });
+
+  it("a process goes on from a run that it may have taken, though it was never told so, and from no other", async () => {
+    const [lost, other] = [randomUUID(), randomUUID()];
+    // committed, and the answer is lost with the connection
+    await database.session.query("update pipelines set run_id = $1 where pipeline = 'p'", [lost]);
+    await run.session.close();
+    const session = await database.connect();
+    const fenced = await start(session, false, [run.runId, other]).then(String, String);
+    await session.close();
+    expect(fenced).to.match(/^FencedError: pipeline "p" was taken over while the connection was away/);
+    run = await start(await database.connect(), false, [run.runId, lost]);
+    expect(await ask("select run_id from pipelines")).to.deep.equal([{ run_id: run.runId }]);
   });
 
   describe("closeEpoch()", () => {
