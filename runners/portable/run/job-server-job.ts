@@ -1,5 +1,6 @@
 /** A pipeline with a database running on a job server: the server runs the graph, this client keeps the epochs. */
 import { JobState_Enum, type Pipeline, type runnerApi } from "../../../transforms/primitives/beam.js";
+import { NO_COUNTS } from "../../bundle/bundle-ledger.js";
 import type { Job, JobEvent, JobState, RecordCounts, SourceProgress } from "../../job/job.js";
 import { JobEvents } from "../../job/job-events.js";
 import type { JobMessage } from "../../job/messages.js";
@@ -42,7 +43,7 @@ export class JobServerJob implements Job {
   #failure: Error | undefined;
   #session: ClientSession | undefined;
   #result: PortablePipelineResult | undefined;
-  #totals: RecordCounts = { recordsRead: 0, eventsWritten: 0, duplicates: 0, conflicts: 0, deadLetters: {} };
+  #totals: RecordCounts = NO_COUNTS;
   #sources: readonly SourceProgress[] = [];
   #metrics: MetricResults = NO_METRICS;
   #epochStartedAtMs = 0;
