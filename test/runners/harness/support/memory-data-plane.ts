@@ -15,6 +15,8 @@ interface Inbox {
 export class MemoryDataPlane implements DataPlane {
   /** What was sent, by instruction, in order. */
   readonly sent = new Map<string, OutboundChunk[]>();
+  /** How many messages carried it, by instruction. */
+  readonly messages = new Map<string, number>();
   readonly abandoned: string[] = [];
   readonly opened: string[] = [];
   /** Bytes that were given to `send` and not taken yet, at the most. */
@@ -69,6 +71,7 @@ export class MemoryDataPlane implements DataPlane {
     if (this.sendError !== undefined) throw this.sendError;
     const sent = this.sent.get(instructionId) ?? [];
     sent.push(...chunks);
+    this.messages.set(instructionId, (this.messages.get(instructionId) ?? 0) + 1);
     this.sent.set(instructionId, sent);
   }
 
