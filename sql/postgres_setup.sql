@@ -226,6 +226,9 @@ create table conflicts (
   primary key (pipeline, file_id, generation, byte_start)
 );
 
+-- A run's client reads an epoch's dead letters when it closes it, about once a second.
+create index dead_letters_pipeline_epoch_idx on dead_letters (pipeline, epoch);
+
 -- 0005_distributed_source.sql
 
 -- Reading a directory by many workers: what a run is to read, and which ranges of it were read.
@@ -296,7 +299,7 @@ insert into schema_migrations (version, name, checksum) values
   (1, '0001_pipelines.sql', '5db3e05e294ca40790fe97e3d1e8406ffd1d1f5cbe405f54d7f6e0fa6676bc25'),
   (2, '0002_user_events.sql', '2f9fedb81afcb3124c51919f5e0e6ed1d0847e432001d2b5acf26993f8a0ab9f'),
   (3, '0003_event_views.sql', '19cef54065db247e99e89d17a24015c6bef0c294cfba7b4b209b2d43ca52f236'),
-  (4, '0004_job_servers.sql', '691289100bade17cc2e5aecf2cd1dc329054e299bd517b902fc65736544b2635'),
+  (4, '0004_job_servers.sql', '27ae35edd345d6c8a01032dfe9b0180f5421bd99ffa406b7dc3e04b0bdc10eb6'),
   (5, '0005_distributed_source.sql', '1ddeb25ab66a9f04dc94aa7c5e652b6593c42237eda47925cd81f8ff9ab5b711');
 
 commit;
