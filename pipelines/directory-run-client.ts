@@ -25,9 +25,9 @@ export interface DirectoryRunOptions {
   readonly errorDir: string;
 }
 
-/** Of one run; `once` decides whether its input is planned or watched. */
-export function directoryRunClient(options: DirectoryRunOptions, once: boolean): RunClient {
-  return once ? new PlannedRunClient(options) : new WatchingRunClient(options);
+/** `isBounded` decides whether the input of a run is planned or watched. */
+export function directoryRunClient(options: DirectoryRunOptions, isBounded: boolean): RunClient {
+  return isBounded ? new PlannedRunClient(options) : new WatchingRunClient(options);
 }
 
 /** Files of dead letters, which both kinds of run make of the table. */
@@ -61,6 +61,7 @@ class PlannedRunClient extends DirectoryRunClient implements RunClient {
   async prepare(context: ClientContext): Promise<boolean> {
     const { session, pipeline, runId, clock, log, signal } = context;
     await this.recoverLetters(context);
+    this.#isRead = false;
     this.#plan = await planDirectory({
       ...{ config: this.options.read, database: session, pipeline, runId, clock, log, signal },
       transact: (work) => transact(session, work),

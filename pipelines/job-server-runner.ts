@@ -18,6 +18,7 @@ export function onJobServer(name: JobServerName | "portable"): CreateRunner {
     if (problems.length > 0) throw new UsageError(problems);
     return new JobServerRunner({
       portable: portableOptions(name, config, pipeline),
+      intervalMs: config.interval,
       connect: ({ log }) => connect(name, config, log),
     });
   };
@@ -45,10 +46,10 @@ function refuseOrder(name: string, { newestFirst, once, whenDone }: Config): str
 }
 
 /** What a runner cannot do without an end. */
-function refuseStream(name: string, { once }: Config): string[] {
-  if (once || name === "flink" || name === "portable") return [];
+function refuseStream(name: string, { once, interval }: Config): string[] {
+  if (once || interval !== undefined || name === "flink" || name === "portable") return [];
   const why = { spark: "Beam's Spark runner resumes no source", prism: "Prism keeps no checkpoints" };
-  return [`--runner=${name} needs --once: ${why[name as "spark" | "prism"]}`];
+  return [`--runner=${name} needs --once or --interval: ${why[name as "spark" | "prism"]}`];
 }
 
 function portableOptions(
@@ -70,12 +71,12 @@ const CHECKPOINT_MS = 1_000;
 
 function defaultOptions(
   name: string,
-  { once, streaming, parallelism }: Config,
+  { once, interval, streaming, parallelism }: Config,
 ): PortableRunnerOptions["pipelineOptions"] {
   const workers = { sdk_worker_parallelism: parallelism };
   if (name === "spark") return { ...workers, storage_level: "MEMORY_AND_DISK" };
   if (name !== "flink") return workers;
-  const isStreaming = streaming || !once;
+  const isStreaming = streaming || (!once && interval === undefined);
   return {
     ...workers,
     parallelism,

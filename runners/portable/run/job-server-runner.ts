@@ -19,6 +19,8 @@ export interface JobServerRunnerOptions {
     PortableRunnerOptions,
     "jobEndpoint" | "jobName" | "log" | "run" | "workerEnvironment"
   >;
+  /** A job of what is new, to its end, so often; without it one job for all of the run. */
+  readonly intervalMs?: number | undefined;
   /** Finds or starts the job server. */
   connect(options: RunnerOptions): Promise<JobServerAddress>;
 }
@@ -27,9 +29,11 @@ export class JobServerRunner implements Runner {
   constructor(readonly options: JobServerRunnerOptions) {}
 
   async run(pipeline: Pipeline | runnerApi.Pipeline, options: RunnerOptions): Promise<Job> {
+    const { intervalMs } = this.options;
+    const isBounded = options.once || intervalMs !== undefined;
     let server: JobServerAddress | undefined;
     const submit: Submit = async (graph, run, { log }) => {
-      server = await this.options.connect({ ...options, log });
+      server ??= await this.options.connect({ ...options, log });
       const { flinkRest, endpoint: jobEndpoint } = server;
       const runner = portableRunner({
         ...this.options.portable,
@@ -37,12 +41,17 @@ export class JobServerRunner implements Runner {
         ...{ jobEndpoint, jobName: `${options.pipeline}-${run.runId.slice(0, 8)}`, log },
         run: {
           ...{ pipeline: options.pipeline, runId: run.runId },
-          mode: options.once ? "available-now" : "stream",
+          mode: isBounded ? "available-now" : "stream",
         },
         workerEnvironment: options.workerEnvironment,
       });
       return runner.runPipeline(graph);
     };
-    return new JobServerJob(pipeline, options, { submit, release: async () => server?.stop() });
+    const release = async () => {
+      const left = server;
+      server = undefined;
+      await left?.stop();
+    };
+    return new JobServerJob(pipeline, { ...options, intervalMs }, { submit, release });
   }
 }
