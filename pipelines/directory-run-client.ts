@@ -8,6 +8,7 @@ import {
   forgetRanges,
   hasRanges,
   settleAllRanges,
+  settleRanges,
   sumRanges,
 } from "../sql/read-ranges.js";
 import type { SqlSession, SqlTransaction } from "../sql/sql-session.js";
@@ -108,11 +109,12 @@ class WatchingRunClient extends DirectoryRunClient implements RunClient {
     return true;
   }
 
-  /** Positions follow what the runner has said to be durable; behind a job's end all of it is. */
+  /** Positions follow what the runner's checkpoints have passed; behind a job's end all of it is. */
   async settle(transaction: EpochTransaction, isEnd: boolean): Promise<readonly number[]> {
     const { pipeline } = this.options;
     await this.writeLetters(transaction);
     if (isEnd) await settleAllRanges(transaction, pipeline);
+    else await settleRanges(transaction, pipeline);
     const moved = new Set<number>();
     for (let more = [0]; more.length > 0; ) {
       more = await advancePositions(transaction, pipeline);

@@ -68,6 +68,8 @@ export const configSchema = z.strictObject({
   parallelism: count,
   streaming: flag,
   flinkRest: text.optional(),
+  savepointDir: path.optional(),
+  fromSavepoint: path.optional(),
   jobOptions: jobOptions.optional(),
   json: flag,
   logLevel: choice(["debug", "info", "warn", "error"]),

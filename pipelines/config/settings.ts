@@ -76,6 +76,8 @@ const rows: readonly Row[] = [
     "REST API of the Flink cluster behind --job-endpoint",
     "localhost:8081",
   ],
+  ["savepointDir", "DIR", undefined, "where a drained stream leaves a savepoint (a cluster of Flink)"],
+  ["fromSavepoint", "DIR", undefined, "savepoint from which a stream of the same graph goes on (Flink)"],
   [
     "jobOptions",
     "JSON",

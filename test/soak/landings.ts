@@ -1,5 +1,6 @@
 /** How late events are: from the moment when their file is seen in the directory to their row in the table. */
 import { readdir, readFile } from "node:fs/promises";
+import { loadavg } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import type { SqlSession } from "../../sql/sql-session.js";
@@ -20,6 +21,8 @@ export interface Backlog {
   /** Records that are counted as read, by workers that have committed them. */
   readonly read: number;
   readonly rows: number;
+  /** The machine's load, averaged over a minute. */
+  readonly load: number;
 }
 
 /** Looks when it is told to; files must appear all at once. */
@@ -66,7 +69,13 @@ export class Landings {
       `select (select coalesce(sum(records_read), 0)::bigint from ledger) as read,
          (select count(*) from user_events) as rows`,
     );
-    this.backlogs.push({ atMs, landed: this.#records, read: sums!.read, rows: sums!.rows });
+    this.backlogs.push({
+      atMs,
+      landed: this.#records,
+      read: sums!.read,
+      rows: sums!.rows,
+      load: loadavg()[0]!,
+    });
   }
 
   async #findFiles(): Promise<void> {

@@ -183,8 +183,9 @@ class SoakRun {
 
   #resumedAfterMs(killedAtMs: number): number {
     const { backlogs } = this.#landings;
-    const atKill = backlogs.findLast(({ atMs }) => atMs <= killedAtMs)?.rows ?? 0;
-    const resumed = backlogs.find(({ atMs, rows }) => atMs > killedAtMs && rows > atKill);
+    // the first look behind the kill finds what was committed just before it
+    const [atKill, ...later] = backlogs.filter(({ atMs }) => atMs > killedAtMs);
+    const resumed = later.find(({ rows }) => rows > atKill!.rows);
     return (resumed?.atMs ?? Number.NaN) - killedAtMs;
   }
 

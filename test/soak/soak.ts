@@ -62,14 +62,15 @@ function printLags({ landings, killedAtMs }: Soak): void {
     const backlogs = landings.backlogs.filter(({ atMs }) => atMs > fromMs && atMs <= toMs);
     if (backlogs.length === 0) return;
     const behind = backlogs.map(({ landed, read }) => landed - read);
-    const last = backlogs.at(-1);
+    const last = backlogs.at(-1)!;
     rows.push([
-      ...[name, String(last?.landed ?? ""), String(last?.rows ?? "")],
-      ...[String(behind.at(-1) ?? ""), String(Math.max(...behind))],
+      ...[name, String(last.landed), String(last.rows)],
+      ...[String(behind.at(-1)), String(Math.max(...behind))],
       ...(lags.length === 0
         ? ["–", "–", "–"]
         : [0.5, 0.99, 1].map((part) => seconds(percentile(lags, part)))),
       String(lags.length),
+      last.load.toFixed(1),
     ]);
   };
   for (let fromMs = 0; fromMs < endMs; fromMs += stepMs) {
@@ -83,7 +84,18 @@ function printLags({ landings, killedAtMs }: Soak): void {
   line("all", 0, Number.POSITIVE_INFINITY);
   printTable(
     `${runner}: from a file's landing to its rows in the table`,
-    ["when seen", "landed", "rows", "unread", "unread, max", "p50 s", "p99 s", "max s", "ids looked for"],
+    [
+      "when seen",
+      "landed",
+      "rows",
+      "unread",
+      "unread, max",
+      "p50 s",
+      "p99 s",
+      "max s",
+      "ids looked for",
+      "load",
+    ],
     rows,
   );
 }

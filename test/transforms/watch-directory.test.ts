@@ -2,6 +2,8 @@
 import { appendFile, rename, utimes } from "node:fs/promises";
 import { gzipSync } from "node:zlib";
 import { expect } from "chai";
+import { settleRanges } from "../../sql/read-ranges.js";
+import type { SqlTransaction } from "../../sql/sql-session.js";
 import { csvFormat } from "../../transforms/csv-format.js";
 import { MIN_TIMESTAMP_MS } from "../../transforms/primitives/timestamp-bounds.js";
 import { advancePositions } from "../../transforms/read-from-directory/advance-positions.js";
@@ -70,6 +72,11 @@ class WatchedRun {
   }
 }
 
+async function settleAndAdvance(transaction: SqlTransaction): Promise<void> {
+  await settleRanges(transaction, "p");
+  await advancePositions(transaction, "p");
+}
+
 interface Checkpoint {
   readonly state: WatchState;
   readonly watermarkMs: number;
@@ -115,8 +122,13 @@ describe(`WatchDirectory (MILLRACE_SEED=${seed})`, () => {
   it("hands out each record once, over growth byte by byte, restarts from the last checkpoint, and quiet", async () => {
     for (let round = 0; round < 6; round++) {
       const choice = new Choice(seed + round);
-      await database.session.query("truncate source_files, read_ranges, ledger");
+      await database.session.query("truncate source_files, read_ranges, ledger, pipelines");
       const run = start();
+      await database.session.query(
+        `insert into pipelines (pipeline, shard, run_id, holder_host, holder_pid, holder_started_at, holder_backend_pid)
+         values ('p', 0, $1, 'here', 1, now(), 1)`,
+        [run.source.runId],
+      );
       const left = new Map(
         ["a.csv", "b.csv", "c.csv", "d.csv.gz"].map((name) => {
           const text = randomCsv(choice);
@@ -134,19 +146,22 @@ describe(`WatchDirectory (MILLRACE_SEED=${seed})`, () => {
         if (choice.isHit(0.6)) await run.read(choice);
         if (choice.isHit(0.3)) checkpoint = await run.checkpoint();
         if (choice.isHit(0.3)) await run.restart(checkpoint);
-        if (choice.isHit(0.2))
-          await run.source.transact(async (transaction) => void (await advancePositions(transaction, "p")));
+        if (choice.isHit(0.2)) await run.source.transact(settleAndAdvance);
       }
       run.source.clock.advance(QUIET_MS + 1);
       for (let idle = 0; idle < 3; ) idle = (await run.step()) === 0 ? idle + 1 : 0;
       await run.read(choice);
-      await run.checkpoint();
+      // positions follow at the third checkpoint behind the reading
+      for (let beats = 0; beats < 3; beats++) {
+        await run.step();
+        await run.checkpoint();
+      }
       const own = directory.host({ format: FORMAT, quietMs: 0 }, { mode: "available-now" });
       await own.runToEnd();
       expect(byPlace([...run.seen.values()]), `round ${round}`).to.deep.equal(byPlace(own.committed));
       const counted = Object.values(await run.source.ledger()).reduce((sum, count) => sum + count, 0);
       expect(counted, `round ${round}`).to.equal(own.committed.length);
-      await run.source.transact(async (transaction) => void (await advancePositions(transaction, "p")));
+      await run.source.transact(settleAndAdvance);
       const ends = await database.session.query<{ path: string; byte_offset: number }>(
         "select path, byte_offset from source_files where byte_offset > 0 order by path",
       );

@@ -1,6 +1,7 @@
 /** A pipeline with a database running on a job server: the server runs the graph, this client keeps the epochs. */
 import { JobState_Enum, type Pipeline, type runnerApi } from "../../../transforms/primitives/beam.js";
 import { NO_COUNTS } from "../../bundle/bundle-ledger.js";
+import type { DescribedStep } from "../../graph/graph-differences.js";
 import type { Job, JobEvent, JobState, RecordCounts, SourceProgress } from "../../job/job.js";
 import { JobEvents } from "../../job/job-events.js";
 import type { JobMessage } from "../../job/messages.js";
@@ -12,11 +13,12 @@ import { ClientSession } from "./client-session.js";
 import { EpochKeeper } from "./epoch-keeper.js";
 import { judgeRound } from "./round-verdict.js";
 import { runRounds } from "./rounds.js";
+import { checkWhereabouts, type SavepointNote, savepointUrl, writeSavepointNote } from "./savepoint-note.js";
 
 /** What the client needs of a job that a server has taken. */
 export type SubmittedRun = Pick<
   PortablePipelineResult,
-  "jobId" | "failure" | "waitUntilFinish" | "cancel" | "metrics"
+  "jobId" | "failure" | "waitUntilFinish" | "cancel" | "metrics" | "savepoint"
 >;
 
 /** Submits the graph as part of a run; resolves once the server has taken it. */
@@ -35,6 +37,10 @@ export interface JobServer {
 export interface JobServerJobOptions extends RunnerOptions {
   /** A round of what is new, to its end, so often; without it one job for all of the run. */
   readonly intervalMs?: number | undefined;
+  /** Where a stream that is drained leaves a savepoint of its graph. */
+  readonly savepoints?: { readonly folder: string; readonly graph: readonly DescribedStep[] } | undefined;
+  /** Of the savepoint from which its job goes on. */
+  readonly after?: SavepointNote | undefined;
 }
 
 /** How long an epoch is open, at least. */
@@ -165,6 +171,8 @@ export class JobServerJob implements Job {
       onRetry: (event) => this.#events.tell(event),
     });
     this.#session = session;
+    const { after } = this.#options;
+    if (after !== undefined) await session.use((run) => checkWhereabouts(after, run));
     const isBounded = once || intervalMs !== undefined;
     const job = this.#options;
     const epochs = new EpochKeeper({ session, client, isBounded, events: this.#events, signal, job });
@@ -266,7 +274,17 @@ export class JobServerJob implements Job {
     const isSettled = await epochs.ask((client, context) => client.isSettled(context));
     this.#settledLooks = isSettled ? this.#settledLooks + 1 : 0;
     if (this.#settledLooks < SETTLED_LOOKS) return;
+    await this.#leaveSavepoint(result);
     this.#isDrained = true;
     await result.cancel();
+  }
+
+  /** All that was handed out is settled: the savepoint and the positions in the database say the same. */
+  async #leaveSavepoint(result: SubmittedRun): Promise<void> {
+    const { savepoints } = this.#options;
+    if (savepoints === undefined) return;
+    const url = await result.savepoint(savepointUrl(savepoints.folder));
+    const folder = await this.#session!.use((run) => writeSavepointNote(url, run, savepoints.graph));
+    this.#events.log.info(`savepoint of ${this.pipeline}: go on from it with --from-savepoint=${folder}`);
   }
 }

@@ -1,10 +1,20 @@
 /** JobServerJob in rounds, on a real database and a job server that the test plays. */
+import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect } from "chai";
+import type { DescribedStep } from "../../../../runners/graph/graph-differences.js";
 import type { Job, JobEvent } from "../../../../runners/job/job.js";
+import { NO_METRICS } from "../../../../runners/job/metrics.js";
 import type { ClientContext, RunClient } from "../../../../runners/job/run-client.js";
 import { JobFailedError } from "../../../../runners/portable/job-failure.js";
 import { JobServerError } from "../../../../runners/portable/job-service.js";
-import { JobServerJob, type SubmittedRun } from "../../../../runners/portable/run/job-server-job.js";
+import {
+  JobServerJob,
+  type JobServerJobOptions,
+  type SubmittedRun,
+} from "../../../../runners/portable/run/job-server-job.js";
+import { NOTE, readSavepointNote, SavepointError } from "../../../../runners/portable/run/savepoint-note.js";
 import { migrate } from "../../../../sql/migrate.js";
 import { SqlSession } from "../../../../sql/sql-session.js";
 import { JobState_Enum, Pipeline } from "../../../../transforms/primitives/beam.js";
@@ -34,7 +44,7 @@ class Bench implements RunClient {
 
   constructor(readonly database: FreshDatabase) {}
 
-  start(intervalMs: number | undefined = 20): Job {
+  start(more: Partial<JobServerJobOptions> = { intervalMs: 20 }): Job {
     const job = new JobServerJob(
       new Pipeline(),
       {
@@ -46,7 +56,7 @@ class Bench implements RunClient {
           clock: systemClock,
           log: listLog(this.log),
         },
-        intervalMs,
+        ...more,
       },
       {
         submit: (_graph, { runId }) => this.#submit(runId),
@@ -75,8 +85,13 @@ class Bench implements RunClient {
         this.letGo(JobState_Enum.CANCELLED);
         return whenEnded;
       },
-      metrics: async () => ({ counters: [], distributions: [], gauges: [] }),
-    } as SubmittedRun;
+      metrics: async () => NO_METRICS,
+      savepoint: async (directory) => {
+        const url = new URL(`${directory}/savepoint-1`);
+        await mkdir(url);
+        return url.href;
+      },
+    };
   }
 
   async prepare({ runId }: ClientContext): Promise<boolean> {
@@ -221,7 +236,7 @@ describe("JobServerJob with intervalMs", () => {
   });
 
   it("is CANCELLED at once between two rounds", async () => {
-    job = bench.start(600_000);
+    job = bench.start({ intervalMs: 600_000 });
     await bench.until(() => job!.state === "RUNNING");
     expect(await job.cancel()).to.equal("CANCELLED");
     expect(await holders()).to.equal(0);
@@ -229,7 +244,7 @@ describe("JobServerJob with intervalMs", () => {
 
   it("goes on in a new run when its connection is lost between two rounds", async () => {
     bench.waiting = 1;
-    job = bench.start(300);
+    job = bench.start({ intervalMs: 300 });
     await bench.until(() => bench.events.some(({ type }) => type === "commit"));
     await session.query(
       "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'millrace/pipeline' and datname = current_database()",
@@ -238,5 +253,90 @@ describe("JobServerJob with intervalMs", () => {
     await bench.until(() => bench.read === 2);
     expect(new Set(bench.runs).size).to.equal(2);
     expect(await job.drain()).to.equal("DRAINED");
+  });
+});
+
+describe("JobServerJob with savepoints", () => {
+  const graph: DescribedStep[] = [
+    { path: "A", does: "a@1", config: { x: 1 }, inputs: {}, outputs: { main: "A.main" }, digest: "d" },
+  ];
+  let database: FreshDatabase;
+  let session: SqlSession;
+  let folder: string;
+  let bench: Bench;
+
+  beforeEach(async () => {
+    database = await freshDatabase();
+    session = await SqlSession.connect({ connection: database.connection, applicationName: "test" });
+    await migrate(session, { info: () => undefined });
+    folder = await mkdtemp(join(tmpdir(), "millrace-savepoint-"));
+    bench = new Bench(database);
+  });
+  afterEach(async () => {
+    await session.close();
+    await database.drop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  async function drained(): Promise<string> {
+    bench.plays = ["held"];
+    bench.waiting = 1;
+    const job = bench.start({ savepoints: { folder, graph } });
+    await bench.until(() => job.state === "RUNNING");
+    expect(await job.drain()).to.equal("DRAINED");
+    return join(folder, "savepoint-1");
+  }
+
+  it("leaves one when a stream is drained, with its graph and the pipeline's last commit, and goes on from it", async () => {
+    const savepoint = await drained();
+    expect(JSON.parse(await readFile(join(savepoint, NOTE), "utf8"))).to.deep.equal({
+      ...{ pipeline: PIPELINE, epoch: 0, runId: null, graph },
+    });
+    expect(bench.log).to.include(
+      `info savepoint of rounds: go on from it with --from-savepoint=${savepoint}`,
+    );
+    const after = await readSavepointNote(savepoint, graph);
+    bench.plays = ["held"];
+    const job = bench.start({ after });
+    await bench.until(() => job.state === "RUNNING");
+    expect(await job.cancel()).to.equal("CANCELLED");
+  });
+
+  it("refuses one once the pipeline has gone on without it", async () => {
+    const after = await readSavepointNote(await drained(), graph);
+    const runId = "11111111-2222-4333-8444-555555555555";
+    await session.query(
+      `insert into commits (pipeline, shard, epoch, run_id, records_read, events_written, duplicates, conflicts, dead_letters)
+       values ($1, 0, 1, $2, 0, 0, 0, 0, 0)`,
+      [PIPELINE, runId],
+    );
+    await session.query("update pipelines set epoch = 1 where pipeline = $1", [PIPELINE]);
+    const submitted = bench.runs.length;
+    const job = bench.start({ after });
+    expect(await job.waitUntilFinish()).to.equal("FAILED");
+    expect(job.failure?.message).to.equal(
+      `the savepoint is of pipeline "rounds" at epoch 0, the database has pipeline "rounds" at epoch 1 of run ${runId}: ` +
+        "what was read in between it does not know. Start without --from-savepoint, from the positions in the database",
+    );
+    expect(bench.runs).to.have.length(submitted);
+  });
+
+  it("refuses one of another graph, naming each difference, and a folder that is none", async () => {
+    const savepoint = await drained();
+    const changed = [
+      { ...graph[0]!, config: { x: 2 } },
+      { ...graph[0]!, path: "B" },
+    ];
+    const refused = await readSavepointNote(savepoint, changed).catch((error: Error) => error);
+    expect(refused).to.be.instanceOf(SavepointError);
+    expect((refused as Error).message).to.equal(
+      `savepoint ${savepoint} is of another graph, and what it holds fits that graph alone: ` +
+        "step A: its x is 2, was 1; step B is new. " +
+        "Start without --from-savepoint: the positions in the database fit any graph",
+    );
+    const none = await readSavepointNote(folder, graph).catch((error: Error) => error);
+    expect((none as Error).message).to.match(
+      /must be a savepoint that a drain has written \(--savepoint-dir\), got: ENOENT/,
+    );
   });
 });
