@@ -113,22 +113,49 @@ describe(`WatchDirectory (MILLRACE_SEED=${seed})`, () => {
     });
     return new WatchedRun(source);
   };
+  const addRun = (run: WatchedRun) =>
+    database.session.query(
+      `insert into pipelines (pipeline, shard, run_id, holder_host, holder_pid, holder_started_at, holder_backend_pid)
+       values ('p', 0, $1, 'here', 1, now(), 1)`,
+      [run.source.runId],
+    );
   const append = async (run: WatchedRun, name: string, bytes: Buffer) => {
     await appendFile(directory.at(name), bytes);
     const time = run.source.clock.now() / 1000;
     await utimes(directory.at(name), time, time);
   };
 
+  it("moves no position for what a checkpoint does not hold, though the runner finalizes with it", async () => {
+    await database.session.query("truncate source_files, read_ranges, ledger, pipelines");
+    const run = start();
+    await addRun(run);
+    const position = async () => {
+      await run.source.transact(settleAndAdvance);
+      const [row] = await database.session.query<{ byte_offset: number }>(
+        "select byte_offset from source_files",
+      );
+      return row!.byte_offset;
+    };
+    await append(run, "a.csv", Buffer.from("text,n\nx,1\n"));
+    await run.step();
+    await run.read(new Choice(seed));
+    // the checkpoint that is complete now had begun before: nothing that came of the range is in it
+    await run.checkpoint();
+    expect(await position()).to.equal(0);
+    await run.step();
+    await run.checkpoint();
+    expect(await position()).to.equal(0);
+    await run.step();
+    await run.checkpoint();
+    expect(await position()).to.equal("text,n\nx,1\n".length);
+  });
+
   it("hands out each record once, over growth byte by byte, restarts from the last checkpoint, and quiet", async () => {
     for (let round = 0; round < 6; round++) {
       const choice = new Choice(seed + round);
       await database.session.query("truncate source_files, read_ranges, ledger, pipelines");
       const run = start();
-      await database.session.query(
-        `insert into pipelines (pipeline, shard, run_id, holder_host, holder_pid, holder_started_at, holder_backend_pid)
-         values ('p', 0, $1, 'here', 1, now(), 1)`,
-        [run.source.runId],
-      );
+      await addRun(run);
       const left = new Map(
         ["a.csv", "b.csv", "c.csv", "d.csv.gz"].map((name) => {
           const text = randomCsv(choice);
