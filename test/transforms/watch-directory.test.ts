@@ -205,6 +205,24 @@ describe(`WatchDirectory (MILLRACE_SEED=${seed})`, () => {
 
   const LINES = "text,n\n" + "one,2026-01-01T00:00:10Z\n" + "two,2026-01-01T00:00:20Z\n";
 
+  it("hands out nothing more while 50,000 files that it has handed out are not committed, and says so", async () => {
+    await database.session.query("truncate source_files, read_ranges, ledger, pipelines");
+    const run = start();
+    await append(run, "a.csv", Buffer.from("text,n\nx,1\n"));
+    const WARNING = "files handed out are not committed: waiting before more are";
+    const handedOut = (count: number): WatchState => ({
+      ...NOTHING_HANDED_OUT,
+      files: Array.from({ length: count }, (_, i) => doneFile(1_000_000 + i)),
+    });
+    run.state = handedOut(50_000);
+    expect(await run.step()).to.equal(0);
+    expect(await run.step()).to.equal(0);
+    expect(run.source.logs.filter((line) => line === WARNING)).to.have.length(1);
+    await run.restart({ state: handedOut(49_999), watermarkMs: MIN_TIMESTAMP_MS, waiting: [] });
+    expect(await run.step()).to.equal(1);
+    expect(run.source.logs.filter((line) => line === WARNING)).to.have.length(1);
+  });
+
   it("emits nothing that the host has split off, and hands it out from what is left", async () => {
     await directory.writeAged("a.csv", LINES, 1000);
     const run = start();
@@ -264,3 +282,18 @@ describe(`WatchDirectory (MILLRACE_SEED=${seed})`, () => {
     ]);
   });
 });
+
+/** A file that was read to its end, as a restriction has it. */
+function doneFile(fileId: number): WatchState["files"][number] {
+  const place = { byte_offset: 8, line: 2, raw_offset: 8, ended_at_byte: null, ended_at_line: null };
+  const content = { inode: String(fileId), size: 8, mtime_ns: "0", head_hash: "", tail_hash: "" };
+  return {
+    file_id: fileId,
+    path: `${fileId}.csv`,
+    generation: 0,
+    header: null,
+    state: "done",
+    ...place,
+    ...content,
+  };
+}
