@@ -17,6 +17,9 @@ import { KeptLog } from "./targets.js";
 const EVENTS = 20_000;
 const SEED = 20_261_130;
 
+const STRATEGY =
+  "Failure rate restart with maximum of 4 failures within interval 300000 ms and fixed delay 1000 ms.";
+
 interface Checkpoints {
   readonly latest: {
     readonly restored: { readonly is_savepoint: boolean; readonly external_path: string } | null;
@@ -50,6 +53,13 @@ describe("user-events as a stream on a cluster of Flink", () => {
     return created;
   }
 
+  /** As Flink tells it of the job that runs. */
+  async function restartStrategy(): Promise<string> {
+    const { jid } = await cluster.running();
+    const config = await cluster.get<JobConfig>(`/jobs/${jid}/config`);
+    return config["execution-config"]["restart-strategy"];
+  }
+
   it("leaves a savepoint, refuses it for a changed graph, goes on from it, and has a restart strategy", async function () {
     this.timeout(240_000);
     const input = join(folder, "raw");
@@ -67,8 +77,11 @@ describe("user-events as a stream on a cluster of Flink", () => {
       ...["--runner=flink", `--job-endpoint=${server.endpoint}`, `--flink-rest=${cluster.rest}`],
       `--savepoint-dir=${savepoints}`,
     ];
-    const first = here.start(watched, flags);
+    const retries = { number_of_execution_retries: 7, execution_retry_delay: 2_000 };
+    const first = here.start(watched, [...flags, `--job-options=${JSON.stringify(retries)}`]);
     await here.untilRows(1);
+    // Beam's options count only where the job server's own configuration names no strategy
+    expect(await restartStrategy()).to.equal(STRATEGY);
     first.kill("SIGINT");
     expect(await once(first, "exit")).to.deep.equal([0, null]);
     const [name, ...others] = await readdir(savepoints);
@@ -88,8 +101,7 @@ describe("user-events as a stream on a cluster of Flink", () => {
     const { latest } = await cluster.get<Checkpoints>(`/jobs/${jid}/checkpoints`);
     expect(latest.restored).to.include({ is_savepoint: true });
     expect(latest.restored!.external_path).to.include(name);
-    const config = await cluster.get<JobConfig>(`/jobs/${jid}/config`);
-    expect(config["execution-config"]["restart-strategy"]).to.equal("X");
+    expect(await restartStrategy()).to.equal(STRATEGY);
     second.kill("SIGINT");
     expect(await once(second, "exit")).to.deep.equal([0, null]);
 
