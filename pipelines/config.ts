@@ -143,8 +143,25 @@ function rejectContradictions(config: Config, merged: ReadonlyMap<string, RawVal
         "archived files would be read again.",
     );
   }
+  problems.push(...refuseInterval(config, merged));
   if (problems.length > 0) throw new UsageError(problems);
   if (config.databaseUrl !== undefined) rememberUrlPassword(config.databaseUrl);
+}
+
+function refuseInterval(config: Config, merged: ReadonlyMap<string, RawValue>): string[] {
+  if (config.interval === undefined) return [];
+  const from = (path: string) => merged.get(path)!.origin.name;
+  const problems: string[] = [];
+  if (config.once)
+    problems.push(
+      `interval (from ${from("interval")}) goes on until it is stopped, once (from ${from("once")}) does not. Keep one.`,
+    );
+  if (config.runner === "direct")
+    problems.push(
+      `interval (from ${from("interval")}) is for runners on job servers, not for runner "direct" (from ${from("runner")}), ` +
+        "which reads what is new as it comes.",
+    );
+  return problems;
 }
 
 function trimSlashes(path: string): string {

@@ -33,6 +33,8 @@ const OPENED = [
   "java.security.jgss/sun.security.krb5",
 ].map((name) => `--add-opens=${name}=ALL-UNNAMED`);
 const EXPORTED = "--add-exports=java.base/sun.net.util=ALL-UNNAMED";
+/** What Flink and Spark need of a JVM. */
+export const jvmFlags = [...OPENED, EXPORTED];
 
 /** The program, once its version is known to do. @throws JobServerStartError */
 export async function findJava(): Promise<string> {
@@ -81,8 +83,7 @@ function copyInto(folder: string, pom: string): string[] {
 /** Arguments of the job server's JVM. */
 export function driverArgs(mainClass: string, jars: string, { port, workDir }: JobServerSpec): string[] {
   return [
-    ...OPENED,
-    EXPORTED,
+    ...jvmFlags,
     "-Xmx2g",
     `-Djava.io.tmpdir=${workDir}`,
     "-cp",
