@@ -89,10 +89,11 @@ describe("user-events on job servers", () => {
     second.kill("SIGINT");
     const [code] = await once(second, "exit");
     expect(code).to.equal(0);
-    const { rows, letters, lettersChecksum, records } = await here.result();
-    expect({ rows, letters, lettersChecksum, records }).to.deep.equal({
+    const { rows, letters, lettersChecksum, records, duplicates, conflicts } = await here.result();
+    expect({ rows, letters, lettersChecksum, records, repeats: duplicates + conflicts }).to.deep.equal({
       ...{ rows: expected.rows, letters: expected.letters },
       ...{ lettersChecksum: expected.lettersChecksum, records: expected.records },
+      repeats: expected.duplicates + expected.conflicts,
     });
   });
 });
