@@ -1,4 +1,4 @@
-/** Where a test runs the main pipeline as a user would: a database, a folder, and the commands in them. */
+/** A run of `user-events` as a user starts it: a database, a folder, and the commands that run in them. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -44,12 +44,14 @@ export class Stand {
     return child;
   }
 
+  /** Runs to its end; `errors` is what it printed. */
+  async run(input: string, flags: readonly string[]): Promise<{ code: number | null; errors: string }> {
+    return endOf(this.start(input, flags));
+  }
+
   /** Runs to the end. @throws with what it printed when it fails */
   async succeed(input: string, flags: readonly string[]): Promise<void> {
-    const child = this.start(input, flags);
-    let errors = "";
-    child.stderr!.on("data", (text) => (errors += text));
-    const [code] = await once(child, "exit");
+    const { code, errors } = await this.run(input, flags);
     expect(code, errors).to.equal(0);
   }
 
@@ -84,4 +86,12 @@ export class Stand {
     await this.database.drop();
     await rm(this.folder, { recursive: true, force: true });
   }
+}
+
+/** Once it has ended; to be asked before it has printed anything. */
+export async function endOf(child: ChildProcess): Promise<{ code: number | null; errors: string }> {
+  let errors = "";
+  child.stderr!.on("data", (text) => (errors += text));
+  const [code] = await once(child, "close");
+  return { code, errors };
 }

@@ -36,6 +36,9 @@ const EXPORTED = "--add-exports=java.base/sun.net.util=ALL-UNNAMED";
 /** What Flink and Spark need of a JVM. */
 export const jvmFlags = [...OPENED, EXPORTED];
 
+/** Flags of every JVM that runs a part of Spark or Flink. */
+export const jvmFlags: readonly string[] = [...OPENED, EXPORTED];
+
 /** The program, once its version is known to do. @throws JobServerStartError */
 export async function findJava(): Promise<string> {
   const home = process.env["JAVA_HOME"];
@@ -49,7 +52,10 @@ export async function findJava(): Promise<string> {
 }
 
 /** The folder with the jars of `<name>.pom.xml`; fetched when the pom has changed. @throws JobServerStartError */
-export async function installJars(name: string, { cacheDir, log }: JobServerSpec): Promise<string> {
+export async function installJars(
+  name: string,
+  { cacheDir, log }: Pick<JobServerSpec, "cacheDir" | "log">,
+): Promise<string> {
   // beside the sources, not in dist/
   const pom = fileURLToPath(
     new URL(`../../../../runners/portable/job-servers/${name}.pom.xml`, import.meta.url),
