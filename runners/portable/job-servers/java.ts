@@ -33,8 +33,6 @@ const OPENED = [
   "java.security.jgss/sun.security.krb5",
 ].map((name) => `--add-opens=${name}=ALL-UNNAMED`);
 const EXPORTED = "--add-exports=java.base/sun.net.util=ALL-UNNAMED";
-/** What Flink and Spark need of a JVM. */
-export const jvmFlags = [...OPENED, EXPORTED];
 
 /** Flags of every JVM that runs a part of Spark or Flink. */
 export const jvmFlags: readonly string[] = [...OPENED, EXPORTED];
