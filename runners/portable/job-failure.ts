@@ -21,6 +21,13 @@ const FROM_WORKER = /Error received from SDK harness for instruction [^:]+: |^bu
 /** What gRPC for Java says in a runner whose worker's streams have ended. */
 const WORKER_GONE = /StatusRuntimeException: CANCELLED: client cancelled/;
 
+/** A runner that asks for a worker, and where nobody answers; in the traces of one error. */
+const NO_POOL =
+  /DefaultJobBundleFactory\$SimpleStageBundleFactory.*finishConnect\(\.\.\) failed: Connection refused: (?:[^\s/]*\/)?([^\s/]+)/s;
+
+/** What a driver of Spark says of whatever it was about when its application ended. */
+const APPLICATION_GONE = /Cannot call methods on a stopped SparkContext/;
+
 /** From the server's error messages; the worker's own words without the traces of the server's language around them. */
 export function jobFailure(jobId: string, errors: readonly string[]): JobFailedError {
   const detail = errors.join("\n");
@@ -35,12 +42,32 @@ export function jobFailure(jobId: string, errors: readonly string[]): JobFailedE
     const message = `a worker was lost, its process or its connection: ${withoutTrace(lost)}`;
     return new JobFailedError(jobId, message, detail);
   }
+  const pool = errors.map((text) => NO_POOL.exec(text)?.[1]).find((address) => address !== undefined);
+  if (pool !== undefined) {
+    const message = `the worker pool at ${pool} is gone: the job's server asked it for a worker, and nobody answered`;
+    return new JobFailedError(jobId, message, detail);
+  }
+  if (errors.some((text) => APPLICATION_GONE.test(text))) {
+    const message =
+      "Spark has ended the application under its job, as it does when it cannot start executors or has lost its " +
+      "master: the logs of its master and workers say why";
+    return new JobFailedError(jobId, message, detail);
+  }
   const [first] = errors;
   return new JobFailedError(
     jobId,
-    first === undefined ? `job "${jobId}" failed, and its server says no reason` : withoutTrace(first),
+    first === undefined ? `job "${jobId}" failed, and its server says no reason` : withCause(first),
     detail,
   );
+}
+
+/** With the innermost cause, where the error itself is only that of whoever passes it on. */
+function withCause(text: string): string {
+  const cause = /^Caused by: (.*)$/.exec(
+    text.split("\n").findLast((line) => line.startsWith("Caused by: ")) ?? "",
+  );
+  const own = withoutTrace(text);
+  return cause === null || own.includes(cause[1]!) ? own : `${own}: ${cause[1]}`;
 }
 
 /** Java indents its trace with a tab, Go's begins with the name of a routine; ours with spaces. */

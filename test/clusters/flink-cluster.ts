@@ -78,8 +78,12 @@ export class FlinkCluster {
    * By default each job ships all jars of the job server to the cluster; this one has them, so it ships one. And one
    * worker for each TaskManager, instead of `--parallelism`.
    */
+  get jobOptions(): { readonly files_to_stage: string[]; readonly sdk_worker_parallelism: number } {
+    return { files_to_stage: [this.#jar], sdk_worker_parallelism: 1 };
+  }
+
   get jobFlags(): string[] {
-    return [`--job-options=${JSON.stringify({ files_to_stage: [this.#jar], sdk_worker_parallelism: 1 })}`];
+    return [`--job-options=${JSON.stringify(this.jobOptions)}`];
   }
 
   addTaskManager(): void {

@@ -167,6 +167,46 @@ describe("the portable runner", () => {
     expect(error.message).to.equal('step "A" failed\nRangeError: too far\n    at f (fns.js:1:2)');
   });
 
+  it("names the worker pool that a runner has not reached", async () => {
+    server.states = [JobState_Enum.FAILED];
+    server.errors = [
+      "org.apache.spark.SparkException: Job aborted due to stage failure: Lost task 0.3 in stage 2.0: " +
+        "io.grpc.StatusRuntimeException: UNAVAILABLE: io exception\n" +
+        "\tat org.apache.beam.runners.fnexecution.control.DefaultJobBundleFactory$SimpleStageBundleFactory.<init>(D.java:1)\n" +
+        "Caused by: io.netty.channel.AbstractChannel$AnnotatedConnectException: finishConnect(..) failed: Connection refused: localhost/127.0.0.1:50000\n" +
+        "Caused by: java.net.ConnectException: finishConnect(..) failed: Connection refused\n",
+    ];
+    const error = await rejected(portableRunner({ jobEndpoint: server.endpoint }).run(graph));
+    expect(error.message).to.equal(
+      "the worker pool at 127.0.0.1:50000 is gone: the job's server asked it for a worker, and nobody answered",
+    );
+  });
+
+  it("tells the innermost cause of an error that is only passed on", async () => {
+    server.states = [JobState_Enum.FAILED];
+    server.errors = [
+      "org.apache.flink.runtime.JobException: Recovery is suppressed\n\tat a.B.c(D.java:1)\n" +
+        "Caused by: x.Wrapped: y\n\tat a.B.d(D.java:2)\nCaused by: java.io.IOException: disk is full\n\tat a.B.e(D.java:3)\n",
+    ];
+    const error = await rejected(portableRunner({ jobEndpoint: server.endpoint }).run(graph));
+    expect(error.message).to.equal(
+      "org.apache.flink.runtime.JobException: Recovery is suppressed: java.io.IOException: disk is full",
+    );
+  });
+
+  it("says that Spark ended the application, whose driver says only that it is stopped", async () => {
+    server.states = [JobState_Enum.FAILED];
+    server.errors = [
+      "java.lang.IllegalStateException: Cannot call methods on a stopped SparkContext.\n" +
+        "This stopped SparkContext was created at:\n\norg.apache.spark.api.java.JavaSparkContext.<init>(…)\n",
+    ];
+    const error = await rejected(portableRunner({ jobEndpoint: server.endpoint }).run(graph));
+    expect(error.message).to.equal(
+      "Spark has ended the application under its job, as it does when it cannot start executors or has lost its " +
+        "master: the logs of its master and workers say why",
+    );
+  });
+
   it("says that a job failed even when its server gives no reason", async () => {
     server.states = [JobState_Enum.FAILED];
     const error = await rejected(portableRunner({ jobEndpoint: server.endpoint }).run(graph));
