@@ -96,10 +96,8 @@ describe("user-events on a Flink session cluster", () => {
     const first = here.start();
     await here.gate.untilWaiting(2);
     first.kill("SIGKILL");
-    const running = here.run();
-    await here.gate.untilFenced();
     await here.gate.open();
-    const again = await running;
+    const again = await here.run();
     expect(again.code, again.errors).to.equal(0);
     expect(await here.stand.result()).to.deep.equal(scene.expected);
   });

@@ -206,6 +206,19 @@ describe("the portable runner", () => {
     );
   });
 
+  it("says that a job server of Spark is taken, which tells only of its SparkContext", async () => {
+    server.states = [JobState_Enum.FAILED];
+    server.errors = [
+      "org.apache.spark.SparkException: Only one SparkContext should be running in this JVM (see SPARK-2243)." +
+        "The currently running SparkContext was created at:\norg.apache.spark.api.java.JavaSparkContext.<init>(…)\n",
+    ];
+    const error = await rejected(portableRunner({ jobEndpoint: server.endpoint }).run(graph));
+    expect(error.message).to.equal(
+      "this job server of Spark runs one job at a time, and another one still runs there (as when its client was " +
+        "killed): try again when that has ended, or start the job server anew",
+    );
+  });
+
   it("says that a job failed even when its server gives no reason", async () => {
     server.states = [JobState_Enum.FAILED];
     const error = await rejected(portableRunner({ jobEndpoint: server.endpoint }).run(graph));
