@@ -25,6 +25,9 @@ const WORKER_GONE = /StatusRuntimeException: CANCELLED: client cancelled/;
 const NO_POOL =
   /DefaultJobBundleFactory\$SimpleStageBundleFactory.*finishConnect\(\.\.\) failed: Connection refused: (?:[^\s/]*\/)?([^\s/]+)/s;
 
+/** All that Flink tells of it: neither whom it asked, nor for what. */
+const REFUSED = /^java\.net\.ConnectException: finishConnect\(\.\.\) failed: Connection refused\s*$/;
+
 /** What a driver of Spark says, and what it means. */
 const OF_SPARK: readonly (readonly [RegExp, string])[] = [
   [
@@ -56,6 +59,12 @@ export function jobFailure(jobId: string, errors: readonly string[]): JobFailedE
   const pool = errors.map((text) => NO_POOL.exec(text)?.[1]).find((address) => address !== undefined);
   if (pool !== undefined) {
     const message = `the worker pool at ${pool} is gone: the job's server asked it for a worker, and nobody answered`;
+    return new JobFailedError(jobId, message, detail);
+  }
+  if (errors.some((text) => REFUSED.test(text))) {
+    const message =
+      "the server was refused a connection that the job needs (it does not say which): is the worker pool there, " +
+      "and the server's cluster?";
     return new JobFailedError(jobId, message, detail);
   }
   const known = OF_SPARK.find(([pattern]) => errors.some((text) => pattern.test(text)));

@@ -181,6 +181,16 @@ describe("the portable runner", () => {
     );
   });
 
+  it("asks for pool and cluster where Flink tells of a refused connection alone", async () => {
+    server.states = [JobState_Enum.FAILED];
+    server.errors = ["java.net.ConnectException: finishConnect(..) failed: Connection refused"];
+    const error = await rejected(portableRunner({ jobEndpoint: server.endpoint }).run(graph));
+    expect(error.message).to.equal(
+      "the server was refused a connection that the job needs (it does not say which): is the worker pool there, " +
+        "and the server's cluster?",
+    );
+  });
+
   it("tells the innermost cause of an error that is only passed on", async () => {
     server.states = [JobState_Enum.FAILED];
     server.errors = [
