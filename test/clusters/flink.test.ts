@@ -3,7 +3,6 @@ import { cp } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
 import { endOf } from "../portable/stand.js";
-import { stopTestPostgres } from "../support/postgres.js";
 import { FlinkCluster } from "./flink-cluster.js";
 import { startJobServer } from "./our-programs.js";
 import type { RunningProgram } from "./running-program.js";
@@ -29,7 +28,6 @@ describe("user-events on a Flink session cluster", () => {
     await server?.kill("SIGTERM");
     await cluster?.stop();
     await scene?.remove();
-    await stopTestPostgres();
   });
 
   it("leaves what the direct runner leaves, the work spread over both TaskManagers and both workers", async () => {

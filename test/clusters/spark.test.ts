@@ -1,6 +1,5 @@
 /** The main pipeline on a real Spark standalone cluster with a pool of worker processes, and what is killed of it. */
 import { expect } from "chai";
-import { stopTestPostgres } from "../support/postgres.js";
 import { startJobServer } from "./our-programs.js";
 import { eventually, type RunningProgram } from "./running-program.js";
 import { reasonOf, Scene } from "./scene.js";
@@ -33,7 +32,6 @@ describe("user-events on a Spark standalone cluster", () => {
   after(async () => {
     await cluster?.stop();
     await scene?.remove();
-    await stopTestPostgres();
   });
 
   it("leaves what the direct runner leaves, the work spread over both executors and both workers", async () => {
