@@ -25,8 +25,22 @@ const WORKER_GONE = /StatusRuntimeException: CANCELLED: client cancelled/;
 const NO_POOL =
   /DefaultJobBundleFactory\$SimpleStageBundleFactory.*finishConnect\(\.\.\) failed: Connection refused: (?:[^\s/]*\/)?([^\s/]+)/s;
 
-/** What a driver of Spark says of whatever it was about when its application ended. */
-const APPLICATION_GONE = /Cannot call methods on a stopped SparkContext/;
+/** All that Flink tells of it: neither whom it asked, nor for what. */
+const REFUSED = /^java\.net\.ConnectException: finishConnect\(\.\.\) failed: Connection refused\s*$/;
+
+/** What a driver of Spark says, and what it means. */
+const OF_SPARK: readonly (readonly [RegExp, string])[] = [
+  [
+    /Cannot call methods on a stopped SparkContext/,
+    "Spark has ended the application under its job, as it does when it cannot start executors or has lost its " +
+      "master: the logs of its master and workers say why",
+  ],
+  [
+    /Only one SparkContext should be running in this JVM/,
+    "this job server of Spark runs one job at a time, and another one still runs there (as when its client was " +
+      "killed): try again when that has ended, or start the job server anew",
+  ],
+];
 
 /** From the server's error messages; the worker's own words without the traces of the server's language around them. */
 export function jobFailure(jobId: string, errors: readonly string[]): JobFailedError {
@@ -47,12 +61,14 @@ export function jobFailure(jobId: string, errors: readonly string[]): JobFailedE
     const message = `the worker pool at ${pool} is gone: the job's server asked it for a worker, and nobody answered`;
     return new JobFailedError(jobId, message, detail);
   }
-  if (errors.some((text) => APPLICATION_GONE.test(text))) {
+  if (errors.some((text) => REFUSED.test(text))) {
     const message =
-      "Spark has ended the application under its job, as it does when it cannot start executors or has lost its " +
-      "master: the logs of its master and workers say why";
+      "the server was refused a connection that the job needs (it does not say which): is the worker pool there, " +
+      "and the server's cluster?";
     return new JobFailedError(jobId, message, detail);
   }
+  const known = OF_SPARK.find(([pattern]) => errors.some((text) => pattern.test(text)));
+  if (known !== undefined) return new JobFailedError(jobId, known[1], detail);
   const [first] = errors;
   return new JobFailedError(
     jobId,

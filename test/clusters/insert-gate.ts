@@ -42,12 +42,4 @@ export class InsertGate {
       return row!.count >= bundles || undefined;
     });
   }
-
-  /** Until none of those waits any more that did: the next run has ended their sessions. */
-  async untilFenced(): Promise<void> {
-    await eventually("the next run to end the sessions of the one before", async () => {
-      const [row] = await this.#session.query<{ count: number }>(WAITING);
-      return row!.count === 0 || undefined;
-    });
-  }
 }

@@ -1,8 +1,7 @@
 /** The main pipeline on a real Spark standalone cluster with a pool of worker processes, and what is killed of it. */
 import { expect } from "chai";
-import { stopTestPostgres } from "../support/postgres.js";
 import { startJobServer } from "./our-programs.js";
-import type { RunningProgram } from "./running-program.js";
+import { eventually, type RunningProgram } from "./running-program.js";
 import { reasonOf, Scene } from "./scene.js";
 import { SparkCluster } from "./spark-cluster.js";
 
@@ -33,7 +32,6 @@ describe("user-events on a Spark standalone cluster", () => {
   after(async () => {
     await cluster?.stop();
     await scene?.remove();
-    await stopTestPostgres();
   });
 
   it("leaves what the direct runner leaves, the work spread over both executors and both workers", async () => {
@@ -99,11 +97,24 @@ describe("user-events on a Spark standalone cluster", () => {
     const first = here.start();
     await here.gate.untilWaiting(2);
     first.kill("SIGKILL");
-    const running = here.run();
-    await here.gate.untilFenced();
     await here.gate.open();
-    const again = await running;
+    const again = await here.run();
     expect(again.code, again.errors).to.equal(0);
+    expect(await here.stand.result()).to.deep.equal(scene.expected);
+  });
+
+  it("whose client was killed in reading has its job server taken for a while, and is exact then", async () => {
+    const here = await scene.begin(flags);
+    const first = here.start();
+    await eventually("a worker", () => here.pool.workers().length > 0 || undefined);
+    first.kill("SIGKILL");
+    const again = await eventually("a run that is not refused", async () => {
+      const { code, errors } = await here.run();
+      if (code === 0) return true;
+      expect(reasonOf(errors)).to.match(/^this job server of Spark runs one job at a time/);
+      return undefined;
+    });
+    expect(again).to.equal(true);
     expect(await here.stand.result()).to.deep.equal(scene.expected);
   });
 });

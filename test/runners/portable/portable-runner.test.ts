@@ -182,6 +182,16 @@ describe("the portable runner", () => {
     );
   });
 
+  it("asks for pool and cluster where Flink tells of a refused connection alone", async () => {
+    server.states = [JobState_Enum.FAILED];
+    server.errors = ["java.net.ConnectException: finishConnect(..) failed: Connection refused"];
+    const error = await rejected(portableRunner({ jobEndpoint: server.endpoint }).run(graph));
+    expect(error.message).to.equal(
+      "the server was refused a connection that the job needs (it does not say which): is the worker pool there, " +
+        "and the server's cluster?",
+    );
+  });
+
   it("tells the innermost cause of an error that is only passed on", async () => {
     server.states = [JobState_Enum.FAILED];
     server.errors = [
@@ -204,6 +214,19 @@ describe("the portable runner", () => {
     expect(error.message).to.equal(
       "Spark has ended the application under its job, as it does when it cannot start executors or has lost its " +
         "master: the logs of its master and workers say why",
+    );
+  });
+
+  it("says that a job server of Spark is taken, which tells only of its SparkContext", async () => {
+    server.states = [JobState_Enum.FAILED];
+    server.errors = [
+      "org.apache.spark.SparkException: Only one SparkContext should be running in this JVM (see SPARK-2243)." +
+        "The currently running SparkContext was created at:\norg.apache.spark.api.java.JavaSparkContext.<init>(…)\n",
+    ];
+    const error = await rejected(portableRunner({ jobEndpoint: server.endpoint }).run(graph));
+    expect(error.message).to.equal(
+      "this job server of Spark runs one job at a time, and another one still runs there (as when its client was " +
+        "killed): try again when that has ended, or start the job server anew",
     );
   });
 
