@@ -59,7 +59,7 @@ class Bench implements RunClient {
         ...more,
       },
       {
-        submit: (_graph, { runId }) => this.#submit(runId),
+        submit: (_graph, { run: { runId } }) => this.#submit(runId),
         release: async () => void this.released++,
       },
     );
