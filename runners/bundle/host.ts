@@ -3,7 +3,7 @@ import type { BundleContext, EpochTransaction, SetupContext } from "../../transf
 import type { Metrics } from "../../transforms/primitives/metrics.js";
 import type { Residual, TimerUpdate } from "../engine/bundle.js";
 import type { Element, Window } from "../engine/element.js";
-import type { BagCell } from "../engine/state-store.js";
+import type { BagCell } from "../engine/key-cells.js";
 
 /** A host lives as long as its processors: one run of the pipeline. */
 export interface BundleHost {

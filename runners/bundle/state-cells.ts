@@ -9,7 +9,7 @@ import type {
   StateSpec,
   ValueState,
 } from "../../transforms/primitives/state-spec.js";
-import type { BagCell } from "../engine/state-store.js";
+import type { BagCell } from "../engine/key-cells.js";
 import { type HostCells, type HostMultimap, SET_MEMBER } from "./host.js";
 import { whenThere } from "./maybe-promise.js";
 

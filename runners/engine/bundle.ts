@@ -48,6 +48,8 @@ export interface RestrictionWork {
   readonly isTruncated: boolean;
   /** It is left of a restriction that was truncated before: what there is of it is done. */
   readonly wasTruncated?: boolean;
+  /** As its residual says. */
+  readonly isParked?: boolean;
 }
 
 /** What came of a bundle. The engine applies all of it or, when the bundle failed, nothing. */
@@ -87,4 +89,6 @@ export interface Residual {
   readonly watermarkMs: number;
   /** Not before this time of the processing clock; infinite: not before `Engine.resume`. */
   readonly resumeAtMs: number;
+  /** There is nothing left to do: it only holds the watermark, and the host does not process it. */
+  readonly isParked?: boolean;
 }

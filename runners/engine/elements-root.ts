@@ -1,5 +1,7 @@
 /** A root whose elements go to the stage as they come. */
 import type { BundleInput } from "./bundle.js";
+import type { RestoredState } from "./durable/restored-state.js";
+import type { StateLog } from "./durable/state-log.js";
 import { MAX_WATERMARK_MS } from "./element.js";
 import type { RootInput } from "./root-input.js";
 import type { RootState } from "./root-state.js";
@@ -29,5 +31,13 @@ export class ElementsRoot implements RootState {
 
   settle(): void {
     this.input.settle();
+  }
+
+  writeState(log: StateLog): void {
+    this.input.writeState(log);
+  }
+
+  restoreState(restored: RestoredState): void {
+    this.input.restoreState(restored);
   }
 }

@@ -1,6 +1,15 @@
 /** Builds the nodes of an engine from its graph. */
 import { Collection } from "./collection.js";
 import type { Counters } from "./counters.js";
+import type { Durable, DurableParts } from "./durable/durable-parts.js";
+import { KeyedRootRecords } from "./durable/keyed-root-records.js";
+import type { RestoredState } from "./durable/restored-state.js";
+import { createRestrictionRecords } from "./durable/restriction-records.js";
+import { RootInputRecords } from "./durable/root-input-records.js";
+import { SideRecords } from "./durable/side-records.js";
+import { StateWriter } from "./durable/state-bytes.js";
+import type { StateLog } from "./durable/state-log.js";
+import { recordKey } from "./durable/state-record.js";
 import { ElementsRoot } from "./elements-root.js";
 import type { EngineGraph, EngineNode, GroupByKeyNode, StageNode, StageRoot } from "./engine-graph.js";
 import type { GroupByKeyOperator } from "./group-by-key-operator.js";
@@ -25,10 +34,14 @@ export interface NodeParts {
   readonly time: ProcessingTime;
   readonly state: StateStore;
   readonly counters: Counters;
-  readonly createGroupByKey: (node: GroupByKeyNode) => GroupByKeyOperator;
+  readonly createGroupByKey: (node: GroupByKeyNode, durable: DurableParts | undefined) => GroupByKeyOperator;
+  /** Undefined: nothing is recorded. */
+  readonly durable: DurableParts | undefined;
 }
 
-export class EngineNodes {
+const WATERMARK = "watermark";
+
+export class EngineNodes implements Durable {
   /** Producers before consumers. */
   readonly all: NodeState[] = [];
   readonly stages: StageState[] = [];
@@ -66,6 +79,26 @@ export class EngineNodes {
     for (const contents of this.#contents.values()) contents.collectGarbage();
   }
 
+  writeState(log: StateLog): void {
+    for (const { id, watermark } of this.collections.values()) {
+      log.putSmall(recordKey(WATERMARK, id), new StateWriter().time(watermark.ms).finish());
+    }
+    for (const contents of this.#contents.values()) contents.writeState(log);
+    for (const reader of this.#readersByName.values()) reader.writeState(log);
+    for (const node of this.all) node.writeState?.(log);
+    this.#parts.state.writeState(log);
+  }
+
+  restoreState(restored: RestoredState): void {
+    for (const { id, watermark } of this.collections.values()) {
+      const input = restored.takeOne(WATERMARK, id);
+      if (input !== undefined) watermark.restore(input.time());
+    }
+    for (const contents of this.#contents.values()) contents.restoreState(restored);
+    for (const reader of this.#readersByName.values()) reader.restoreState(restored);
+    for (const node of this.all) node.restoreState?.(restored);
+  }
+
   /** The elements of a PCollection that is a side input are kept from the first one on. */
   #addContents({ nodes }: EngineGraph): void {
     const roots = nodes.flatMap((node) => (node.kind === "stage" ? node.roots : []));
@@ -75,14 +108,16 @@ export class EngineNodes {
       this.#readers.set(collection, readers);
       const isGone: ConstructorParameters<typeof SideContents>[0] = (window) =>
         readers.every((reader) => reader.isGone(window));
-      this.#contents.set(collection, new SideContents(isGone));
+      const { durable } = this.#parts;
+      const records = durable && new SideRecords(collection, durable);
+      this.#contents.set(collection, new SideContents(isGone, records));
     }
   }
 
   #create(node: EngineNode): NodeState {
     switch (node.kind) {
       case "impulse":
-        return new ImpulseState(node, this.#produce(node.id, node.output));
+        return new ImpulseState(node, this.#produce(node.id, node.output), this.#parts.durable?.changes);
       case "redistribute":
         return new RedistributeState(
           node.id,
@@ -92,7 +127,7 @@ export class EngineNodes {
       case "groupByKey":
         return new GroupByKeyState(node.id, {
           ...this.#parts,
-          operator: this.#parts.createGroupByKey(node),
+          operator: this.#parts.createGroupByKey(node, this.#parts.durable),
           input: this.#read(node.id, node.input),
           output: this.#produce(node.id, node.output),
         });
@@ -105,7 +140,8 @@ export class EngineNodes {
         const outputs = [...node.outputs].map(
           ([tag, output]) => [tag, this.#produce(node.id, output)] as const,
         );
-        this.testStream = new TestStreamPlayer(node, new Map(outputs), this.#parts.time);
+        const { time, durable } = this.#parts;
+        this.testStream = new TestStreamPlayer(node, new Map(outputs), time, durable?.changes);
         return this.testStream;
       }
       case "stage":
@@ -115,7 +151,7 @@ export class EngineNodes {
 
   #createStage(node: StageNode): StageState {
     const watermark = new Watermark(`the output of stage ${node.id}`);
-    const roots = node.roots.map((root) => this.#createRoot(root, watermark));
+    const roots = node.roots.map((root) => this.#createRoot(node.id, root, watermark));
     const outputs = node.outputs.map((output) => this.#produce(node.id, output));
     const stage = new StageState(node.id, roots, outputs, watermark);
     this.stages.push(stage);
@@ -123,16 +159,21 @@ export class EngineNodes {
     return stage;
   }
 
-  #createRoot(root: StageRoot, stageWatermark: Watermark): RootState {
+  #createRoot(stage: string, root: StageRoot, stageWatermark: Watermark): RootState {
     const readers = root.sideInputs.map((spec) => this.#createReader(root, spec, stageWatermark));
-    const gate = readers.length > 0 ? new SideInputGate(readers) : undefined;
-    const { state, counters, time } = this.#parts;
-    const input = new RootInput(root, this.#read(root.id, root.input), gate, counters);
+    const { state, counters, time, durable } = this.#parts;
+    const waiting = durable && new RootInputRecords(`${stage}\t${root.id}`, root.input, durable);
+    const gate = readers.length > 0 ? new SideInputGate(readers, waiting) : undefined;
+    const input = new RootInput(root, this.#read(root.id, root.input), gate, counters, waiting);
     if (root.kind === "elements") return new ElementsRoot(root.id, input);
-    if (root.kind === "splittable") return new SplittableRoot(root.id, input, stageWatermark, time);
+    if (root.kind === "splittable") {
+      const records = durable && createRestrictionRecords(root.id, root.input, durable);
+      return new SplittableRoot(root.id, input, stageWatermark, time, records);
+    }
     const spec = root.keyed;
     if (spec === undefined) throw new Error(`root ${root.id} is keyed, but does not say how`);
-    return new KeyedRootState(root.id, { spec, input, state, stageWatermark, time });
+    const records = durable && new KeyedRootRecords(root.id, root.input, durable);
+    return new KeyedRootState(root.id, { spec, input, state, stageWatermark, time, records });
   }
 
   #createReader(

@@ -1,6 +1,12 @@
 /** The engine: what is to be done next in a graph, and how far time is everywhere. Pure: the host runs the bundles. */
 import type { Bundle, BundleResult } from "./bundle.js";
 import { Counters } from "./counters.js";
+import { CellsRecords } from "./durable/cells-records.js";
+import type { Durable, DurableParts } from "./durable/durable-parts.js";
+import { EngineState } from "./durable/engine-state.js";
+import { StateWriter } from "./durable/state-bytes.js";
+import type { StateCodec } from "./durable/state-codec.js";
+import { recordKey, type StateRecord } from "./durable/state-record.js";
 import { MAX_WATERMARK_MS, type Window } from "./element.js";
 import type { EngineGraph, GroupByKeyNode } from "./engine-graph.js";
 import { EngineNodes } from "./engine-nodes.js";
@@ -12,7 +18,16 @@ import { StateStore } from "./state-store.js";
 
 export interface EngineOptions {
   readonly processingTimeMs: number;
-  readonly createGroupByKey?: (node: GroupByKeyNode) => GroupByKeyOperator;
+  readonly createGroupByKey?: (node: GroupByKeyNode, durable: DurableParts | undefined) => GroupByKeyOperator;
+  /** Undefined: the state is gone with the engine, and costs nothing more. */
+  readonly durable?: DurableOptions | undefined;
+}
+
+/** The state outlives the engine: as records, which `Engine.durable` gives. */
+export interface DurableOptions {
+  readonly codec: StateCodec;
+  /** Of an earlier engine of the same graph, to go on from; none: a new one. */
+  readonly restored: Iterable<StateRecord>;
 }
 
 export interface BundleLimits {
@@ -25,29 +40,40 @@ export interface BundleLimits {
   readonly restrictionsMax?: number;
 }
 
+const ENGINE = "engine";
 const BUNDLE_ELEMENTS_MAX = 10_000;
 /** One restriction may emit as much as it likes. */
 const BUNDLE_RESTRICTIONS_MAX = 1;
 
 export class Engine {
-  readonly state = new StateStore();
+  readonly state: StateStore;
+  /** What of the state is to be kept; undefined where the options do not ask for it. */
+  readonly durable: EngineState | undefined;
   readonly #time: ProcessingTime;
   readonly #nodes: EngineNodes;
-  readonly #counters = new Counters();
+  readonly #counters: Counters;
   #bundles = 0;
   #inFlight = 0;
   /** The stage whose restrictions were asked for last: stages take turns. */
   #turn = 0;
 
-  /** @throws when the graph is not one, naming what is wrong */
+  /** @throws when the graph is not one, or the state is that of another one, naming what is wrong */
   constructor(graph: EngineGraph, options: EngineOptions) {
+    const durable = options.durable && EngineState.partsOf(options.durable.codec);
+    this.state = new StateStore(durable && new CellsRecords(durable));
+    this.#counters = new Counters(durable?.changes);
     this.#time = new ProcessingTime(options.processingTimeMs);
     this.#nodes = new EngineNodes(graph, {
       time: this.#time,
       state: this.state,
       counters: this.#counters,
       createGroupByKey: options.createGroupByKey ?? createGroupByKey,
+      durable,
     });
+    if (options.durable !== undefined && durable !== undefined) {
+      const sources = [this.#counters, this.#nodes, this.#turns()];
+      this.durable = new EngineState(durable.changes, sources, options.durable.restored);
+    }
     this.#settle();
   }
 
@@ -128,6 +154,20 @@ export class Engine {
     const found = this.#nodes.collections.get(collection);
     if (found === undefined) throw new Error(`the graph has no PCollection ${collection}`);
     return found.watermark.ms;
+  }
+
+  /** Whose turn it is; of what is in flight, it is still to come. */
+  #turns(): Durable {
+    return {
+      writeState: (log) => {
+        const last = this.#nodes.stages[this.#turn - 1];
+        const turn = last?.isInFlight ? this.#turn - 1 : this.#turn;
+        log.putSmall(recordKey(ENGINE, ""), new StateWriter().count(turn).finish());
+      },
+      restoreState: (restored) => {
+        this.#turn = restored.takeOne(ENGINE, "")?.count() ?? 0;
+      },
+    };
   }
 
   #elementsBundle(max: number): Bundle | undefined {

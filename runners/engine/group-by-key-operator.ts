@@ -1,4 +1,5 @@
 /** What the engine asks of a GroupByKey: one object a node, told of elements and of time. */
+import type { Durable } from "./durable/durable-parts.js";
 import type { Element } from "./element.js";
 
 /** How far time is for a node. Watermarks do not go back. */
@@ -8,7 +9,8 @@ export interface Times {
   readonly processingTimeMs: number;
 }
 
-export interface GroupByKeyOperator {
+/** It has records only where its maker was told how. */
+export interface GroupByKeyOperator extends Partial<Durable> {
   /** Buffers elements (`value` is `{ key, value }`) and fires what their arrival makes ready. Late ones are dropped and counted. */
   add(elements: readonly Element[], times: Times): void;
   /** Fires whatever time has made ready since: event-time triggers, processing-time triggers, expirations, in order. */

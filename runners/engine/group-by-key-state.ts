@@ -1,6 +1,10 @@
 /** A GroupByKey in the graph: tells its operator of elements and time, and hands on the panes. */
 import type { Collection, Consumer } from "./collection.js";
 import { type Counters, DROPPED_DUE_TO_CLOSED_WINDOW, DROPPED_DUE_TO_LATENESS } from "./counters.js";
+import type { RestoredState } from "./durable/restored-state.js";
+import { StateWriter } from "./durable/state-bytes.js";
+import type { StateLog } from "./durable/state-log.js";
+import { recordKey } from "./durable/state-record.js";
 import { type Element, MAX_WATERMARK_MS } from "./element.js";
 import type { GroupByKeyOperator, Times } from "./group-by-key-operator.js";
 import type { NodeState } from "./node-state.js";
@@ -13,6 +17,8 @@ export interface GroupByKeyParts {
   readonly time: ProcessingTime;
   readonly counters: Counters;
 }
+
+const GROUPING = "grouping";
 
 export class GroupByKeyState implements NodeState, Consumer {
   readonly #operator: GroupByKeyOperator;
@@ -58,6 +64,16 @@ export class GroupByKeyState implements NodeState, Consumer {
     // The operator does not know how far the output is: a pane of late elements does not hold it back.
     const heldMs = Math.min(this.#inputWatermarkMs, this.#operator.holdMs);
     this.#output.watermark.advanceTo(Math.max(this.#output.watermark.ms, heldMs));
+  }
+
+  writeState(log: StateLog): void {
+    log.putSmall(recordKey(GROUPING, this.id), new StateWriter().time(this.#inputWatermarkMs).finish());
+    this.#operator.writeState?.(log);
+  }
+
+  restoreState(restored: RestoredState): void {
+    this.#inputWatermarkMs = restored.takeOne(GROUPING, this.id)?.time() ?? this.#inputWatermarkMs;
+    this.#operator.restoreState?.(restored);
   }
 
   #times(): Times {

@@ -1,4 +1,8 @@
 /** GroupByKey: gathers values by key and window and emits them as panes when the trigger says so. */
+import type { DurableParts } from "./durable/durable-parts.js";
+import { GroupRecords } from "./durable/group-records.js";
+import type { RestoredState } from "./durable/restored-state.js";
+import type { StateLog } from "./durable/state-log.js";
 import type { Element, Window } from "./element.js";
 import type { GroupByKeyNode } from "./engine-graph.js";
 import type { GroupByKeyOperator, Times } from "./group-by-key-operator.js";
@@ -8,6 +12,7 @@ import {
   type KeyWindow,
   mergeInto,
   NO_VALUES,
+  type SavedValues,
   type WindowGroup,
 } from "./key-window.js";
 import { MergingWindows, type WindowMerge } from "./merging-windows.js";
@@ -18,8 +23,9 @@ import { endMs, expiryMs } from "./window-expiry.js";
 import { WindowGroups } from "./window-groups.js";
 import type { WindowingStrategy } from "./windowing-strategy.js";
 
-export function createGroupByKey(node: GroupByKeyNode): GroupByKey {
-  return new GroupByKey(node);
+/** @param durable given where its state is to be recorded */
+export function createGroupByKey(node: GroupByKeyNode, durable?: DurableParts | undefined): GroupByKey {
+  return new GroupByKey(node, durable);
 }
 
 interface KeyValue {
@@ -54,18 +60,20 @@ export class GroupByKey implements GroupByKeyOperator {
   readonly #schedule: PaneSchedule;
   readonly #firings: PaneFirings;
   readonly #times: OperatorTimes;
+  readonly #records: GroupRecords | undefined;
   #arrivals = 0;
   #droppedDueToLateness = 0;
   #droppedDueToClosedWindow = 0;
 
-  constructor(node: GroupByKeyNode) {
+  constructor(node: GroupByKeyNode, durable?: DurableParts | undefined) {
     const { windowFn, trigger, timestampCombiner } = node.strategy;
     this.#node = node;
     this.#strategy = node.strategy;
     this.#isDefaultTrigger = trigger.kind === "default";
     this.#isEndOfWindowTimestamp = timestampCombiner === "end-of-window";
     this.#isScheduledByGroup = this.#isDefaultTrigger && this.#isEndOfWindowTimestamp;
-    this.#groups = new WindowGroups(node.strategy.allowedLatenessMs);
+    this.#records = durable && new GroupRecords(node, durable);
+    this.#groups = new WindowGroups(node.strategy.allowedLatenessMs, this.#records?.groups);
     this.#schedule = new PaneSchedule(node.strategy);
     this.#times = new OperatorTimes(node.id);
     this.#firings = new PaneFirings(node.id, node.strategy, this.#times);
@@ -113,6 +121,40 @@ export class GroupByKey implements GroupByKeyOperator {
       this.#fireIfReady(entry);
     }
     this.#schedule.refresh(this.#times.inputWatermarkMs, this.#times.processingTimeMs);
+  }
+
+  writeState(log: StateLog): void {
+    const counts = {
+      arrivals: this.#arrivals,
+      droppedDueToLateness: this.#droppedDueToLateness,
+      droppedDueToClosedWindow: this.#droppedDueToClosedWindow,
+    };
+    this.#records?.write(log, this.#times, counts, this.#groups, (entry) => this.#schedule.orderOf(entry));
+  }
+
+  restoreState(restored: RestoredState): void {
+    if (this.#records === undefined) return;
+    const counts = this.#records.restoreTimes(restored, this.#times);
+    this.#arrivals = counts.arrivals;
+    this.#droppedDueToLateness = counts.droppedDueToLateness;
+    this.#droppedDueToClosedWindow = counts.droppedDueToClosedWindow;
+    const { inputWatermarkMs, processingTimeMs } = this.#times;
+    this.#records.restoreGroups(restored, (window, order) => {
+      const group = this.#groups.restore(window, order, inputWatermarkMs);
+      this.#holdGroup(group, this.#hasEnded(group));
+      return group;
+    });
+    const restore = (group: WindowGroup, keyId: string, key: unknown, saved: SavedValues) => {
+      const entry = createKeyWindow(group, keyId, key, this.#idOf(group, keyId), saved);
+      group.keys.set(keyId, entry);
+      return entry;
+    };
+    for (const entry of this.#records.restoreKeys(restored, restore)) {
+      if (!entry.isClosed) this.#merging?.add(entry);
+      this.#touch(entry);
+    }
+    this.#schedule.refresh(inputWatermarkMs, processingTimeMs);
+    this.#records.restored(this.#arrivals);
   }
 
   #addToOwnWindows(elements: readonly Element[]): void {
@@ -185,6 +227,8 @@ export class GroupByKey implements GroupByKeyOperator {
     const target = own ?? this.#create(group, keyId, key);
     mergeInto(target, sources, this.#strategy.timestampCombiner, this.#hasEnded(group));
     target.trigger = this.#firings.mergeTriggers(sources, group);
+    const closed = group.keys.get(keyId);
+    if (closed !== undefined && closed !== target) this.#records?.remove(closed);
     for (const source of sources) if (source !== target) this.#forget(source);
     group.keys.set(keyId, target);
     this.#merging!.add(target);
@@ -207,6 +251,7 @@ export class GroupByKey implements GroupByKeyOperator {
       this.#droppedDueToClosedWindow++;
       return;
     }
+    this.#records?.changed(entry);
     entry.unfired++;
     if (entry.values === NO_VALUES) entry.values = [value];
     else entry.values.push(value);
@@ -248,6 +293,7 @@ export class GroupByKey implements GroupByKeyOperator {
     for (const entry of this.#inOrder(group)) {
       if (!entry.isClosed) this.#firings.fire(entry, true);
       this.#merging?.delete(entry);
+      this.#records?.remove(entry);
       if (!this.#isScheduledByGroup) this.#schedule.forget(entry);
     }
     this.#deleteGroup(group);
@@ -265,6 +311,7 @@ export class GroupByKey implements GroupByKeyOperator {
     const { group } = entry;
     group.keys.delete(entry.keyId);
     this.#merging!.replace(entry);
+    this.#records?.remove(entry);
     if (!this.#isScheduledByGroup) this.#schedule.forget(entry);
     if (group.keys.size === 0) this.#deleteGroup(group);
   }
@@ -275,6 +322,7 @@ export class GroupByKey implements GroupByKeyOperator {
   }
 
   #touch(entry: KeyWindow): void {
+    this.#records?.changed(entry);
     if (!this.#isScheduledByGroup) this.#schedule.touch(entry);
   }
 
@@ -286,8 +334,11 @@ export class GroupByKey implements GroupByKeyOperator {
   }
 
   #create(group: WindowGroup, keyId: string, key: unknown): KeyWindow {
-    const { id } = group.window;
-    return createKeyWindow(group, keyId, key, this.#isScheduledByGroup ? "" : `${id.length}:${id}${keyId}`);
+    return createKeyWindow(group, keyId, key, this.#idOf(group, keyId), this.#records?.nothingSaved());
+  }
+
+  #idOf({ window: { id } }: WindowGroup, keyId: string): string {
+    return this.#isScheduledByGroup ? "" : `${id.length}:${id}${keyId}`;
   }
 
   #hasEnded(group: WindowGroup): boolean {

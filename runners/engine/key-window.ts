@@ -28,10 +28,23 @@ export interface KeyWindow {
   isClosed: boolean;
   lastPane: LastPane | undefined;
 
+  /** What of it is in records; undefined where nothing is recorded. */
+  readonly saved: SavedValues | undefined;
   /** Derived; the window in it is state. */
   readonly group: WindowGroup;
   /** Derived: what its hold and its timer are found by. */
   readonly id: string;
+}
+
+/** Which records hold the values of a key and window: each a chunk of them, as they came. */
+export interface SavedValues {
+  /** Keys of a window come in this order. */
+  readonly number: number;
+  chunks: number[];
+  /** Values in the chunks. */
+  count: number;
+  /** Chunks whose values are not there any more, and that are still to be removed. */
+  dropped: number[];
 }
 
 /** A window that elements have come into, and its keys in the order of their arrival. All of it is derived. */
@@ -42,6 +55,8 @@ export interface WindowGroup {
   readonly endMs: number;
   readonly expiryMs: number;
   readonly keys: Map<string, KeyWindow>;
+  /** Windows that end or expire at the same time do so in this order. */
+  order: number;
 }
 
 /** Values of nobody; never pushed to. */
@@ -51,10 +66,16 @@ const NO_ARRIVALS: number[] = [];
 export function createGroup(window: Window, allowedLatenessMs: number): WindowGroup {
   const end = endMs(window);
   const expiry = Math.max(end, expiryMs(window, allowedLatenessMs));
-  return { window, windows: [window], endMs: end, expiryMs: expiry, keys: new Map() };
+  return { window, windows: [window], endMs: end, expiryMs: expiry, keys: new Map(), order: 0 };
 }
 
-export function createKeyWindow(group: WindowGroup, keyId: string, key: unknown, id: string): KeyWindow {
+export function createKeyWindow(
+  group: WindowGroup,
+  keyId: string,
+  key: unknown,
+  id: string,
+  saved?: SavedValues | undefined,
+): KeyWindow {
   return {
     keyId,
     key,
@@ -66,6 +87,7 @@ export function createKeyWindow(group: WindowGroup, keyId: string, key: unknown,
     trigger: undefined,
     isClosed: false,
     lastPane: undefined,
+    saved,
     group,
     id,
   };
@@ -76,7 +98,14 @@ export function releaseValues(entry: KeyWindow): unknown[] {
   const values = entry.values;
   entry.values = NO_VALUES;
   entry.arrivals = NO_ARRIVALS;
+  if (entry.saved !== undefined) dropChunks(entry.saved);
   return values === NO_VALUES ? [] : values;
+}
+
+function dropChunks(saved: SavedValues): void {
+  saved.dropped.push(...saved.chunks);
+  saved.chunks = [];
+  saved.count = 0;
 }
 
 /** Counts an element that was not late into the hold of its pane. */
@@ -128,6 +157,20 @@ export function mergeInto(
   }
   target.values = values;
   target.arrivals = arrivals;
+  if (target.saved !== undefined) mergeSaved(target.saved, sources);
+}
+
+/** The values of the sources stay in the records in which they are. */
+function mergeSaved(target: SavedValues, sources: readonly KeyWindow[]): void {
+  for (const { saved } of sources) {
+    if (saved === undefined || saved === target) continue;
+    target.chunks.push(...saved.chunks);
+    target.count += saved.count;
+    target.dropped.push(...saved.dropped);
+    saved.chunks = [];
+    saved.count = 0;
+    saved.dropped = [];
+  }
 }
 
 interface Arrived {

@@ -17,6 +17,8 @@ export interface Cell {
 
 export interface KeyedTimer extends IndexedTimer, TimerFiring {
   readonly cell: Cell;
+  /** Those due at the same time fire in this order. */
+  readonly order: number;
   /** Where the output watermark waits for it; undefined: it does not. */
   readonly holdMs: number | undefined;
   /** Neighbours in the list of the cell's timers: an array a cell would cost more than the timer itself. */

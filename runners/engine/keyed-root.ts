@@ -3,6 +3,9 @@
  * expiration of windows. Each kind has bundles of its own, so that an element may still move a timer that is due.
  */
 import type { BundleInput, KeyedWork, TimerUpdate } from "./bundle.js";
+import type { KeyedRootRecords } from "./durable/keyed-root-records.js";
+import type { RestoredState } from "./durable/restored-state.js";
+import type { StateLog } from "./durable/state-log.js";
 import { type Element, MAX_WATERMARK_MS, type Window } from "./element.js";
 import type { KeyedRoot } from "./engine-graph.js";
 import type { Cell, KeyedTimer } from "./keyed-cell.js";
@@ -22,6 +25,7 @@ export interface KeyedRootParts {
   readonly state: StateStore;
   readonly stageWatermark: Watermark;
   readonly time: ProcessingTime;
+  readonly records?: KeyedRootRecords | undefined;
 }
 
 export class KeyedRootState implements RootState {
@@ -32,8 +36,9 @@ export class KeyedRootState implements RootState {
   readonly #stageWatermark: Watermark;
   readonly #time: ProcessingTime;
   readonly #cells: KeyedCells;
-  readonly #timers = new KeyedTimers();
+  readonly #timers: KeyedTimers;
   readonly #sorted: SortedInput | undefined;
+  readonly #records: KeyedRootRecords | undefined;
   #inFlight: KeyedWork[] = [];
   #expiring: Cell[] = [];
 
@@ -46,8 +51,10 @@ export class KeyedRootState implements RootState {
     this.#state = parts.state;
     this.#stageWatermark = parts.stageWatermark;
     this.#time = parts.time;
-    this.#cells = new KeyedCells(parts.spec.allowedLatenessMs);
-    this.#sorted = parts.spec.isTimeSorted ? new SortedInput() : undefined;
+    this.#records = parts.records;
+    this.#cells = new KeyedCells(parts.spec.allowedLatenessMs, parts.records);
+    this.#timers = new KeyedTimers(parts.records?.timers);
+    this.#sorted = parts.spec.isTimeSorted ? new SortedInput(parts.records?.sorted) : undefined;
   }
 
   get holdMs(): number {
@@ -114,6 +121,17 @@ export class KeyedRootState implements RootState {
     if (!isInFlight && !this.#spec.hasExpirationCallback) this.#expire();
   }
 
+  writeState(log: StateLog): void {
+    this.input.writeState(log);
+    this.#records?.write(log, this.#cells, this.#timers, this.#sorted);
+  }
+
+  restoreState(restored: RestoredState): void {
+    this.input.restoreState(restored);
+    this.#records?.restore(restored, this.#cells, this.#timers, this.#sorted);
+    this.#state.restoreRoot(restored, this.id);
+  }
+
   #takeElements(work: KeyedWorkList, max: number): void {
     for (const elements of this.input.take(max)) {
       for (const element of elements) {
@@ -153,7 +171,7 @@ export class KeyedRootState implements RootState {
       this.#timers.takeProcessingTime(batch, this.#time.ms);
     } else if (batch.timers.length === 0) {
       this.#timers.takeProcessingTime(batch, Number.POSITIVE_INFINITY);
-      for (const { cell } of batch.timers) cell.isClosing = true;
+      for (const { cell } of batch.timers) this.#cells.close(cell);
     }
     this.#timers.fire(batch.timers);
     for (const timer of batch.timers) {
@@ -165,7 +183,7 @@ export class KeyedRootState implements RootState {
   #takeExpirations(work: KeyedWorkList, max: number): void {
     this.#expiring = this.#cells.expired(this.input.watermark.ms, max);
     for (const cell of this.#expiring) {
-      cell.isClosing = true;
+      this.#cells.close(cell);
       work.add(cell.keyId, cell.key, { kind: "expiration", window: cell.window });
     }
   }

@@ -1,5 +1,6 @@
 /** The timers of a stateful step, of both domains, and what they hold back. */
 import type { TimerUpdate } from "./bundle.js";
+import type { TrackedItems } from "./durable/tracked-items.js";
 import { HoldSet } from "./hold-set.js";
 import type { Cell, KeyedTimer } from "./keyed-cell.js";
 import { TimerIndex } from "./timer-index.js";
@@ -43,6 +44,23 @@ export class KeyedTimers {
   readonly #processingTime = new TimerIndex<KeyedTimer>();
   readonly #holds = new HoldSet();
   #firing: KeyedTimer[] = [];
+  #settings = 0;
+
+  constructor(private readonly tracked?: TrackedItems<KeyedTimer> | undefined) {}
+
+  /** All that are set or firing, in no particular order. */
+  *all(): Generator<KeyedTimer> {
+    // What was set again while it fires is what the next process goes on with.
+    for (const timer of this.#firing) if (this.#find(timer.id) === undefined) yield timer;
+    yield* this.#eventTime.all();
+    yield* this.#processingTime.all();
+  }
+
+  /** Takes a timer that was set in an earlier process; in the order of their setting. */
+  restore(cell: Cell, restored: Omit<KeyedTimer, "id" | "cell" | "previous" | "next">): void {
+    this.#settings = restored.order;
+    this.#add(cell, restored);
+  }
 
   get isEmpty(): boolean {
     return this.#eventTime.size === 0 && this.#processingTime.size === 0 && this.#firing.length === 0;
@@ -64,28 +82,17 @@ export class KeyedTimers {
   /** Sets a timer of the cell, in place of what it was set to before. */
   set(cell: Cell, family: string, tag: string, setting: TimerSetting, floorMs: number): void {
     if (Number.isNaN(setting.fireAtMs)) throw new Error(`timer ${family} cannot be set to NaN`);
-    const id = idOf(cell, family, tag);
-    const earlier = this.#find(id);
+    const earlier = this.#find(idOf(cell, family, tag));
     const { outputTimestampMs } = setting;
     const holdMs = outputTimestampMs === undefined ? undefined : Math.max(outputTimestampMs, floorMs);
-    const timer: KeyedTimer = {
-      id,
-      cell,
-      family,
-      tag,
-      domain: setting.domain,
-      fireAtMs: setting.fireAtMs,
-      outputTimestampMs,
-      holdMs,
-      previous: undefined,
-      next: undefined,
-    };
-    attach(timer);
-    this.#index(timer).set(timer);
-    if (holdMs !== undefined) this.#holds.add(holdMs);
+    const { domain, fireAtMs } = setting;
+    const order = this.#settings;
+    const timer = this.#add(cell, { family, tag, domain, fireAtMs, outputTimestampMs, holdMs, order });
+    this.tracked?.put(timer);
     if (earlier === undefined) return;
+    this.tracked?.replace(earlier);
     // In the index the new one has taken its place: to take it out before would cost more, the more timers there are.
-    if (earlier.domain !== timer.domain) this.#index(earlier).delete(id);
+    if (earlier.domain !== timer.domain) this.#index(earlier).delete(earlier.id);
     this.#release(earlier);
     detach(earlier);
   }
@@ -115,14 +122,40 @@ export class KeyedTimers {
   }
 
   complete(): void {
-    for (const timer of this.#firing) this.#release(timer);
+    for (const timer of this.#firing) {
+      this.#release(timer);
+      if (this.tracked !== undefined && this.#find(timer.id) === undefined) this.tracked.remove(timer);
+    }
     this.#firing = [];
+  }
+
+  #add(cell: Cell, setting: Omit<KeyedTimer, "id" | "cell" | "previous" | "next">): KeyedTimer {
+    const { family, tag, domain, fireAtMs, outputTimestampMs, holdMs, order } = setting;
+    const timer: KeyedTimer = {
+      id: idOf(cell, family, tag),
+      cell,
+      family,
+      tag,
+      domain,
+      fireAtMs,
+      outputTimestampMs,
+      holdMs,
+      order,
+      previous: undefined,
+      next: undefined,
+    };
+    this.#settings++;
+    attach(timer);
+    this.#index(timer).set(timer);
+    if (holdMs !== undefined) this.#holds.add(holdMs);
+    return timer;
   }
 
   #forget(timer: KeyedTimer): void {
     this.#index(timer).delete(timer.id);
     this.#release(timer);
     detach(timer);
+    this.tracked?.remove(timer);
   }
 
   #find(id: string): KeyedTimer | undefined {

@@ -24,6 +24,12 @@ export class OperatorTimes {
     return this.#processingTimeMs;
   }
 
+  /** As they were in an earlier process; the clock is told with whatever comes first. */
+  restore(inputWatermarkMs: number, outputWatermarkMs: number): void {
+    this.#inputWatermarkMs = inputWatermarkMs;
+    this.#outputWatermarkMs = outputWatermarkMs;
+  }
+
   /** @throws Error when the watermark goes back, which is a bug of whoever tells it */
   advance({ inputWatermarkMs, processingTimeMs }: Times, holdMs: number): void {
     if (inputWatermarkMs < this.#inputWatermarkMs) {

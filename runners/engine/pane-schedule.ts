@@ -9,6 +9,8 @@ interface EntryTimer {
   readonly id: string;
   readonly fireAtMs: number;
   readonly entry: KeyWindow;
+  /** Those ready at the same time are asked in this order. */
+  readonly order: number;
 }
 
 export class PaneSchedule {
@@ -17,6 +19,7 @@ export class PaneSchedule {
   readonly #processingTimers = new TimerIndex<EntryTimer>();
   /** Those that changed: looked at once, however many elements came. */
   readonly #touched = new Set<KeyWindow>();
+  #settings = 0;
 
   constructor(strategy: WindowingStrategy) {
     this.#strategy = strategy;
@@ -29,6 +32,11 @@ export class PaneSchedule {
 
   get nextProcessingTimeMs(): number | undefined {
     return this.#processingTimers.peek()?.fireAtMs;
+  }
+
+  /** In which order those are asked that are ready at the same time; undefined where the clock changes nothing. */
+  orderOf(entry: KeyWindow): number | undefined {
+    return this.#processingTimers.get(entry.id)?.order;
   }
 
   /** Has to be called when anything about the key's window changes. */
@@ -65,7 +73,7 @@ export class PaneSchedule {
       // A time that has come was no reason to fire, and is no reason to ask again.
       if (ready === undefined || ready <= processingTimeMs) this.#processingTimers.delete(entry.id);
       else if (this.#processingTimers.get(entry.id)?.fireAtMs !== ready) {
-        this.#processingTimers.set({ id: entry.id, fireAtMs: ready, entry });
+        this.#processingTimers.set({ id: entry.id, fireAtMs: ready, entry, order: this.#settings++ });
       }
     }
     this.#touched.clear();

@@ -1,6 +1,10 @@
 /** The way of elements into a root of a stage: late ones out, blocked ones aside, the others in the queue. */
 import { type Collection, type Consumer, minTimestampOf } from "./collection.js";
 import { type Counters, DROPPED_DUE_TO_LATENESS } from "./counters.js";
+import type { Durable } from "./durable/durable-parts.js";
+import type { RestoredState } from "./durable/restored-state.js";
+import type { RootInputRecords } from "./durable/root-input-records.js";
+import type { StateLog } from "./durable/state-log.js";
 import type { Element, Window } from "./element.js";
 import { ElementQueue, type QueuedElements } from "./element-queue.js";
 import type { StageRoot } from "./engine-graph.js";
@@ -9,7 +13,7 @@ import { Watermark } from "./watermark.js";
 import { expiryMs } from "./window-expiry.js";
 
 /** Holds of elements that come late are at the watermark at their coming: it waits for them, it does not go back. */
-export class RootInput implements Consumer {
+export class RootInput implements Consumer, Durable {
   /** What waits here is not behind it, late elements aside. */
   readonly watermark: Watermark;
   readonly #root: StageRoot;
@@ -19,16 +23,24 @@ export class RootInput implements Consumer {
   readonly #queue: ElementQueue;
   /** Elements need what their windows have: state, timers, side inputs. */
   readonly #isByWindow: boolean;
+  readonly #records: RootInputRecords | undefined;
   #taken: QueuedElements[] = [];
 
-  constructor(root: StageRoot, collection: Collection, gate: SideInputGate | undefined, counters: Counters) {
+  constructor(
+    root: StageRoot,
+    collection: Collection,
+    gate: SideInputGate | undefined,
+    counters: Counters,
+    records?: RootInputRecords | undefined,
+  ) {
+    this.#records = records;
     this.watermark = new Watermark(`the input of ${root.id}`);
     this.#root = root;
     this.#collection = collection;
     this.#gate = gate;
     this.#counters = counters;
     this.#isByWindow = root.keyed !== undefined || gate !== undefined;
-    this.#queue = new ElementQueue(this.#isByWindow ? minTimeInWindows : minTimestampOf);
+    this.#queue = new ElementQueue(this.#isByWindow ? minTimeInWindows : minTimestampOf, records?.queued);
     collection.addConsumer(this);
   }
 
@@ -68,6 +80,14 @@ export class RootInput implements Consumer {
     }
     const heldMs = Math.min(this.#queue.holdMs, this.#gate?.holdMs ?? this.#queue.holdMs);
     this.watermark.advanceTo(Math.min(this.#collection.watermark.ms, heldMs));
+  }
+
+  writeState(log: StateLog): void {
+    this.#records?.write(log, this.watermark, this.#queue, this.#gate);
+  }
+
+  restoreState(restored: RestoredState): void {
+    this.#records?.restore(restored, this.watermark, this.#queue, this.#gate);
   }
 
   /** Without the windows that are over for this root; an element without any left is dropped. */

@@ -1,8 +1,9 @@
 /** What a stage asks of each of its roots. */
 import type { BundleInput, Residual, TimerUpdate } from "./bundle.js";
+import type { Durable } from "./durable/durable-parts.js";
 import type { RootInput } from "./root-input.js";
 
-export interface RootState {
+export interface RootState extends Durable {
   readonly id: string;
   readonly kind: "elements" | "keyed" | "splittable";
   readonly input: RootInput;

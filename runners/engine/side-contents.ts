@@ -1,8 +1,11 @@
 /** What a PCollection that is read as a side input holds, by window: of each key that fires panes the latest firing. */
 import type { Consumer } from "./collection.js";
+import type { RestoredState } from "./durable/restored-state.js";
+import type { SideRecords } from "./durable/side-records.js";
+import type { StateLog } from "./durable/state-log.js";
 import type { Element, Window } from "./element.js";
-import { FiredPane } from "./pane-tracker.js";
 import { TimeHeap } from "./time-heap.js";
+import { WindowContents } from "./window-contents.js";
 
 const NOTHING: readonly unknown[] = Object.freeze([]);
 
@@ -14,14 +17,31 @@ export class SideContents implements Consumer {
   #opened = 0;
 
   /** @param isGone whether nobody can read a window any more */
-  constructor(isGone: (window: Window) => boolean) {
+  constructor(
+    isGone: (window: Window) => boolean,
+    private readonly records?: SideRecords | undefined,
+  ) {
     this.#isGone = isGone;
+  }
+
+  writeState(log: StateLog): void {
+    this.records?.write(log, this.#windows.values());
+  }
+
+  restoreState(restored: RestoredState): void {
+    this.records?.restore(restored, (window, number) => {
+      this.#opened = number;
+      return this.#contents(window);
+    });
   }
 
   receive(elements: readonly Element[]): void {
     for (const element of elements) {
       for (const window of element.windows) {
-        if (!this.#isGone(window)) this.#contents(window).add(element);
+        if (this.#isGone(window)) continue;
+        const contents = this.#contents(window);
+        const firing = contents.add(element);
+        if (firing !== undefined) this.records?.changed(contents, firing);
       }
     }
   }
@@ -46,6 +66,8 @@ export class SideContents implements Consumer {
       const first = this.#byEnd.first;
       if (first === undefined || !this.#isGone(first)) return;
       this.#byEnd.pop();
+      const contents = this.#windows.get(first.id);
+      if (contents !== undefined) this.records?.removed(contents);
       this.#windows.delete(first.id);
     }
   }
@@ -53,49 +75,10 @@ export class SideContents implements Consumer {
   #contents(window: Window): WindowContents {
     let contents = this.#windows.get(window.id);
     if (contents === undefined) {
-      contents = new WindowContents();
+      contents = new WindowContents(window, this.#opened++);
       this.#windows.set(window.id, contents);
       this.#byEnd.push(window.maxTimestampMs, window);
-      this.#opened++;
     }
     return contents;
-  }
-}
-
-interface Firing {
-  readonly index: number;
-  values: unknown[];
-}
-
-/**
- * Beam takes the value of the latest firing, accumulating or not; by key and window of the grouping that fired, since
- * firings of different ones have nothing to do with each other. What no trigger fired stays.
- */
-class WindowContents {
-  /** By source; undefined: what nothing takes the place of. */
-  readonly #firings = new Map<string | undefined, Firing>();
-  #shown: readonly unknown[] | undefined;
-
-  add({ value, pane }: Element): void {
-    const source = FiredPane.sourceOf(pane);
-    const index = source === undefined ? 0 : pane.index;
-    const firing = this.#firings.get(source);
-    if (firing === undefined || firing.index < index) {
-      this.#firings.set(source, { index, values: [value] });
-    } else if (firing.index === index) {
-      if (this.#shown === firing.values) firing.values = [...firing.values];
-      firing.values.push(value);
-    } else {
-      return;
-    }
-    this.#shown = undefined;
-  }
-
-  values(): readonly unknown[] {
-    if (this.#shown === undefined) {
-      const firings = [...this.#firings.values()];
-      this.#shown = firings.length === 1 ? firings[0]!.values : firings.flatMap(({ values }) => values);
-    }
-    return this.#shown;
   }
 }

@@ -4,7 +4,9 @@ import { HoldSet } from "./hold-set.js";
 import type { SideInputReader } from "./side-input-reader.js";
 
 /** Elements of the same windows wait together. */
-interface BlockedElements {
+export interface BlockedElements {
+  /** Groups are released in the order of their numbers. */
+  readonly number: number;
   readonly windows: readonly Window[];
   readonly elements: Element[];
   /** Of the first of the windows. */
@@ -13,11 +15,34 @@ interface BlockedElements {
   holdMs: number;
 }
 
+/** Is told of elements that begin to wait, and of groups that need not wait any more. */
+export interface BlockedListener {
+  blocked(group: BlockedElements): void;
+  released(group: BlockedElements): void;
+}
+
 export class SideInputGate {
   readonly #blocked = new Map<string, BlockedElements>();
   readonly #holds = new HoldSet();
+  #groups = 0;
 
-  constructor(readonly readers: readonly SideInputReader[]) {}
+  constructor(
+    readonly readers: readonly SideInputReader[],
+    private readonly listener?: BlockedListener | undefined,
+  ) {}
+
+  /** All that wait. */
+  get blocked(): Iterable<BlockedElements> {
+    return this.#blocked.values();
+  }
+
+  /** Takes elements of the same windows that waited in an earlier process, groups in their order. */
+  restore(number: number, elements: readonly Element[], holdMs: number): void {
+    this.#groups = Math.max(this.#groups, number);
+    const group = this.#group(elements[0]!.windows);
+    group.elements.push(...elements);
+    if (holdMs < MAX_WATERMARK_MS) this.#hold(group, holdMs);
+  }
 
   get isEmpty(): boolean {
     return this.#blocked.size === 0;
@@ -49,6 +74,7 @@ export class SideInputGate {
       } else {
         admitted ??= elements.slice(0, index);
         group.elements.push(element);
+        this.listener?.blocked(group);
         this.#hold(group, Math.max(Math.min(element.timestampMs, group.endMs), floorMs));
       }
     }
@@ -62,6 +88,7 @@ export class SideInputGate {
     for (const [id, group] of this.#blocked) {
       if (!this.#isReady(group.windows)) continue;
       this.#blocked.delete(id);
+      this.listener?.released(group);
       if (group.holdMs < MAX_WATERMARK_MS) this.#holds.remove(group.holdMs);
       released.push(group);
     }
@@ -84,7 +111,7 @@ export class SideInputGate {
     let group = this.#blocked.get(id);
     if (group === undefined) {
       const endMs = Math.min(...windows.map((window) => window.maxTimestampMs));
-      group = { windows, elements: [], endMs, holdMs: MAX_WATERMARK_MS };
+      group = { number: this.#groups++, windows, elements: [], endMs, holdMs: MAX_WATERMARK_MS };
       this.#blocked.set(id, group);
     }
     return group;

@@ -1,12 +1,19 @@
 /** One side input of a root: which of its windows are ready, and which will not be read any more. */
 import type { Collection } from "./collection.js";
+import type { Durable } from "./durable/durable-parts.js";
+import type { RestoredState } from "./durable/restored-state.js";
+import { StateWriter } from "./durable/state-bytes.js";
+import type { StateLog } from "./durable/state-log.js";
+import { recordKey } from "./durable/state-record.js";
 import { MAX_WATERMARK_MS, MIN_WATERMARK_MS, type Window } from "./element.js";
 import type { SideInput } from "./engine-graph.js";
 import type { SideContents } from "./side-contents.js";
 import type { Watermark } from "./watermark.js";
 import { expiryMs } from "./window-expiry.js";
 
-export class SideInputReader {
+const SIDE_LAG = "side-lag";
+
+export class SideInputReader implements Durable {
   /** How far main windows end behind the side window they read: 0 unless they read earlier ones. */
   #lagMs: number | undefined;
   #lastMain: string | undefined;
@@ -59,6 +66,22 @@ export class SideInputReader {
     if (this.#lagMs === undefined) return false;
     const latenessMs = Math.max(this.readerLatenessMs, this.spec.allowedLatenessMs);
     return watermarkMs > expiryMs(side, this.#lagMs + latenessMs);
+  }
+
+  writeState(log: StateLog): void {
+    log.putSmall(this.#key(), new StateWriter().timeOrNone(this.#lagMs).finish());
+  }
+
+  restoreState(restored: RestoredState): void {
+    this.#lagMs = restored.takeOne(SIDE_LAG, this.#owner)?.timeOrNone();
+  }
+
+  #key(): string {
+    return recordKey(SIDE_LAG, this.#owner);
+  }
+
+  get #owner(): string {
+    return `${this.spec.step}\t${this.spec.name}`;
   }
 
   #sideWindow(main: Window): Window {

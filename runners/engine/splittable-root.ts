@@ -1,19 +1,16 @@
 /** A root of restrictions: elements that are begun, and what was left of them by earlier bundles. */
 import type { BundleInput, Residual, RestrictionWork } from "./bundle.js";
+import type { RestoredState } from "./durable/restored-state.js";
+import type { RestrictionRecords } from "./durable/restriction-records.js";
+import type { StateLog } from "./durable/state-log.js";
 import { type Element, MAX_WATERMARK_MS, MIN_WATERMARK_MS } from "./element.js";
 import { HoldSet } from "./hold-set.js";
 import type { ProcessingTime } from "./processing-time.js";
+import type { Rest } from "./rest.js";
 import type { RootInput } from "./root-input.js";
 import type { RootState } from "./root-state.js";
 import { TimeHeap } from "./time-heap.js";
 import type { Watermark } from "./watermark.js";
-
-interface Rest {
-  readonly residual: Residual;
-  readonly holdMs: number;
-  /** The bundle that left it did truncated rests. */
-  readonly wasTruncated: boolean;
-}
 
 export class SplittableRoot implements RootState {
   readonly kind = "splittable";
@@ -27,13 +24,17 @@ export class SplittableRoot implements RootState {
   /** The watermarks that the residuals of the bundle may not go behind, by their elements. */
   readonly #floors = new Map<Element, number>();
   #isDraining = false;
+  #rested = 0;
+  readonly #records: RestrictionRecords | undefined;
 
   constructor(
     readonly id: string,
     readonly input: RootInput,
     stageWatermark: Watermark,
     time: ProcessingTime,
+    records?: RestrictionRecords | undefined,
   ) {
+    this.#records = records;
     this.#stageWatermark = stageWatermark;
     this.#time = time;
   }
@@ -64,11 +65,8 @@ export class SplittableRoot implements RootState {
     }
     while (work.length < max && (this.#rests.firstMs ?? Number.POSITIVE_INFINITY) <= this.#time.ms) {
       const rest = this.#rests.pop()!;
-      const { element, restriction: value, watermarkState, watermarkMs } = rest.residual;
-      this.#floors.set(element, Math.min(watermarkMs, this.#floors.get(element) ?? MAX_WATERMARK_MS));
       this.#inFlight.push(rest);
-      const { wasTruncated } = rest;
-      work.push({ element, restriction: { value, watermarkState }, isTruncated, wasTruncated });
+      work.push(this.#workOf(rest, isTruncated));
     }
     return work.length === 0 ? undefined : [{ kind: "restrictions", root: this.id, work }];
   }
@@ -84,16 +82,34 @@ export class SplittableRoot implements RootState {
     if (Number.isNaN(residual.resumeAtMs))
       throw new Error(`a restriction of ${this.id} cannot resume at NaN`);
     const holdMs = Math.min(Math.max(residual.watermarkMs, this.#stageWatermark.ms), MAX_WATERMARK_MS);
-    const wasTruncated = this.#isInFlightTruncated;
-    this.#rests.push(residual.resumeAtMs, { residual, holdMs, wasTruncated });
-    this.#holds.add(holdMs);
+    const { element } = residual;
+    const rest = { residual, element, holdMs, wasTruncated: this.#isInFlightTruncated, number: this.#rested };
+    this.#add(rest, residual.resumeAtMs);
+    this.#records?.left(rest);
   }
 
   complete(): void {
-    for (const { holdMs } of this.#inFlight) this.#holds.remove(holdMs);
+    for (const rest of this.#inFlight) {
+      this.#holds.remove(rest.holdMs);
+      this.#records?.done(rest);
+    }
     this.#inFlight = [];
     this.#floors.clear();
     this.input.complete();
+    this.#records?.settled(this.#unfinished());
+  }
+
+  writeState(log: StateLog): void {
+    this.input.writeState(log);
+    this.#records?.write(log, this.#unfinished());
+  }
+
+  /** What was to wait for somebody that is gone with the earlier process is ready at once. */
+  restoreState(restored: RestoredState): void {
+    this.input.restoreState(restored);
+    for (const { rest, resumeAtMs } of this.#records?.restore(restored, this.#stageWatermark.ms) ?? []) {
+      this.#add(rest, resumeAtMs === Number.POSITIVE_INFINITY ? Number.NEGATIVE_INFINITY : resumeAtMs);
+    }
   }
 
   settle(): void {
@@ -109,5 +125,27 @@ export class SplittableRoot implements RootState {
   drain(): void {
     this.#isDraining = true;
     this.resume();
+  }
+
+  #workOf({ residual, element, wasTruncated }: Rest, isTruncated: boolean): RestrictionWork {
+    if (residual === undefined) {
+      this.#floors.set(element, MIN_WATERMARK_MS);
+      return { element, restriction: undefined, isTruncated };
+    }
+    const { restriction: value, watermarkState, watermarkMs, isParked } = residual;
+    this.#floors.set(element, Math.min(watermarkMs, this.#floors.get(element) ?? MAX_WATERMARK_MS));
+    const work = { element, restriction: { value, watermarkState }, isTruncated, wasTruncated };
+    return isParked === undefined ? work : { ...work, isParked };
+  }
+
+  #add(rest: Rest, resumeAtMs: number): void {
+    this.#rests.push(resumeAtMs, rest);
+    this.#holds.add(rest.holdMs);
+    this.#rested = rest.number + 1;
+  }
+
+  *#unfinished(): Generator<Rest> {
+    yield* this.#inFlight;
+    yield* this.#rests.items();
   }
 }

@@ -1,6 +1,10 @@
 /** A stage: its roots, the bundle in flight, and the watermark of its outputs. */
 import type { Bundle, BundleInput, BundleResult } from "./bundle.js";
 import type { Collection } from "./collection.js";
+import type { RestoredState } from "./durable/restored-state.js";
+import { StateWriter } from "./durable/state-bytes.js";
+import type { StateLog } from "./durable/state-log.js";
+import { recordKey } from "./durable/state-record.js";
 import type { NodeState } from "./node-state.js";
 import type { RootState } from "./root-state.js";
 import { SplittableRoot } from "./splittable-root.js";
@@ -12,11 +16,13 @@ export interface StageWork {
   readonly inputWatermarkMs: number;
 }
 
+const STAGE = "stage";
+
 export class StageState implements NodeState {
   readonly #roots: readonly RootState[];
   readonly #outputs: ReadonlyMap<string, Collection>;
   readonly #watermark: Watermark;
-  #inFlight: { readonly root: RootState; bundle: Bundle | undefined } | undefined;
+  #inFlight: { readonly root: RootState; readonly place: number; bundle: Bundle | undefined } | undefined;
   /** The root that is asked first: they take turns. */
   #turn = 0;
 
@@ -53,7 +59,7 @@ export class StageState implements NodeState {
       const inputs = root.next(max);
       if (inputs === undefined) continue;
       this.#turn = place + 1;
-      this.#inFlight = { root, bundle: undefined };
+      this.#inFlight = { root, place, bundle: undefined };
       return { inputs, inputWatermarkMs: root.input.watermark.ms };
     }
     return undefined;
@@ -98,6 +104,23 @@ export class StageState implements NodeState {
 
   drain(): void {
     for (const root of this.#roots) if (root instanceof SplittableRoot) root.drain();
+  }
+
+  /** What is in flight is still to be done, and its root's turn still to come. */
+  writeState(log: StateLog): void {
+    const turn = this.#inFlight?.place ?? this.#turn;
+    const out = new StateWriter().time(this.#watermark.ms).count(turn);
+    log.putSmall(recordKey(STAGE, this.id), out.finish());
+    for (const root of this.#roots) root.writeState(log);
+  }
+
+  restoreState(restored: RestoredState): void {
+    const input = restored.takeOne(STAGE, this.id);
+    if (input !== undefined) {
+      this.#watermark.restore(input.time());
+      this.#turn = input.count();
+    }
+    for (const root of this.#roots) root.restoreState(restored);
   }
 
   #check({ outputs, timers, residuals }: BundleResult): void {

@@ -1,9 +1,15 @@
 /** Plays the script of a test stream, event by event, when the engine asks for the next. */
 import type { Collection } from "./collection.js";
+import type { RestoredState } from "./durable/restored-state.js";
+import { StateWriter } from "./durable/state-bytes.js";
+import type { StateChanges, StateLog } from "./durable/state-log.js";
+import { recordKey } from "./durable/state-record.js";
 import { MAX_WATERMARK_MS, NO_FIRING } from "./element.js";
 import type { TestStreamEvent, TestStreamNode } from "./engine-graph.js";
 import type { NodeState } from "./node-state.js";
 import type { ProcessingTime } from "./processing-time.js";
+
+const TEST_STREAM = "test-stream";
 
 export class TestStreamPlayer implements NodeState {
   readonly id: string;
@@ -12,6 +18,7 @@ export class TestStreamPlayer implements NodeState {
   /** By tag. */
   readonly #outputs: ReadonlyMap<string, Collection>;
   readonly #time: ProcessingTime;
+  readonly #changes: StateChanges | undefined;
   #played = 0;
 
   /** @throws when an event names a tag that the stream does not have */
@@ -19,7 +26,9 @@ export class TestStreamPlayer implements NodeState {
     { id, events }: TestStreamNode,
     outputs: ReadonlyMap<string, Collection>,
     time: ProcessingTime,
+    changes?: StateChanges | undefined,
   ) {
+    this.#changes = changes;
     this.id = id;
     this.#events = events;
     this.#outputs = outputs;
@@ -46,6 +55,7 @@ export class TestStreamPlayer implements NodeState {
   playNext(): void {
     const event = this.#events[this.#played]!;
     this.#played++;
+    this.#changes?.note();
     switch (event.kind) {
       case "elements":
         this.#outputs.get(event.tag)!.emit(
@@ -68,11 +78,30 @@ export class TestStreamPlayer implements NodeState {
 
   /** Leaves out the rest of the script. */
   end(): void {
+    if (!this.isOver) this.#changes?.note();
     this.#played = this.#events.length;
   }
 
   settle(): void {
     if (!this.isOver) return;
     for (const output of this.#outputs.values()) output.watermark.advanceTo(MAX_WATERMARK_MS);
+  }
+
+  /** The place in the script, and the processing time that it has made. */
+  writeState(log: StateLog): void {
+    const out = new StateWriter().count(this.#played).time(this.#time.ms);
+    log.putSmall(recordKey(TEST_STREAM, this.id), out.finish());
+  }
+
+  /** @throws when the script is shorter than what was played of it */
+  restoreState(restored: RestoredState): void {
+    const input = restored.takeOne(TEST_STREAM, this.id);
+    if (input === undefined) return;
+    const played = input.count();
+    if (played > this.#events.length) {
+      throw new Error(`test stream ${this.id} has ${this.#events.length} events, but ${played} were played`);
+    }
+    this.#played = played;
+    this.#time.advanceTo(input.time());
   }
 }

@@ -45,6 +45,11 @@ export class TimeHeap<T> {
     return first.item;
   }
 
+  /** All items, in no particular order. */
+  *items(): Generator<T> {
+    for (const { item } of this.#entries) yield item;
+  }
+
   /** Takes everything, in order. */
   drain(): T[] {
     const entries = this.#entries.sort((a, b) => (isBefore(a, b) ? -1 : 1));

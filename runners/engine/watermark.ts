@@ -11,6 +11,11 @@ export class Watermark {
     return this.#ms;
   }
 
+  /** As an earlier process had it. */
+  restore(ms: number): void {
+    this.#ms = ms;
+  }
+
   /** @throws when it would go back: whoever computed it forgot a hold */
   advanceTo(ms: number): void {
     if (!(ms >= this.#ms)) throw new Error(`watermark of ${this.owner} went back: ${this.#ms} → ${ms}`);

@@ -1,4 +1,5 @@
 /** The windows that a GroupByKey knows, each with its keys and with the time at which it ends or expires. */
+import type { TrackedItems } from "./durable/tracked-items.js";
 import type { Window } from "./element.js";
 import { createGroup, type WindowGroup } from "./key-window.js";
 import { TimerIndex } from "./timer-index.js";
@@ -15,9 +16,26 @@ export class WindowGroups {
   /** Of each window one: its end, then its expiry. */
   readonly #timers = new TimerIndex<WindowTimer>();
   #last: WindowGroup | undefined;
+  #settings = 0;
 
-  constructor(allowedLatenessMs: number) {
+  constructor(
+    allowedLatenessMs: number,
+    private readonly tracked?: TrackedItems<WindowGroup> | undefined,
+  ) {
     this.#allowedLatenessMs = allowedLatenessMs;
+  }
+
+  /** All windows. */
+  get all(): Iterable<WindowGroup> {
+    return this.#groups.values();
+  }
+
+  /** Takes a window of an earlier process; by order. */
+  restore(window: Window, order: number, inputWatermarkMs: number): WindowGroup {
+    this.#settings = order;
+    const group = this.open(window, inputWatermarkMs);
+    this.tracked?.replace(group);
+    return group;
   }
 
   get(window: Window): WindowGroup | undefined {
@@ -39,6 +57,7 @@ export class WindowGroups {
     this.#groups.delete(group.window.id);
     this.#timers.delete(group.window.id);
     if (this.#last === group) this.#last = undefined;
+    this.tracked?.remove(group);
   }
 
   /**
@@ -58,6 +77,8 @@ export class WindowGroups {
   }
 
   #setTimer(group: WindowGroup, fireAtMs: number): void {
+    group.order = this.#settings++;
     this.#timers.set({ id: group.window.id, fireAtMs, group });
+    this.tracked?.put(group);
   }
 }

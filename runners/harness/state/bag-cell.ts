@@ -2,7 +2,7 @@
 import type { BeamCoder } from "../../../transforms/primitives/coders/beam-coder.js";
 import { ByteWriter } from "../../../transforms/primitives/coders/byte-writer.js";
 import { decodeElements } from "../../../transforms/primitives/coders/encode.js";
-import type { BagCell } from "../../engine/state-store.js";
+import type { BagCell } from "../../engine/key-cells.js";
 
 /** What of a cell the runner is to be told. */
 export interface CellChange {

@@ -6,7 +6,7 @@ import type { BeamCoder } from "../../../transforms/primitives/coders/beam-coder
 import { ByteWriter } from "../../../transforms/primitives/coders/byte-writer.js";
 import type { HostCells, StateHost } from "../../bundle/host.js";
 import type { Window } from "../../engine/element.js";
-import type { BagCell } from "../../engine/state-store.js";
+import type { BagCell } from "../../engine/key-cells.js";
 import type { StatefulStage } from "../descriptor/stage-plan.js";
 import { type CellChange, LoadedBag } from "./bag-cell.js";
 import type { CachingChannel } from "./caching-channel.js";

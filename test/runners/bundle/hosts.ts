@@ -2,7 +2,8 @@
 
 import type { BundleHost, SideInputHost, StateHost, StepFacts } from "../../../runners/bundle/host.js";
 import type { Window } from "../../../runners/engine/element.js";
-import { type BagCell, StateStore } from "../../../runners/engine/state-store.js";
+import type { BagCell } from "../../../runners/engine/key-cells.js";
+import { StateStore } from "../../../runners/engine/state-store.js";
 import { GeneralObjectCoder } from "../../../transforms/primitives/beam.js";
 import { decodeFromBytes, encodeToBytes } from "../../../transforms/primitives/coders/encode.js";
 import type { SetupContext } from "../../../transforms/primitives/do-fn.js";

@@ -11,7 +11,7 @@ import type {
 } from "../../../../runners/engine/bundle.js";
 import { type Element, NO_FIRING, type PaneInfo, type Window } from "../../../../runners/engine/element.js";
 import type { Engine } from "../../../../runners/engine/engine.js";
-import type { KeyCells } from "../../../../runners/engine/state-store.js";
+import type { KeyCells } from "../../../../runners/engine/key-cells.js";
 
 /** What a scripted step may do for an item. */
 export interface StepContext {

@@ -1,0 +1,137 @@
+/** The bytes of a state record: numbers, texts and the encodings of values, one behind the other. */
+
+const FIRST_BYTES = 256;
+/** Of a count: a safe integer in groups of seven bits. */
+const COUNT_BYTES_MAX = 8;
+const TIME_BYTES = 8;
+
+export class StateWriter {
+  #buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
+  #at = 0;
+
+  /** A whole number that is not negative. */
+  count(value: number): this {
+    if (!Number.isSafeInteger(value) || value < 0)
+      throw new Error(`a count must not be negative, got ${value}`);
+    this.#need(COUNT_BYTES_MAX);
+    let rest = value;
+    while (rest >= 0x80) {
+      this.#buffer[this.#at++] = (rest % 0x80) | 0x80;
+      rest = Math.floor(rest / 0x80);
+    }
+    this.#buffer[this.#at++] = rest;
+    return this;
+  }
+
+  /** Any number, infinite ones too: event times are wider than safe integers. */
+  time(ms: number): this {
+    this.#need(TIME_BYTES);
+    this.#buffer.writeDoubleLE(ms, this.#at);
+    this.#at += TIME_BYTES;
+    return this;
+  }
+
+  timeOrNone(ms: number | undefined): this {
+    this.flag(ms !== undefined);
+    return ms === undefined ? this : this.time(ms);
+  }
+
+  flag(value: boolean): this {
+    this.#need(1);
+    this.#buffer[this.#at++] = value ? 1 : 0;
+    return this;
+  }
+
+  text(value: string): this {
+    const bytes = Buffer.byteLength(value);
+    this.count(bytes);
+    this.#need(bytes);
+    this.#at += this.#buffer.write(value, this.#at);
+    return this;
+  }
+
+  bytes(value: Uint8Array): this {
+    this.count(value.length);
+    this.#need(value.length);
+    this.#buffer.set(value, this.#at);
+    this.#at += value.length;
+    return this;
+  }
+
+  /** A copy of what was written; the writer is empty afterwards. */
+  finish(): Uint8Array {
+    const bytes = new Uint8Array(this.#at);
+    bytes.set(this.#buffer.subarray(0, this.#at));
+    this.#at = 0;
+    return bytes;
+  }
+
+  #need(bytes: number): void {
+    const wanted = this.#at + bytes;
+    if (wanted <= this.#buffer.length) return;
+    const grown = Buffer.allocUnsafeSlow(Math.max(wanted, 2 * this.#buffer.length));
+    this.#buffer.copy(grown, 0, 0, this.#at);
+    this.#buffer = grown;
+  }
+}
+
+/** Reads what a `StateWriter` wrote, in the same order. @throws when it ends early */
+export class StateReader {
+  readonly #buffer: Buffer;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
+  get isAtEnd(): boolean {
+    return this.#at === this.#buffer.length;
+  }
+
+  count(): number {
+    let value = 0;
+    let factor = 1;
+    for (;;) {
+      const byte = this.#buffer[this.#take(1)]!;
+      value += (byte & 0x7f) * factor;
+      if (byte < 0x80) return value;
+      factor *= 0x80;
+    }
+  }
+
+  time(): number {
+    return this.#buffer.readDoubleLE(this.#take(TIME_BYTES));
+  }
+
+  timeOrNone(): number | undefined {
+    return this.flag() ? this.time() : undefined;
+  }
+
+  flag(): boolean {
+    return this.#buffer[this.#take(1)] === 1;
+  }
+
+  text(): string {
+    const length = this.count();
+    const start = this.#take(length);
+    return this.#buffer.toString("utf8", start, start + length);
+  }
+
+  /** A copy: the record's bytes need not be kept. */
+  bytes(): Uint8Array {
+    const length = this.count();
+    const start = this.#take(length);
+    return new Uint8Array(this.#buffer.subarray(start, start + length));
+  }
+
+  #take(bytes: number): number {
+    const start = this.#at;
+    if (start + bytes > this.#buffer.length) {
+      throw new Error(
+        `state ends at byte ${this.#buffer.length}, in the middle of what begins at byte ${start}`,
+      );
+    }
+    this.#at += bytes;
+    return start;
+  }
+}

@@ -1,0 +1,62 @@
+/** Collects the records of one delta, node by node, and remembers whether there is anything to collect. */
+import type { StateDelta } from "./state-record.js";
+
+/** Shared by all nodes: whether state has changed since the last delta, watermarks apart. */
+export class StateChanges {
+  #areThere = false;
+
+  get areThere(): boolean {
+    return this.#areThere;
+  }
+
+  note(): void {
+    this.#areThere = true;
+  }
+
+  forget(): void {
+    this.#areThere = false;
+  }
+}
+
+export class StateLog {
+  #isFull = false;
+  #puts = new Map<string, Uint8Array>();
+  #removed = new Set<string>();
+  /** Small records as they were last put. */
+  readonly #small = new Map<string, string>();
+
+  /** Everything is to be put, whether it changed or not, and nothing removed. */
+  get isFull(): boolean {
+    return this.#isFull;
+  }
+
+  begin(isFull: boolean): void {
+    this.#isFull = isFull;
+  }
+
+  put(key: string, value: Uint8Array): void {
+    this.#removed.delete(key);
+    this.#puts.set(key, value);
+  }
+
+  remove(key: string): void {
+    this.#puts.delete(key);
+    if (!this.#isFull) this.#removed.add(key);
+  }
+
+  /** For a small record that is easier compared than followed: put if it is not what it was. */
+  putSmall(key: string, value: Uint8Array): void {
+    const text = Buffer.from(value.buffer, value.byteOffset, value.length).toString("latin1");
+    if (!this.#isFull && this.#small.get(key) === text) return;
+    this.#small.set(key, text);
+    this.put(key, value);
+  }
+
+  take(): StateDelta {
+    const puts = Array.from(this.#puts, ([key, value]) => ({ key, value }));
+    const removed = [...this.#removed];
+    this.#puts = new Map();
+    this.#removed = new Set();
+    return { puts, removed };
+  }
+}

@@ -1,0 +1,198 @@
+/**
+ * Property: an engine that is thrown away at random moments and restored from its records does exactly what an
+ * undisturbed one does. `MILLRACE_SEEDS` says how many seeds, `MILLRACE_SEED` runs one again.
+ */
+import { assert } from "chai";
+import type { Bundle } from "../../../../runners/engine/bundle.js";
+import { applyDelta, recordKey, type StateRecord } from "../../../../runners/engine/durable/state-record.js";
+import { Engine } from "../../../../runners/engine/engine.js";
+import { Choice, chooseSeed } from "../../../support/seeded-choice.js";
+import { FakeHost } from "../core/fake-host.js";
+import { jsonCodec } from "./json-codec.js";
+import { type RandomGraph, randomGraph } from "./random-durable-graph.js";
+
+const SEEDS_DEFAULT = 300;
+const SEEDS_PER_TEST = 100;
+const ROUNDS = 12;
+const BUNDLES_MAX = 5_000;
+
+/** What happens to the engine beside its work; an undisturbed one has none. */
+interface Disturbance {
+  readonly choice: Choice;
+  /** Of the moments at which a delta may be taken, and after which the engine may be thrown away. */
+  readonly deltaShare: number;
+  readonly restoreShare: number;
+}
+
+class DurableRun {
+  readonly lines: string[] = [];
+  restores = 0;
+  readonly #choice: Choice;
+  readonly #random: RandomGraph;
+  readonly #disturbance: Disturbance | undefined;
+  readonly #records = new Map<string, Uint8Array>();
+  #engine: Engine;
+  #host: FakeHost;
+  #isDraining = false;
+  #nowMs = 0;
+
+  constructor(seed: number, disturbance: Disturbance | undefined) {
+    this.#choice = new Choice(seed);
+    this.#random = randomGraph(this.#choice);
+    this.#disturbance = disturbance;
+    [this.#engine, this.#host] = this.#start();
+  }
+
+  run(): readonly string[] {
+    for (let round = 0; round < ROUNDS; round++) {
+      this.#work();
+      this.#nowMs += this.#choice.between(1, 15);
+      this.#engine.advanceProcessingTime(this.#nowMs);
+      this.#maybeCut(undefined);
+    }
+    this.#isDraining = true;
+    this.#engine.drain();
+    this.#work();
+    this.#note(`done: ${this.#engine.isDone}, wakes up at ${this.#engine.nextWakeUpMs}`);
+    this.#note(JSON.stringify([...this.#engine.counters].sort()));
+    return this.lines;
+  }
+
+  #work(): void {
+    for (let count = 0; count < BUNDLES_MAX; count++) {
+      const limits = { elementsMax: this.#choice.between(1, 5), restrictionsMax: this.#choice.between(1, 3) };
+      let bundle = this.#engine.nextBundle(limits);
+      if (bundle === undefined) return;
+      if (this.#maybeCut(bundle)) {
+        bundle = this.#engine.nextBundle(limits);
+        assert.isDefined(bundle, "what was in flight is given out again");
+      }
+      this.#engine.apply(bundle!, this.#host.run(bundle!));
+      this.#takeLines();
+      for (const id of this.#collections()) this.#note(`${id} ${this.#engine.watermark(id)}`);
+      this.#maybeCut(undefined);
+    }
+    assert.fail(`more than ${BUNDLES_MAX} bundles`);
+  }
+
+  /** True if another engine goes on from here. */
+  #maybeCut(inFlight: Bundle | undefined): boolean {
+    if (this.#disturbance === undefined) return false;
+    const { choice, deltaShare, restoreShare } = this.#disturbance;
+    if (!choice.isHit(deltaShare)) return false;
+    this.#save(choice.isHit(0.15));
+    if (!choice.isHit(restoreShare)) return false;
+    this.restores++;
+    const timeMs = this.#engine.processingTimeMs;
+    const isScripted = this.#random.graph.nodes.some(({ kind }) => kind === "testStream");
+    [this.#engine, this.#host] = this.#start(isScripted ? 0 : timeMs);
+    assert.equal(this.#engine.processingTimeMs, timeMs, "processing time");
+    if (this.#isDraining) this.#engine.drain();
+    return inFlight !== undefined;
+  }
+
+  #save(isSnapshot: boolean): void {
+    const durable = this.#engine.durable!;
+    if (isSnapshot) {
+      this.#records.clear();
+      for (const { key, value } of durable.takeSnapshot()) this.#records.set(key, value);
+      return;
+    }
+    const { hasChanges } = durable;
+    const delta = durable.takeDelta();
+    const soft = /^(watermark|stage|input|group-times|grouping|engine|side-lag|test-stream) /;
+    const isOther = ({ key, value }: StateRecord) => {
+      const before = this.#records.get(key);
+      return before === undefined || !Buffer.from(value).equals(before);
+    };
+    const hard = [...delta.puts.filter(isOther).map(({ key }) => key), ...delta.removed].filter(
+      (key) => !soft.test(key) && key !== recordKey("counters", ""),
+    );
+    if (!hasChanges) assert.deepEqual(hard, [], "records changed unnoticed");
+    applyDelta(this.#records, delta);
+    this.#checkAgainstSnapshot();
+  }
+
+  /** What deltas have made of the records is what a snapshot of everything says, chunks apart. */
+  #checkAgainstSnapshot(): void {
+    const isChunk = (key: string) => /^(group-values|group-key|bag|blocked|side) /.test(key);
+    const keys = (all: Iterable<string>) => [...all].filter((key) => !isChunk(key)).sort();
+    const restored = this.#engineOf(
+      [...this.#records].map(([key, value]) => ({ key, value })),
+      this.#nowMs,
+    );
+    const snapshot = restored.durable!.takeSnapshot();
+    assert.deepEqual(keys(snapshot.map(({ key }) => key)), keys(this.#records.keys()), "keys of records");
+  }
+
+  #start(processingTimeMs = 0): [Engine, FakeHost] {
+    const records = [...this.#records].map(([key, value]) => ({ key, value }));
+    const { choice } = this.#disturbance ?? {};
+    const engine = this.#engineOf(
+      choice === undefined ? records : choice.shuffled(records),
+      processingTimeMs,
+    );
+    const outputs = new Map<string, readonly string[]>();
+    for (const node of this.#random.graph.nodes)
+      if (node.kind === "stage") outputs.set(node.id, node.outputs);
+    return [engine, new FakeHost(engine, this.#random.behaviours, outputs)];
+  }
+
+  #engineOf(restored: { key: string; value: Uint8Array }[], processingTimeMs: number): Engine {
+    const durable = this.#disturbance && { codec: jsonCodec(), restored };
+    return new Engine(this.#random.graph, { processingTimeMs, durable });
+  }
+
+  #collections(): string[] {
+    return this.#random.graph.nodes.flatMap((node) =>
+      node.kind === "stage" ? node.outputs : node.kind === "testStream" ? [] : [node.output],
+    );
+  }
+
+  #takeLines(): void {
+    this.lines.push(...this.#host.lines.splice(0));
+  }
+
+  #note(line: string): void {
+    this.lines.push(line);
+  }
+}
+
+function checkSeed(seed: number): number {
+  const expected = new DurableRun(seed, undefined).run();
+  const choice = new Choice(~seed);
+  const disturbance = {
+    choice,
+    deltaShare: choice.of([0.1, 0.5, 1]),
+    restoreShare: choice.of([0.1, 0.5, 1]),
+  };
+  try {
+    const disturbed = new DurableRun(seed, disturbance);
+    const actual = disturbed.run();
+    const differs = expected.findIndex((line, place) => actual[place] !== line);
+    const from = Math.max(0, differs - 5);
+    assert.deepEqual(
+      differs < 0 ? actual : actual.slice(from, differs + 3),
+      differs < 0 ? expected : expected.slice(from, differs + 3),
+    );
+    return disturbed.restores;
+  } catch (error) {
+    throw new Error(`MILLRACE_SEED=${seed} fails: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+describe("Engine: restored from its records (property)", function () {
+  this.timeout(60_000);
+  const isOne = (process.env["MILLRACE_SEED"] ?? "") !== "";
+  const count = isOne ? 1 : Number(process.env["MILLRACE_SEEDS"] ?? SEEDS_DEFAULT);
+  const first = chooseSeed();
+
+  for (let from = 0; from < count; from += SEEDS_PER_TEST) {
+    const until = Math.min(count, from + SEEDS_PER_TEST);
+    it(`does what an undisturbed one does, seeds ${first + from} to ${first + until - 1}`, () => {
+      let restores = 0;
+      for (let seed = first + from; seed < first + until; seed++) restores += checkSeed(seed);
+      if (until - from > 10) assert.isAbove(restores, 0, "engines restored");
+    });
+  }
+});
