@@ -138,7 +138,7 @@ export class GroupByKey implements GroupByKeyOperator {
     this.#arrivals = counts.arrivals;
     this.#droppedDueToLateness = counts.droppedDueToLateness;
     this.#droppedDueToClosedWindow = counts.droppedDueToClosedWindow;
-    const { inputWatermarkMs, processingTimeMs } = this.#times;
+    const { inputWatermarkMs } = this.#times;
     this.#records.restoreGroups(restored, (window, order) => {
       const group = this.#groups.restore(window, order, inputWatermarkMs);
       this.#holdGroup(group, this.#hasEnded(group));
@@ -149,11 +149,9 @@ export class GroupByKey implements GroupByKeyOperator {
       group.keys.set(keyId, entry);
       return entry;
     };
-    for (const entry of this.#records.restoreKeys(restored, restore)) {
-      if (!entry.isClosed) this.#merging?.add(entry);
-      this.#touch(entry);
-    }
-    this.#schedule.refresh(inputWatermarkMs, processingTimeMs);
+    const entries = this.#records.restoreKeys(restored, restore);
+    for (const { entry } of entries) if (!entry.isClosed) this.#merging?.add(entry);
+    if (!this.#isScheduledByGroup) this.#schedule.restore(entries, inputWatermarkMs);
     this.#records.restored(this.#arrivals);
   }
 

@@ -13,6 +13,12 @@ interface EntryTimer {
   readonly order: number;
 }
 
+/** An entry with its place among those that become ready at the same time, if the clock changes anything for it. */
+export interface RestoredEntry {
+  readonly entry: KeyWindow;
+  readonly readyOrder: number | undefined;
+}
+
 export class PaneSchedule {
   readonly #strategy: WindowingStrategy;
   readonly #holds = new TimerIndex<{ readonly id: string; readonly fireAtMs: number }>();
@@ -42,6 +48,18 @@ export class PaneSchedule {
   /** Has to be called when anything about the key's window changes. */
   touch(entry: KeyWindow): void {
     this.#touched.add(entry);
+  }
+
+  /** Takes what an earlier process had; whom the clock did not change there it does not change here. */
+  restore(entries: readonly RestoredEntry[], inputWatermarkMs: number): void {
+    const timed = entries.filter(({ readyOrder }) => readyOrder !== undefined);
+    for (const { entry } of entries) this.touch(entry);
+    this.refresh(inputWatermarkMs, Number.POSITIVE_INFINITY);
+    for (const { entry, readyOrder } of timed.sort((a, b) => a.readyOrder! - b.readyOrder!)) {
+      this.#settings = readyOrder!;
+      this.touch(entry);
+      this.refresh(inputWatermarkMs, Number.NEGATIVE_INFINITY);
+    }
   }
 
   forget(entry: KeyWindow): void {

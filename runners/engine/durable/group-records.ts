@@ -3,6 +3,7 @@ import type { Window } from "../element.js";
 import type { GroupByKeyNode } from "../engine-graph.js";
 import type { KeyWindow, SavedValues, WindowGroup } from "../key-window.js";
 import type { OperatorTimes } from "../operator-times.js";
+import type { RestoredEntry } from "../pane-schedule.js";
 import type { WindowGroups } from "../window-groups.js";
 import type { DurableParts } from "./durable-parts.js";
 import { decodeKeyWindow, encodeKeyWindow, type RestoredKeyWindow } from "./key-window-record.js";
@@ -125,8 +126,8 @@ export class GroupRecords {
     }
   }
 
-  /** In the order in which the clock asks those that are ready at the same time. */
-  restoreKeys(restored: RestoredState, create: CreateKeyWindow): KeyWindow[] {
+  /** In the order in which they came into their windows. */
+  restoreKeys(restored: RestoredState, create: CreateKeyWindow): RestoredEntry[] {
     const chunks = this.#readChunks(restored);
     const found = restored.take(KEY, this.#owner).map(({ parts, value }) => {
       const [windowId, keyId] = parts as [string, string];
@@ -136,13 +137,12 @@ export class GroupRecords {
       }
       return { group, keyId, record: decodeKeyWindow(value, this.#key) };
     });
-    const entries = found
+    return found
       .sort((a, b) => a.record.number - b.record.number)
       .map(({ group, keyId, record }) => {
         const entry = this.#restoreKey(group, keyId, record, chunks, create);
-        return { entry, readyOrder: record.readyOrder ?? 0 };
+        return { entry, readyOrder: record.readyOrder };
       });
-    return entries.sort((a, b) => a.readyOrder - b.readyOrder).map(({ entry }) => entry);
   }
 
   /** Nothing that was restored is to be written again. */
