@@ -7,7 +7,7 @@ export {
   directRunner,
   type PipelineFn,
 } from "./direct/beam-runner.js";
-export { StateNotDurableError } from "./direct/not-durable.js";
+export { PipelineDrainedError, StateNotDurableError } from "./direct/kept-state.js";
 export type { DirectPipelineResult } from "./direct/pipeline-result.js";
 export { NoDatabaseError } from "./direct/volatile-epoch.js";
 export { UnsupportedFeatureError } from "./graph/features.js";

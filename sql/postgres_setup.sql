@@ -296,6 +296,34 @@ alter table pipelines add column pulse bigint not null default 0;
 -- As it was when the range was recorded.
 alter table read_ranges add column pulse bigint;
 
+-- 0007_state.sql
+
+-- The engine's state: a snapshot now and then, and what each epoch since has changed, in the epoch's own transaction.
+
+create table state_snapshots (
+  pipeline text not null,
+  shard integer not null,
+  epoch bigint not null,
+  chunk integer not null,
+  run_id uuid not null,
+  bytes bytea not null,
+  primary key (pipeline, shard, epoch, chunk)
+);
+
+create table state_deltas (
+  pipeline text not null,
+  shard integer not null,
+  epoch bigint not null,
+  chunk integer not null,
+  run_id uuid not null,
+  bytes bytea not null,
+  primary key (pipeline, shard, epoch, chunk)
+);
+
+-- the bytes are compressed already
+alter table state_snapshots alter column bytes set storage external;
+alter table state_deltas alter column bytes set storage external;
+
 -- which migrations these are
 
 create table if not exists schema_migrations (
@@ -311,6 +339,7 @@ insert into schema_migrations (version, name, checksum) values
   (3, '0003_event_views.sql', '19cef54065db247e99e89d17a24015c6bef0c294cfba7b4b209b2d43ca52f236'),
   (4, '0004_job_servers.sql', '27ae35edd345d6c8a01032dfe9b0180f5421bd99ffa406b7dc3e04b0bdc10eb6'),
   (5, '0005_distributed_source.sql', '1ddeb25ab66a9f04dc94aa7c5e652b6593c42237eda47925cd81f8ff9ab5b711'),
-  (6, '0006_checkpoint_pulse.sql', '0345662f019e404873ab9c798b646d112c1c018736ed089165f5f8ff92bcf958');
+  (6, '0006_checkpoint_pulse.sql', '0345662f019e404873ab9c798b646d112c1c018736ed089165f5f8ff92bcf958'),
+  (7, '0007_state.sql', '477331581516ddad234f7f2cb9a9ac372dd24313a787440516f039cd59c4f05e');
 
 commit;

@@ -1,6 +1,7 @@
 /** A pipeline running on the direct runner. */
 import type { SqlQueries } from "../../sql/sql-session.js";
 import { NO_COUNTS } from "../bundle/bundle-ledger.js";
+import type { StateRecord } from "../engine/durable/state-record.js";
 import type { Plan } from "../graph/translate.js";
 import type { Job, JobEvent, JobState, RecordCounts, SourceProgress } from "../job/job.js";
 import { JobEvents } from "../job/job-events.js";
@@ -10,8 +11,8 @@ import { MetricsStore } from "../job/metrics-store.js";
 import type { RunnerOptions } from "../job/runner.js";
 import type { Committer } from "./epoch.js";
 import type { EpochLoop } from "./epoch-loop.js";
+import { stepsWithState } from "./kept-state.js";
 import type { EpochReport } from "./loop-options.js";
-import { stepsNotDurable } from "./not-durable.js";
 import { PostgresCommitter } from "./postgres-epoch.js";
 import { PostgresSessions } from "./postgres-sessions.js";
 import { runPlan } from "./run-plan.js";
@@ -102,7 +103,7 @@ export class DirectJob implements Job {
 
   async #runInMemory(): Promise<void> {
     try {
-      await this.#runPlan(new VolatileCommitter(), undefined);
+      await this.#runPlan(new VolatileCommitter(), undefined, undefined);
     } catch (error) {
       if (!this.#cancel.signal.aborted) throw error;
     }
@@ -116,10 +117,10 @@ export class DirectJob implements Job {
       log: this.#events.log,
       drain: this.#drain.signal,
       cancel: this.#cancel.signal,
-      stepsNotDurable: stepsNotDurable(this.#plan),
-      runIn: (run, side) => {
-        const committer = new PostgresCommitter(run, () => clock.monotonicMs());
-        return this.#runPlan(committer, side, () => sessions.committed());
+      stepsWithState: stepsWithState(this.#plan),
+      runIn: (run, side, state) => {
+        const committer = new PostgresCommitter(run, () => clock.monotonicMs(), state?.stored);
+        return this.#runPlan(committer, side, state?.records, () => sessions.committed());
       },
       onRetry: (event) => this.#events.tell(event),
     });
@@ -130,13 +131,14 @@ export class DirectJob implements Job {
   async #runPlan(
     committer: Committer,
     database: SqlQueries | undefined,
+    restored: readonly StateRecord[] | undefined,
     onCommit: () => void = () => undefined,
   ): Promise<void> {
     this.#totals = committer.state.totals;
     if (this.state === "STARTING") this.#events.enter("RUNNING");
     try {
       await runPlan(this.#plan, {
-        ...{ ...this.#options, log: this.#events.log, metrics: this.#metrics, committer, database },
+        ...{ ...this.#options, log: this.#events.log, metrics: this.#metrics, committer, database, restored },
         drain: this.#drain.signal,
         cancel: this.#cancel.signal,
         onStart: (loop) => {

@@ -4,10 +4,12 @@ import type { EpochMetrics } from "../job/metrics-store.js";
 export class EngineCounters {
   /** By `<node id>\t<name>`. */
   readonly #counters: ReadonlyMap<string, number>;
-  readonly #told = new Map<string, number>();
+  readonly #told: Map<string, number>;
 
+  /** What was counted up to now is an earlier run's. */
   constructor(counters: ReadonlyMap<string, number>) {
     this.#counters = counters;
+    this.#told = new Map(counters);
   }
 
   /** Whether there is something to tell. */

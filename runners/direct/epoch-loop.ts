@@ -3,7 +3,7 @@ import type { Bundle, BundleInput } from "../engine/bundle.js";
 import type { SourceProgress } from "../job/job.js";
 import { DirectBundleScope } from "./bundle-scope.js";
 import { EngineCounters } from "./engine-counters.js";
-import type { CommittedEpoch, Epoch } from "./epoch.js";
+import type { CommittedEpoch, Epoch, EpochState } from "./epoch.js";
 import type { LoopOptions, LoopProcessor, LoopStage } from "./loop-options.js";
 import { CANCEL_WAIT_MS, orLeave, Pause } from "./pause.js";
 import { RestingSources } from "./resting-sources.js";
@@ -24,7 +24,7 @@ interface OpenEpoch {
 
 /**
  * An epoch takes no more bundles once this many elements went through it; what is left is the next one's. Not where
- * it is a transaction: what it leaves stands in memory alone, and a crash would lose it.
+ * it is a transaction, which holds all that its sources have read.
  */
 const EPOCH_ELEMENTS_MAX = 500_000;
 /** Restrictions that are worked on in one bundle; together they emit `bundleRecordsMax` elements, and each one at least. */
@@ -42,8 +42,8 @@ export class EpochLoop {
   readonly #pause: Pause;
   readonly #stages: ReadonlyMap<string, LoopStage>;
   readonly #resting: RestingSources;
-  /** Nothing was committed before this run. */
-  readonly #isFirstRun: boolean;
+  /** An earlier run has taken the impulses, and this one's engine does not know. */
+  readonly #hadImpulses: boolean;
   readonly #slots: Slot[] = [];
   /** Taken from the engine and put off to the next epoch. */
   #carried: Bundle[] = [];
@@ -63,8 +63,8 @@ export class EpochLoop {
     this.#wakeUps = new WakeUps(() => this.#pause.end());
     this.#counters = new EngineCounters(options.engine.counters);
     this.#stages = new Map(options.stages.map((stage) => [stage.id, stage]));
-    this.#resting = new RestingSources(options.stages);
-    this.#isFirstRun = options.committer.state.epoch === 0;
+    this.#resting = new RestingSources(options.stages, options.engine.rests);
+    this.#hadImpulses = options.committer.state.epoch > 0 && options.engine.durable === undefined;
   }
 
   async run(): Promise<void> {
@@ -151,7 +151,7 @@ export class EpochLoop {
     const open = await this.#takeBundles(slot);
     if (open === undefined) return;
     const readMs = clock.monotonicMs() - open.startMs;
-    const committed = finishAndCommit(slot, open);
+    const committed = finishAndCommit(slot, open, engine.durable);
     slot.settled = this.#finalize(slot, open, committed, readMs);
     this.#committed = committed;
     this.#settled = slot.settled;
@@ -206,7 +206,7 @@ export class EpochLoop {
     this.#scope = scope;
     scope.isTruncated = isTruncated(bundle);
     for (const input of this.#resting.admit(bundle)) {
-      if (!this.#isFirstRun && stage.impulseRoots.has(input.root)) continue;
+      if (this.#hadImpulses && stage.impulseRoots.has(input.root)) continue;
       const done = processor.process(input);
       if (done !== undefined) await (input.kind === "restrictions" ? this.#inTurns(done, scope) : done);
     }
@@ -293,11 +293,12 @@ export class EpochLoop {
 async function finishAndCommit(
   slot: Slot,
   { epoch, leaves }: OpenEpoch,
+  state: EpochState | undefined,
 ): Promise<CommittedEpoch | undefined> {
   for (const [id, processor] of slot.processors) {
     if (leaves.has(id)) await processor.finishBundle();
   }
-  return epoch.commit();
+  return epoch.commit(state);
 }
 
 function hasRestrictions(bundle: Bundle): boolean {

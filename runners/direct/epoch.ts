@@ -3,6 +3,7 @@ import type { EpochTransaction } from "../../transforms/primitives/do-fn.js";
 import { failpoint } from "../../transforms/primitives/failpoint.js";
 import { MIN_TIMESTAMP_MS } from "../../transforms/primitives/timestamp-bounds.js";
 import { BundleLedger } from "../bundle/bundle-ledger.js";
+import type { StateDelta, StateRecord } from "../engine/durable/state-record.js";
 import type { RecordCounts } from "../job/job.js";
 import type { EpochMetrics } from "../job/metrics-store.js";
 
@@ -38,6 +39,14 @@ export interface CommittedEpoch {
   readonly durationMs: { readonly wait: number; readonly sink: number; readonly commit: number };
 }
 
+/** What of the engine's state a commit takes in. The engine does nothing meanwhile. */
+export interface EpochState {
+  /** Whether it must be committed, also where there is nothing else to commit. */
+  readonly hasChanges: boolean;
+  takeDelta(): StateDelta;
+  takeSnapshot(): readonly StateRecord[];
+}
+
 /** What the bundles of an epoch share. */
 export abstract class Epoch {
   readonly ledger = new BundleLedger();
@@ -70,9 +79,10 @@ export abstract class Epoch {
   /**
    * Commits what the steps did; undefined when there was nothing to commit. Call it after every step
    * has finished its bundle, and `finalize` after it.
+   * @param state undefined where it does not outlive the process
    * @throws when it is not, or not known to be, committed
    */
-  abstract commit(): Promise<CommittedEpoch | undefined>;
+  abstract commit(state?: EpochState | undefined): Promise<CommittedEpoch | undefined>;
 
   /** Runs what waits for the commit; the next epoch may be committing meanwhile. */
   async finalize(): Promise<void> {

@@ -4,7 +4,7 @@ import type { BundleHost, BundleScope } from "../bundle/host.js";
 import type { Bundle, BundleInput, BundleResult } from "../engine/bundle.js";
 import type { SourceProgress } from "../job/job.js";
 import type { MetricsStore } from "../job/metrics-store.js";
-import type { CommittedEpoch, Committer } from "./epoch.js";
+import type { CommittedEpoch, Committer, EpochState } from "./epoch.js";
 
 /** What the loop needs of the engine. */
 export interface LoopEngine {
@@ -21,6 +21,10 @@ export interface LoopEngine {
   readonly isDone: boolean;
   /** By `<node id>\t<name>`. */
   readonly counters: ReadonlyMap<string, number>;
+  /** Begun restrictions that are not done, by root. */
+  readonly rests: ReadonlyMap<string, number>;
+  /** Undefined where the state does not outlive the process. Then what an earlier run did is known by positions alone. */
+  readonly durable: EpochState | undefined;
 }
 
 /** What the loop needs of a bundle processor. */
@@ -60,7 +64,10 @@ export interface LoopOptions {
   readonly processingTimeMs: () => number;
   /** A test stream's script moves the processing time: there is no clock to wait for. */
   readonly isTimeScripted: boolean;
-  /** Epochs in flight: with two, one is read and processed while the other commits. All stages must be leaves then. */
+  /**
+   * Epochs in flight: with two, one is read and processed while the other commits. All stages must be leaves then, and
+   * no state outlive the process.
+   */
   readonly epochsInFlight: 1 | 2;
   /** Elements that the sources emit into one bundle, at the most. */
   readonly bundleRecordsMax: number;

@@ -7,7 +7,8 @@ import { failpoint } from "../../transforms/primitives/failpoint.js";
 import { addCounts } from "../bundle/bundle-ledger.js";
 import type { EpochMetrics } from "../job/metrics-store.js";
 import { FencedError, type StartedRun } from "../run/run-start.js";
-import { type CommitState, type CommittedEpoch, type Committer, Epoch } from "./epoch.js";
+import { type CommitState, type CommittedEpoch, type Committer, Epoch, type EpochState } from "./epoch.js";
+import type { StoredState } from "./stored-state.js";
 
 /** How many rows `commits` keeps for a pipeline; older ones are removed now and then. */
 const COMMITS_KEPT = 10_000;
@@ -21,14 +22,17 @@ export class PostgresCommitter implements Committer {
   readonly hasTransactions = true;
   readonly state: Run;
   readonly #monotonicMs: () => number;
+  readonly #stored: StoredState | undefined;
 
-  constructor(run: Run, monotonicMs: () => number) {
+  /** @param stored where the engine's state goes; undefined where it does not outlive the process */
+  constructor(run: Run, monotonicMs: () => number, stored: StoredState | undefined) {
     this.state = run;
     this.#monotonicMs = monotonicMs;
+    this.#stored = stored;
   }
 
   begin(metrics: EpochMetrics, earlier: Promise<unknown>): Epoch {
-    return new PostgresEpoch(metrics, this.state, earlier, this.#monotonicMs);
+    return new PostgresEpoch(metrics, this.state, earlier, this.#monotonicMs, this.#stored);
   }
 
   whenBroken(callback: (error: unknown) => void): void {
@@ -55,6 +59,7 @@ class PostgresEpoch extends Epoch {
     /** Resolves when all earlier epochs are committed; rejects when one failed. */
     private readonly earlier: Promise<unknown>,
     private readonly monotonicMs: () => number,
+    private readonly stored: StoredState | undefined,
   ) {
     super(metrics);
   }
@@ -68,10 +73,14 @@ class PostgresEpoch extends Epoch {
    * @throws FencedError when another run has taken over.
    * @throws the driver's error; whether the commit happened is then for the database to say.
    */
-  override async commit(): Promise<CommittedEpoch | undefined> {
+  override async commit(state?: EpochState | undefined): Promise<CommittedEpoch | undefined> {
     await this.earlier;
-    if (!this.ledger.isEmpty) await this.transaction();
-    return this.#transaction === undefined ? undefined : this.#commit(await this.#transaction);
+    if (!this.ledger.isEmpty || state?.hasChanges) await this.transaction();
+    if (this.#transaction === undefined) return undefined;
+    const transaction = await this.#transaction;
+    if (state !== undefined) await this.stored?.save(transaction, state);
+    failpoint("after-state");
+    return this.#commit(transaction);
   }
 
   async #open(): Promise<EpochTransaction> {

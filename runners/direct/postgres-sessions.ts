@@ -7,10 +7,12 @@ import { hasRanges } from "../../sql/read-ranges.js";
 import { type ConnectionConfig, SqlSession } from "../../sql/sql-session.js";
 import { backoffMs, classify, sqlStateOf } from "../../sql/sql-state.js";
 import type { Clock, Log } from "../../transforms/primitives/do-fn.js";
+import type { StateRecord } from "../engine/durable/state-record.js";
 import type { JobEvent } from "../job/job.js";
 import { startRun } from "../run/run-start.js";
-import { StateNotDurableError } from "./not-durable.js";
+import { StateNotDurableError } from "./kept-state.js";
 import type { Run } from "./postgres-epoch.js";
+import { StoredState } from "./stored-state.js";
 
 const APPLICATION_NAME = "millrace/pipeline";
 
@@ -18,6 +20,12 @@ const APPLICATION_NAME = "millrace/pipeline";
 export class UnfinishedRunError extends Error {
   override readonly name = "UnfinishedRunError";
   readonly code = "MILLRACE_UNFINISHED_RUN";
+}
+
+/** The state that a run begins with, and where its own goes. */
+export interface RunState {
+  readonly records: readonly StateRecord[];
+  readonly stored: StoredState;
 }
 
 export interface SessionsOptions {
@@ -30,10 +38,13 @@ export interface SessionsOptions {
   readonly log: Log;
   readonly drain: AbortSignal;
   readonly cancel: AbortSignal;
-  /** Steps that keep what no commit holds: with them, a pipeline that has committed does not start. */
-  readonly stepsNotDurable: readonly string[];
-  /** Runs the pipeline to its end; `side` is a second session, for statements outside of epochs. */
-  readonly runIn: (run: Run, side: SqlSession) => Promise<void>;
+  /** Steps that keep what rows and positions do not tell: with them, the state is committed too. */
+  readonly stepsWithState: readonly string[];
+  /**
+   * Runs the pipeline to its end; `side` is a second session, for statements outside of epochs. `state` is where it
+   * begins and where it goes, if there is any to be committed.
+   */
+  readonly runIn: (run: Run, side: SqlSession, state: RunState | undefined) => Promise<void>;
   readonly onRetry: (event: JobEvent & { type: "retry" }) => void;
 }
 
@@ -91,7 +102,7 @@ export class PostgresSessions {
   }
 
   async #runSession(session: SqlSession): Promise<void> {
-    const { pipeline, clock, log, takeover, cancel, stepsNotDurable } = this.#options;
+    const { pipeline, clock, log, takeover, cancel } = this.#options;
     await refusePooler(session, () => this.#connect());
     await migrate(session, log);
     const ownBackendPids = new Set(this.#backendPids);
@@ -112,16 +123,25 @@ export class PostgresSessions {
     this.#runIds.splice(0, this.#runIds.length, runId);
     await refuseUnfinished(session, pipeline);
     for (const pid of ownBackendPids) this.#backendPids.delete(pid);
-    if (run.epoch > 0 && stepsNotDurable.length > 0) {
-      throw new StateNotDurableError(pipeline, run.epoch, stepsNotDurable);
-    }
+    const state = await this.#loadState(run);
     log.debug("run started", { runId: run.runId, epoch: run.epoch, host: hostname() });
     const side = await this.#connect();
     try {
-      await this.#options.runIn(run, side);
+      await this.#options.runIn(run, side, state);
     } finally {
       await side.close();
     }
+  }
+
+  /** @throws StateNotDurableError when there is none, but epochs were committed: positions would be ahead of it */
+  async #loadState({ session, key, epoch }: Run): Promise<RunState | undefined> {
+    const { pipeline, stepsWithState } = this.#options;
+    if (stepsWithState.length === 0) return undefined;
+    const state = await StoredState.load(session, key);
+    if (epoch > 0 && state.records.length === 0) {
+      throw new StateNotDurableError(pipeline, epoch, stepsWithState);
+    }
+    return state;
   }
 
   /** Waits before the next attempt. @throws the error itself when there shall be none. */

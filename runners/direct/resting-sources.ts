@@ -16,11 +16,11 @@ export class RestingSources {
   readonly #open = new Map<string, number>();
   /** Nothing was emitted before it, by unbounded root. */
   readonly #watermarks = new Map<string, number>();
-  /** Elements of residuals that only hold a watermark. */
-  readonly #parked = new WeakSet<Element>();
 
-  constructor(stages: readonly RestingStage[]) {
+  /** @param rests of an earlier process, by root */
+  constructor(stages: readonly RestingStage[], rests: ReadonlyMap<string, number> = new Map()) {
     this.#unbounded = new Set(stages.flatMap((stage) => [...stage.unboundedRoots]));
+    for (const [root, count] of rests) if (!this.#unbounded.has(root)) this.#open.set(root, count);
   }
 
   get areBoundedAtEnd(): boolean {
@@ -30,8 +30,8 @@ export class RestingSources {
   /** What is to be processed of a bundle. */
   admit({ inputs }: Bundle): readonly BundleInput[] {
     return inputs.map((input) =>
-      input.kind === "restrictions" && input.work.some(({ element }) => this.#parked.has(element))
-        ? { ...input, work: input.work.filter(({ element }) => !this.#parked.has(element)) }
+      input.kind === "restrictions" && input.work.some(({ isParked }) => isParked)
+        ? { ...input, work: input.work.filter(({ isParked }) => !isParked) }
         : input,
     );
   }
@@ -54,10 +54,12 @@ export class RestingSources {
     return parked.length === 0 ? result : { ...result, residuals: [...result.residuals, ...parked] };
   }
 
-  #park(root: string, { ...element }: Element): Residual {
-    this.#parked.add(element);
+  #park(root: string, element: Element): Residual {
     const watermarkMs = this.#watermarks.get(root) ?? element.timestampMs;
-    const never = Number.POSITIVE_INFINITY;
-    return { root, element, restriction: null, watermarkState: null, watermarkMs, resumeAtMs: never };
+    return {
+      ...{ root, element, restriction: null, watermarkState: null, watermarkMs },
+      resumeAtMs: Number.POSITIVE_INFINITY,
+      isParked: true,
+    };
   }
 }

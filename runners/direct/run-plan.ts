@@ -2,10 +2,12 @@
 import type { SqlQueries } from "../../sql/sql-session.js";
 import type { Clock } from "../../transforms/primitives/do-fn.js";
 import { BundleProcessor } from "../bundle/bundle-processor.js";
+import type { StateRecord } from "../engine/durable/state-record.js";
 import { Engine } from "../engine/engine.js";
 import type { EngineGraph, StageRoot } from "../engine/engine-graph.js";
 import { createGroupByKey } from "../engine/group-by-key.js";
 import { toEngineGraph } from "../graph/engine-graph.js";
+import { stateCodecOf } from "../graph/state-codec.js";
 import type { ExecutableStage, Plan } from "../graph/translate.js";
 import type { MetricsStore } from "../job/metrics-store.js";
 import type { RunnerOptions } from "../job/runner.js";
@@ -13,6 +15,7 @@ import { EngineHost } from "./engine-host.js";
 import type { Committer } from "./epoch.js";
 import { EpochLoop } from "./epoch-loop.js";
 import { hostedGraph, unboundedSteps } from "./hosted-graph.js";
+import { PipelineDrainedError } from "./kept-state.js";
 import type { EpochReport, LoopStage } from "./loop-options.js";
 import { ProcessingClock } from "./processing-clock.js";
 
@@ -25,13 +28,18 @@ export interface PlanOptions extends Omit<RunnerOptions, "connection" | "takeove
   readonly committer: Committer;
   readonly metrics: MetricsStore;
   readonly database: SqlQueries | undefined;
+  /** The state to go on from, none at first; undefined where it does not outlive the process. */
+  readonly restored: Iterable<StateRecord> | undefined;
   readonly drain: AbortSignal;
   readonly cancel: AbortSignal;
   readonly onStart: (loop: EpochLoop) => void;
   readonly onCommit: (report: EpochReport) => void;
 }
 
-/** Resolves when all is committed and every DoFn torn down. @throws the first failure */
+/**
+ * Resolves when all is committed and every DoFn torn down.
+ * @throws the first failure; PipelineDrainedError when the state is that of a pipeline which was drained
+ */
 export async function runPlan(plan: Plan, options: PlanOptions): Promise<void> {
   const { log, committer } = options;
   const loop = createLoop(plan, options);
@@ -50,7 +58,9 @@ function createLoop(plan: Plan, options: PlanOptions): EpochLoop {
   const { log, database, pipeline, once, committer, metrics } = options;
   const graph = toEngineGraph(plan);
   const processing = new ProcessingClock(options.clock);
-  const engine = new Engine(graph, { processingTimeMs: processing.now(), createGroupByKey });
+  const durable = options.restored && { codec: stateCodecOf(plan), restored: options.restored };
+  const engine = new Engine(graph, { processingTimeMs: processing.now(), createGroupByKey, durable });
+  if (engine.isDrained) throw new PipelineDrainedError(pipeline);
   const isTimeScripted = graph.nodes.some(({ kind }) => kind === "testStream");
   const processingTimeMs = () => (isTimeScripted ? engine.processingTimeMs : processing.now());
   const clock = isTimeScripted ? scriptedClock(options.clock, processingTimeMs) : options.clock;
@@ -69,7 +79,7 @@ function createLoop(plan: Plan, options: PlanOptions): EpochLoop {
     }),
     ...{ committer, metrics, clock, once },
     ...{ processingTimeMs, isTimeScripted },
-    epochsInFlight: isSingleLayer(graph, stages) ? 2 : 1,
+    epochsInFlight: durable === undefined && isSingleLayer(graph, stages) ? 2 : 1,
     bundleRecordsMax: options.bundleRecordsMax ?? BUNDLE_RECORDS_MAX,
     bundleElementsMax: options.bundleElementsMax ?? BUNDLE_ELEMENTS_MAX,
     drain: options.drain,

@@ -56,6 +56,7 @@ export class Engine {
   #inFlight = 0;
   /** The stage whose restrictions were asked for last: stages take turns. */
   #turn = 0;
+  #isDrained = false;
 
   /** @throws when the graph is not one, or the state is that of another one, naming what is wrong */
   constructor(graph: EngineGraph, options: EngineOptions) {
@@ -80,6 +81,16 @@ export class Engine {
   /** By `<id of a GroupByKey or path of a step>\t<name>`. */
   get counters(): ReadonlyMap<string, number> {
     return this.#counters.values;
+  }
+
+  /** Begun restrictions that are not done, by root. */
+  get rests(): ReadonlyMap<string, number> {
+    return new Map(this.#nodes.stages.flatMap((stage) => stage.rests));
+  }
+
+  /** It was drained, in this process or in an earlier one that came to the end. */
+  get isDrained(): boolean {
+    return this.#isDrained;
   }
 
   get processingTimeMs(): number {
@@ -139,6 +150,7 @@ export class Engine {
 
   /** Sources end: of restrictions the truncated rest is done, of a test stream nothing more. */
   drain(): void {
+    this.#isDrained = true;
     this.#nodes.testStream?.end();
     for (const stage of this.#nodes.stages) stage.drain();
     this.#settle();
@@ -162,10 +174,14 @@ export class Engine {
       writeState: (log) => {
         const last = this.#nodes.stages[this.#turn - 1];
         const turn = last?.isInFlight ? this.#turn - 1 : this.#turn;
-        log.putSmall(recordKey(ENGINE, ""), new StateWriter().count(turn).finish());
+        const out = new StateWriter().count(turn).flag(this.#isDrained);
+        log.putSmall(recordKey(ENGINE, ""), out.finish());
       },
       restoreState: (restored) => {
-        this.#turn = restored.takeOne(ENGINE, "")?.count() ?? 0;
+        const input = restored.takeOne(ENGINE, "");
+        this.#turn = input?.count() ?? 0;
+        // One that did not come to the end goes on as if it had not been told.
+        this.#isDrained = (input?.flag() ?? false) && this.isDone;
       },
     };
   }

@@ -47,6 +47,13 @@ export class SplittableRoot implements RootState {
     return this.input.isIdle && this.#rests.size === 0 && this.#inFlight.length === 0;
   }
 
+  /** Restrictions that are begun and not done. */
+  get begunCount(): number {
+    let count = 0;
+    for (const { residual } of this.#unfinished()) if (residual !== undefined) count++;
+    return count;
+  }
+
   get nextWakeUpMs(): number | undefined {
     const { firstMs } = this.#rests;
     if (firstMs === undefined || firstMs === Number.POSITIVE_INFINITY) return undefined;

@@ -45,6 +45,13 @@ export class StageState implements NodeState {
     return this.#inFlight === undefined && this.#roots.every((root) => root.isIdle);
   }
 
+  /** Begun restrictions that are not done, by root. */
+  get rests(): (readonly [string, number])[] {
+    return this.#roots.flatMap((root) =>
+      root instanceof SplittableRoot ? [[root.id, root.begunCount] as const] : [],
+    );
+  }
+
   get nextWakeUpMs(): number | undefined {
     return earliest(this.#roots);
   }

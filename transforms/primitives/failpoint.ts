@@ -9,6 +9,7 @@ export const FAILPOINTS = [
   "after-dead-letters",
   "after-pending-file",
   "after-positions",
+  "after-state",
   "after-ledger",
   "before-commit",
   "after-commit",

@@ -262,7 +262,7 @@ describe("DirectRunner", () => {
     expect(job.totals.eventsWritten).to.equal(1);
   });
 
-  it("does not go on behind a commit with state that was lost, and names the steps", async () => {
+  it("does not go on behind a commit without state, and names the steps that keep some", async () => {
     await (await start(graph([{ id: "a", price: "1" }]))).waitUntilFinish();
     const pipeline = graph([{ id: "b", price: "1" }]);
     const once = new Root(pipeline).apply(withName("Impulse2", impulse()));
@@ -273,14 +273,14 @@ describe("DirectRunner", () => {
     const job = await start(pipeline);
     expect(await job.waitUntilFinish()).to.equal("FAILED");
     expect(job.failure?.message).to.equal(
-      'pipeline "items" cannot go on after its epoch 1: what these steps kept in memory was not committed and ' +
-        "is lost: ReadMore (positions), Count/ParDo (state and timers). Start it under another name, and let its sinks " +
-        "take what they have already",
+      'pipeline "items" cannot go on after its epoch 1: no state was committed with it, but these steps ' +
+        "keep some: ReadMore (positions), Count/ParDo (state and timers). Start it as it was, or under another name, " +
+        "and let its sinks take what they have already",
     );
     expect(await items()).to.deep.equal([{ id: "a", price: "1.00" }]);
   });
 
-  it("does not go on where elements were on their way to a stage that hands them on, but where it ends there", async () => {
+  it("does not go on where elements may have been on their way to a stage that hands them on, but where it ends there", async () => {
     const reshuffled = (values: Fields[], times: number) => {
       const pipeline = new Pipeline();
       const once = new Root(pipeline).apply(withName("Impulse", impulse()));
@@ -299,7 +299,7 @@ describe("DirectRunner", () => {
       const job = await start(reshuffled(values, times));
       const state = await job.waitUntilFinish();
       expect(job.failure?.message ?? state).to.match(
-        times === 1 ? /^DONE$/ : /is lost: Reshuffle1 \(elements on their way\)\. /,
+        times === 1 ? /^DONE$/ : / keep some: Reshuffle1 \(elements on their way\)\. /,
       );
     }
   });

@@ -54,6 +54,8 @@ export class ScriptedEngine implements LoopEngine {
   readonly events: string[];
   ready: Bundle[] = [];
   counters = new Map<string, number>();
+  rests = new Map<string, number>();
+  durable = undefined;
   nextWakeUpMs: number | undefined;
   readonly results = new Map<number, BundleResult>();
   /** What becomes ready, and when it is over. */

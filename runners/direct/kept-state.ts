@@ -1,9 +1,8 @@
-/** What of a graph would be lost with the process: state that no epoch commits yet. */
-import type { SplittableDoFn } from "../../transforms/primitives/do-fn.js";
-import { createDoFn } from "../../transforms/primitives/fn-registry.js";
+/** What a pipeline keeps between its epochs beside its rows and positions, and when a start must be refused because of it. */
+import { restoresPosition } from "../graph/state-codec.js";
 import type { ParDoStep, Plan } from "../graph/translate.js";
 
-/** The pipeline has committed epochs, and state that was not committed with them is gone. */
+/** The pipeline has committed epochs, and no state was committed with them. */
 export class StateNotDurableError extends Error {
   override readonly name = "StateNotDurableError";
   readonly code = "MILLRACE_STATE_NOT_DURABLE";
@@ -14,15 +13,28 @@ export class StateNotDurableError extends Error {
     readonly steps: readonly string[],
   ) {
     super(
-      `pipeline "${pipeline}" cannot go on after its epoch ${epoch}: what these steps kept in memory ` +
-        `was not committed and is lost: ${steps.join(", ")}. Start it under another name, and let its ` +
-        "sinks take what they have already",
+      `pipeline "${pipeline}" cannot go on after its epoch ${epoch}: no state was committed with it, but these steps ` +
+        `keep some: ${steps.join(", ")}. Start it as it was, or under another name, and let its sinks take what they ` +
+        "have already",
     );
   }
 }
 
-/** The steps whose state a restart cannot derive from what is committed, each with what it keeps. */
-export function stepsNotDurable({ stages, runnerSteps }: Plan): string[] {
+/** The state of the pipeline is at its end: its windows are closed, and nothing can come any more. */
+export class PipelineDrainedError extends Error {
+  override readonly name = "PipelineDrainedError";
+  readonly code = "MILLRACE_PIPELINE_DRAINED";
+
+  constructor(pipeline: string) {
+    super(
+      `pipeline "${pipeline}" was drained: its windows are closed, and nothing can come any more. Start it under ` +
+        "another name, and let its sinks take what they have already",
+    );
+  }
+}
+
+/** The steps whose state a restart cannot derive from rows and positions, each with what it keeps. */
+export function stepsWithState({ stages, runnerSteps }: Plan): string[] {
   const impulses = new Set(runnerSteps.flatMap((step) => (step.kind === "impulse" ? [step.output] : [])));
   const parDos = stages.flatMap(({ steps }) => steps.filter((step) => step.kind === "parDo"));
   // Such a stage gets one bundle an epoch; what is left for it is committed with the sources, and not processed.
@@ -50,9 +62,4 @@ function keptBy(step: ParDoStep, impulses: ReadonlySet<string>): string | undefi
   if (step.sideInputs.size > 0) return "side inputs";
   if (!step.isSplittable) return undefined;
   return impulses.has(step.input) && restoresPosition(step) ? undefined : "positions";
-}
-
-function restoresPosition({ doFn }: ParDoStep): boolean {
-  if (doFn.kind !== "registered") return false;
-  return (createDoFn(doFn.fn, doFn.config) as SplittableDoFn).restoresPosition ?? false;
 }

@@ -1,0 +1,75 @@
+/** The engine's state in PostgreSQL: snapshots, and what each epoch since the last one has changed. */
+import { promisify } from "node:util";
+import { deflateRaw, inflateRaw } from "node:zlib";
+import type { PipelineKey } from "../../sql/pipelines.js";
+import type { SqlQueries } from "../../sql/sql-session.js";
+import {
+  insertStateDelta,
+  insertStateSnapshot,
+  pruneState,
+  readState,
+  type StoredStateParts,
+} from "../../sql/state-chunks.js";
+import type { EpochTransaction } from "../../transforms/primitives/do-fn.js";
+import { packDelta, unpackDelta } from "../engine/durable/delta-format.js";
+import { applyDelta, type StateRecord } from "../engine/durable/state-record.js";
+import type { EpochState } from "./epoch.js";
+
+/** How many epochs of deltas a start may have to read before a snapshot takes their place. */
+const SNAPSHOT_EPOCHS = 100;
+/** Most of what a better level saves, it pays for with more time than the database needs for the rest. */
+const COMPRESSION_LEVEL = 1;
+
+const deflate = promisify(deflateRaw);
+const inflate = promisify(inflateRaw);
+
+export class StoredState {
+  readonly #key: PipelineKey;
+  readonly #snapshotEpochs: number;
+  /** Epoch of the last snapshot; 0: there is none. */
+  #snapshotEpoch: number;
+
+  private constructor(key: PipelineKey, snapshotEpoch: number, snapshotEpochs: number) {
+    this.#key = key;
+    this.#snapshotEpoch = snapshotEpoch;
+    this.#snapshotEpochs = snapshotEpochs;
+  }
+
+  /**
+   * What is committed, and where the rest goes: in the session that has taken the pipeline's run, so that nobody else
+   * commits any more.
+   * @throws StateFormatError when it was stored by another program
+   */
+  static async load(
+    queries: SqlQueries,
+    key: PipelineKey,
+    snapshotEpochs: number = SNAPSHOT_EPOCHS,
+  ): Promise<{ readonly stored: StoredState; readonly records: readonly StateRecord[] }> {
+    const { snapshot, deltas } = await readState(queries, key);
+    const records = new Map<string, Uint8Array>();
+    for (const { bytes } of [...(snapshot === undefined ? [] : [snapshot]), ...deltas]) {
+      applyDelta(records, unpackDelta(await inflate(bytes)));
+    }
+    return {
+      stored: new StoredState(key, snapshot?.epoch ?? 0, snapshotEpochs),
+      records: Array.from(records, ([recordKey, value]) => ({ key: recordKey, value })),
+    };
+  }
+
+  /** Puts what changed into the epoch's transaction; all there is when it is time for a snapshot. */
+  async save(transaction: EpochTransaction, state: EpochState): Promise<void> {
+    const { epoch, runId } = transaction;
+    const isSnapshot = epoch - this.#snapshotEpoch >= this.#snapshotEpochs;
+    const delta = isSnapshot ? { puts: state.takeSnapshot(), removed: [] } : state.takeDelta();
+    const bytes = await deflate(packDelta(delta), { level: COMPRESSION_LEVEL });
+    const parts: StoredStateParts = { key: this.#key, epoch, runId, bytes };
+    if (!isSnapshot) {
+      await insertStateDelta(transaction, parts);
+      return;
+    }
+    await insertStateSnapshot(transaction, parts);
+    await pruneState(transaction, this.#key, epoch);
+    // Should the transaction fail, this run ends with it.
+    this.#snapshotEpoch = epoch;
+  }
+}
