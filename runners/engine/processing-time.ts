@@ -11,6 +11,11 @@ export class ProcessingTime {
     return this.#ms;
   }
 
+  /** As an earlier process had made it, whatever the clock says. */
+  restore(ms: number): void {
+    this.#ms = ms;
+  }
+
   /** Moves on; a clock that was set back does not move it. True if it moved. */
   advanceTo(ms: number): boolean {
     if (!(ms > this.#ms)) return false;

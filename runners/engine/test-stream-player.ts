@@ -102,6 +102,6 @@ export class TestStreamPlayer implements NodeState {
       throw new Error(`test stream ${this.id} has ${this.#events.length} events, but ${played} were played`);
     }
     this.#played = played;
-    this.#time.advanceTo(input.time());
+    this.#time.restore(input.time());
   }
 }

@@ -1,7 +1,13 @@
 /** Runs the pipeline of a scenario, on the direct runner or on a job server, and keeps what it collects, for exact assertions. */
 import { expect } from "chai";
 import { type DirectRunnerOptions, directRunner } from "../../../runners/direct/beam-runner.js";
-import { JobState_Enum, type PCollection, type Root, withName } from "../../../transforms/primitives/beam.js";
+import {
+  JobState_Enum,
+  type PCollection,
+  Pipeline,
+  Root,
+  withName,
+} from "../../../transforms/primitives/beam.js";
 import type { DoFn, ProcessContext } from "../../../transforms/primitives/do-fn.js";
 import { registerDoFn } from "../../../transforms/primitives/fn-registry.js";
 import { registeredParDo, type StepOf } from "../../../transforms/primitives/par-do.js";
@@ -100,6 +106,17 @@ export async function startModel(build: Build, options: DirectRunnerOptions = {}
   if (portableTarget === undefined) return new ModelRun(await directRunner(options).runAsync(build), run);
   refuseOptions(options);
   return new ModelRun(new PortableModelResult(await submit(build)), run);
+}
+
+/** Builds a pipeline that the test runs by itself, however often; what it collects is given as it comes. */
+export function buildModel(build: Build): {
+  readonly pipeline: Pipeline;
+  readonly collected: (name: string) => Collected[];
+} {
+  const run = beginRun();
+  const pipeline = new Pipeline();
+  build(new Root(pipeline));
+  return { pipeline, collected: (name) => collections.get(run)!.get(name)! };
 }
 
 /** Runs the pipeline to its end. @throws what made it fail. */

@@ -11,7 +11,7 @@ import { FakeHost } from "../core/fake-host.js";
 import { jsonCodec } from "./json-codec.js";
 import { type RandomGraph, randomGraph } from "./random-durable-graph.js";
 
-const SEEDS_DEFAULT = 300;
+const SEEDS_DEFAULT = 100;
 const SEEDS_PER_TEST = 100;
 const ROUNDS = 12;
 const BUNDLES_MAX = 5_000;
