@@ -1,7 +1,7 @@
 /** How the state of a plan's steps becomes bytes: by the coders that its graph names. */
 import type { runnerApi } from "../../transforms/primitives/beam.js";
 import { coderFromProto } from "../../transforms/primitives/coders/coder-from-proto.js";
-import { decodeFromBytes, encodeToBytes } from "../../transforms/primitives/coders/encode.js";
+import { decodeFromBytes, encodeToView } from "../../transforms/primitives/coders/encode.js";
 import { BoolCoder } from "../../transforms/primitives/coders/scalar-coders.js";
 import type { Coder } from "../../transforms/primitives/coders/sdk.js";
 import type { SplittableDoFn } from "../../transforms/primitives/do-fn.js";
@@ -57,7 +57,7 @@ class CoderCodec<T> implements ValueCodec<T> {
   ) {}
 
   encode(value: T): Uint8Array {
-    return this.#named("encoded", () => encodeToBytes(this.coder, value));
+    return this.#named("encoded", () => encodeToView(this.coder, value));
   }
 
   decode(bytes: Uint8Array): T {

@@ -1,12 +1,12 @@
 /** The bytes of a state record: numbers, texts and the encodings of values, one behind the other. */
 
-const FIRST_BYTES = 256;
+const FIRST_BYTES = 128;
 /** Of a count: a safe integer in groups of seven bits. */
 const COUNT_BYTES_MAX = 8;
 const TIME_BYTES = 8;
 
 export class StateWriter {
-  #buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
+  #buffer = Buffer.allocUnsafe(FIRST_BYTES);
   #at = 0;
 
   /** A whole number that is not negative. */
@@ -60,8 +60,8 @@ export class StateWriter {
 
   /** A copy of what was written; the writer is empty afterwards. */
   finish(): Uint8Array {
-    const bytes = new Uint8Array(this.#at);
-    bytes.set(this.#buffer.subarray(0, this.#at));
+    const bytes = Buffer.allocUnsafe(this.#at);
+    this.#buffer.copy(bytes, 0, 0, this.#at);
     this.#at = 0;
     return bytes;
   }
@@ -69,7 +69,7 @@ export class StateWriter {
   #need(bytes: number): void {
     const wanted = this.#at + bytes;
     if (wanted <= this.#buffer.length) return;
-    const grown = Buffer.allocUnsafeSlow(Math.max(wanted, 2 * this.#buffer.length));
+    const grown = Buffer.allocUnsafe(Math.max(wanted, 2 * this.#buffer.length));
     this.#buffer.copy(grown, 0, 0, this.#at);
     this.#buffer = grown;
   }

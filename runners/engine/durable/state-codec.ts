@@ -2,7 +2,10 @@
 import type { Window } from "../element.js";
 
 export interface ValueCodec<T = unknown> {
-  /** @throws when the value is none of its coder's, naming what the value is of */
+  /**
+   * The bytes are there until the next encoding: whoever keeps them copies them.
+   * @throws when the value is none of its coder's, naming what the value is of
+   */
   encode(value: T): Uint8Array;
   /** @throws when the bytes are no encoding of its coder */
   decode(bytes: Uint8Array): T;

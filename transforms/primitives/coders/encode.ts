@@ -23,6 +23,14 @@ export function encodeToBytes<T>(coder: Coder<T>, value: T): Uint8Array {
 }
 
 /**
+ * As `encodeToBytes`, without a copy: the bytes are there until the next encoding, by whatever coder.
+ * @throws EncodeError with the path to what the coder cannot carry
+ */
+export function encodeToView<T>(coder: Coder<T>, value: T): Uint8Array {
+  return encodeWith(coder, value, (out) => out.view());
+}
+
+/**
  * What `encodeToBytes` made bytes of. `resolveState` is asked for the rest of iterables that are in a
  * runner's state.
  * @throws DecodeError if the bytes are no encoding of this coder, or more than one

@@ -30,6 +30,11 @@ export class GrowingBuffer {
     return bytes;
   }
 
+  /** What was written, as it stands here: the next writing goes over it. */
+  view(): Uint8Array {
+    return this.#buffer.subarray(0, this.#pos);
+  }
+
   /** What was written, each byte a character; the writer is empty afterwards. */
   finishAsLatin1(): string {
     const text = this.#buffer.toString("latin1", 0, this.#pos);
