@@ -10,6 +10,8 @@ export {
 export { PipelineDrainedError, StateNotDurableError } from "./direct/kept-state.js";
 export type { DirectPipelineResult } from "./direct/pipeline-result.js";
 export { NoDatabaseError } from "./direct/volatile-epoch.js";
+export { StateFormatError } from "./engine/durable/delta-format.js";
+export { StateOfOthersError } from "./engine/durable/restored-state.js";
 export { UnsupportedFeatureError } from "./graph/features.js";
 export type { Job, JobEvent, JobState } from "./job/job.js";
 export type { JobMessage } from "./job/messages.js";
