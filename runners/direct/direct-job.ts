@@ -131,7 +131,7 @@ export class DirectJob implements Job {
   async #runPlan(
     committer: Committer,
     database: SqlQueries | undefined,
-    restored: readonly StateRecord[] | undefined,
+    restored: Iterable<StateRecord> | undefined,
     onCommit: () => void = () => undefined,
   ): Promise<void> {
     this.#totals = committer.state.totals;

@@ -7,12 +7,12 @@ import { hasRanges } from "../../sql/read-ranges.js";
 import { type ConnectionConfig, SqlSession } from "../../sql/sql-session.js";
 import { backoffMs, classify, sqlStateOf } from "../../sql/sql-state.js";
 import type { Clock, Log } from "../../transforms/primitives/do-fn.js";
-import type { StateRecord } from "../engine/durable/state-record.js";
+import { StateOfOthersError } from "../engine/durable/restored-state.js";
 import type { JobEvent } from "../job/job.js";
 import { startRun } from "../run/run-start.js";
 import { StateNotDurableError } from "./kept-state.js";
 import type { Run } from "./postgres-epoch.js";
-import { StoredState } from "./stored-state.js";
+import { type LoadedState, StoredState } from "./stored-state.js";
 
 const APPLICATION_NAME = "millrace/pipeline";
 
@@ -20,12 +20,6 @@ const APPLICATION_NAME = "millrace/pipeline";
 export class UnfinishedRunError extends Error {
   override readonly name = "UnfinishedRunError";
   readonly code = "MILLRACE_UNFINISHED_RUN";
-}
-
-/** The state that a run begins with, and where its own goes. */
-export interface RunState {
-  readonly records: readonly StateRecord[];
-  readonly stored: StoredState;
 }
 
 export interface SessionsOptions {
@@ -44,7 +38,7 @@ export interface SessionsOptions {
    * Runs the pipeline to its end; `side` is a second session, for statements outside of epochs. `state` is where it
    * begins and where it goes, if there is any to be committed.
    */
-  readonly runIn: (run: Run, side: SqlSession, state: RunState | undefined) => Promise<void>;
+  readonly runIn: (run: Run, side: SqlSession, state: LoadedState | undefined) => Promise<void>;
   readonly onRetry: (event: JobEvent & { type: "retry" }) => void;
 }
 
@@ -133,15 +127,20 @@ export class PostgresSessions {
     }
   }
 
-  /** @throws StateNotDurableError when there is none, but epochs were committed: positions would be ahead of it */
-  async #loadState({ session, key, epoch }: Run): Promise<RunState | undefined> {
+  /**
+   * @throws StateNotDurableError when there is none, but epochs were committed: positions would be ahead of it;
+   * StateOfOthersError when there is some, but no step that keeps any
+   */
+  async #loadState({ session, key, epoch }: Run): Promise<LoadedState | undefined> {
     const { pipeline, stepsWithState } = this.#options;
-    if (stepsWithState.length === 0) return undefined;
     const state = await StoredState.load(session, key);
-    if (epoch > 0 && state.records.length === 0) {
-      throw new StateNotDurableError(pipeline, epoch, stepsWithState);
+    if (stepsWithState.length > 0) {
+      if (epoch > 0 && state.first === undefined)
+        throw new StateNotDurableError(pipeline, epoch, stepsWithState);
+      return state;
     }
-    return state;
+    if (state.first === undefined) return undefined;
+    throw new StateOfOthersError(state.first.kind, state.first.owner);
   }
 
   /** Waits before the next attempt. @throws the error itself when there shall be none. */

@@ -12,13 +12,27 @@ import {
 } from "../../sql/state-chunks.js";
 import type { EpochTransaction } from "../../transforms/primitives/do-fn.js";
 import { packDelta, unpackDelta } from "../engine/durable/delta-format.js";
-import { applyDelta, type StateRecord } from "../engine/durable/state-record.js";
+import {
+  applyDelta,
+  type RecordName,
+  recordNameOf,
+  type StateRecord,
+} from "../engine/durable/state-record.js";
 import type { EpochState } from "./epoch.js";
 
 /** How many epochs of deltas a start may have to read before a snapshot takes their place. */
 const SNAPSHOT_EPOCHS = 100;
 /** Most of what a better level saves, it pays for with more time than the database needs for the rest. */
 const COMPRESSION_LEVEL = 1;
+
+/** What a run begins with, and where its own state goes. */
+export interface LoadedState {
+  readonly stored: StoredState;
+  /** Of the first record that is of a step or PCollection; undefined: there are no records. */
+  readonly first: RecordName | undefined;
+  /** To be gone through once: they are not held any longer than that. */
+  readonly records: Iterable<StateRecord>;
+}
 
 const deflate = promisify(deflateRaw);
 const inflate = promisify(inflateRaw);
@@ -44,7 +58,7 @@ export class StoredState {
     queries: SqlQueries,
     key: PipelineKey,
     snapshotEpochs: number = SNAPSHOT_EPOCHS,
-  ): Promise<{ readonly stored: StoredState; readonly records: readonly StateRecord[] }> {
+  ): Promise<LoadedState> {
     const { snapshot, deltas } = await readState(queries, key);
     const records = new Map<string, Uint8Array>();
     for (const { bytes } of [...(snapshot === undefined ? [] : [snapshot]), ...deltas]) {
@@ -52,7 +66,8 @@ export class StoredState {
     }
     return {
       stored: new StoredState(key, snapshot?.epoch ?? 0, snapshotEpochs),
-      records: Array.from(records, ([recordKey, value]) => ({ key: recordKey, value })),
+      first: firstOwned(records.keys()),
+      records: handOut(records),
     };
   }
 
@@ -71,5 +86,20 @@ export class StoredState {
     await pruneState(transaction, this.#key, epoch);
     // Should the transaction fail, this run ends with it.
     this.#snapshotEpoch = epoch;
+  }
+}
+
+function firstOwned(keys: Iterable<string>): RecordName | undefined {
+  for (const key of keys) {
+    const name = recordNameOf(key);
+    if (name.owner !== "") return name;
+  }
+  return undefined;
+}
+
+function* handOut(records: Map<string, Uint8Array>): Generator<StateRecord> {
+  for (const [key, value] of records) {
+    records.delete(key);
+    yield { key, value };
   }
 }

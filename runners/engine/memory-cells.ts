@@ -89,18 +89,21 @@ interface MapEntry {
 
 export class KeyedMultimap implements MultimapCell {
   readonly #entries = new Map<string, MapEntry>();
-  /** Map keys whose entries have changed since the last record of them. */
-  readonly #unsaved = new Set<string>();
+  /** Map keys whose entries have changed since the last record of them; undefined where nothing is recorded. */
+  readonly #unsaved: Set<string> | undefined;
   #puts = 0;
 
-  constructor(private readonly changed?: (() => void) | undefined) {}
+  constructor(private readonly changed?: (() => void) | undefined) {
+    this.#unsaved = changed && new Set();
+  }
 
   get(keyId: string): readonly unknown[] {
     return this.#entries.get(keyId)?.values ?? [];
   }
 
   put(keyId: string, key: unknown, values: readonly unknown[]): void {
-    const order = this.#entries.get(keyId)?.order ?? this.#puts++;
+    // The map itself keeps the order: it has to be told only where it is recorded.
+    const order = this.#unsaved === undefined ? 0 : (this.#entries.get(keyId)?.order ?? this.#puts++);
     this.#entries.set(keyId, { key, values, order });
     this.#note(keyId);
   }
@@ -114,7 +117,7 @@ export class KeyedMultimap implements MultimapCell {
   }
 
   clear(): void {
-    if (this.changed !== undefined) for (const keyId of this.#entries.keys()) this.#note(keyId);
+    if (this.#unsaved !== undefined) for (const keyId of this.#entries.keys()) this.#note(keyId);
     this.#entries.clear();
   }
 
@@ -130,21 +133,20 @@ export class KeyedMultimap implements MultimapCell {
 
   /** Entries that changed, undefined where they are gone; from then on they are recorded. With `isFull`, all. */
   takeChanges(isFull: boolean): (readonly [string, MapEntry | undefined])[] {
-    const keyIds = isFull ? [...this.#entries.keys()] : [...this.#unsaved];
-    this.#unsaved.clear();
+    const keyIds = isFull ? [...this.#entries.keys()] : [...(this.#unsaved ?? [])];
+    this.#unsaved?.clear();
     return keyIds.map((keyId) => [keyId, this.#entries.get(keyId)] as const);
   }
 
   /** Map keys of which there may be records. */
   *recorded(): Generator<string> {
     yield* this.#entries.keys();
-    yield* this.#unsaved;
+    if (this.#unsaved !== undefined) yield* this.#unsaved;
   }
 
   #note(keyId: string): void {
-    if (this.changed === undefined) return;
-    this.#unsaved.add(keyId);
-    this.changed();
+    this.#unsaved?.add(keyId);
+    this.changed?.();
   }
 }
 

@@ -120,6 +120,20 @@ describe("DirectRunner with state", () => {
     expect(two.failure?.message).to.match(/^pipeline "sums" was drained: its windows are closed/);
   });
 
+  it("does not go on without the steps whose state was kept, naming one", async () => {
+    const one = await start(graph(first), true);
+    await one.waitUntilFinish();
+    const pipeline = new Pipeline();
+    const once = new Root(pipeline).apply(withName("Impulse", impulse()));
+    P(once).apply(withName("Collect", registeredParDo(COLLECT, NAME)));
+    const two = await start(pipeline, true);
+    expect(await two.waitUntilFinish()).to.equal("FAILED");
+    expect(two.failure).to.have.property("code", "MILLRACE_STATE_OF_OTHERS");
+    expect(two.failure?.message).to.match(
+      /^state was kept of ".+" \([a-z-]+\), which the graph does not have/,
+    );
+  });
+
   it("goes on with the state of the last commit when the database takes an epoch back", async () => {
     const one = await start(graph(first), true);
     await one.waitUntilFinish();
