@@ -283,6 +283,51 @@ create sequence read_lineage;
 -- The run that is asked to read nothing more.
 alter table pipelines add column draining_run_id uuid;
 
+-- 0006_job_history.sql
+
+-- What a page that watches jobs shows of their past: bounded, written beside the commits and never in them.
+
+-- The latest epochs in full. What was not written before a crash is filled up from `commits`.
+create table batch_history (
+  pipeline text not null,
+  epoch bigint not null,
+  run_id uuid not null,
+  started_at timestamptz not null,
+  committed_at timestamptz not null,
+  records_read bigint not null,
+  events_written bigint not null,
+  duplicates bigint not null,
+  conflicts bigint not null,
+  -- by reason
+  dead_letters jsonb not null,
+  -- durations, latencies, event times, backlog; null where only the counts are known
+  detail jsonb,
+  -- which files were read from where to where, for some of them
+  sources jsonb,
+  primary key (pipeline, epoch)
+);
+
+-- Figures over time, in steps of two lengths: short ones for an hour, longer ones for a day.
+create table job_samples (
+  pipeline text not null,
+  step_ms integer not null,
+  at timestamptz not null,
+  batches integer not null,
+  records_read bigint not null,
+  duplicates bigint not null,
+  dead_letters bigint not null,
+  -- of all batches of the step together
+  batch_ms double precision not null,
+  latency_p50_ms double precision,
+  latency_p99_ms double precision,
+  watermark_lag_ms double precision,
+  backlog_bytes bigint not null,
+  backlog_files integer not null,
+  rss_bytes bigint not null,
+  cpu_share real not null,
+  primary key (pipeline, step_ms, at)
+);
+
 -- which migrations these are
 
 create table if not exists schema_migrations (
@@ -297,6 +342,7 @@ insert into schema_migrations (version, name, checksum) values
   (2, '0002_user_events.sql', '2f9fedb81afcb3124c51919f5e0e6ed1d0847e432001d2b5acf26993f8a0ab9f'),
   (3, '0003_event_views.sql', '19cef54065db247e99e89d17a24015c6bef0c294cfba7b4b209b2d43ca52f236'),
   (4, '0004_job_servers.sql', '691289100bade17cc2e5aecf2cd1dc329054e299bd517b902fc65736544b2635'),
-  (5, '0005_distributed_source.sql', '1ddeb25ab66a9f04dc94aa7c5e652b6593c42237eda47925cd81f8ff9ab5b711');
+  (5, '0005_distributed_source.sql', '1ddeb25ab66a9f04dc94aa7c5e652b6593c42237eda47925cd81f8ff9ab5b711'),
+  (6, '0006_job_history.sql', '9285d0bd7745a2161680deccadc999d536bd7dd7cea1515bf289713080dd97f6');
 
 commit;

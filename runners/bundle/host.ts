@@ -42,6 +42,8 @@ export interface BundleScope extends Omit<BundleContext, "metrics"> {
   sourceEmitted(timestampMs: number): void;
   /** The processing clock, ms since 1970. */
   processingTimeMs(): number;
+  /** How long `transaction` was waited for so far. */
+  readonly waitedMs?: number;
   transaction(): Promise<EpochTransaction>;
 }
 

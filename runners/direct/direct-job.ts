@@ -10,8 +10,10 @@ import { MetricsStore } from "../job/metrics-store.js";
 import type { RunnerOptions } from "../job/runner.js";
 import type { Committer } from "./epoch.js";
 import type { EpochLoop } from "./epoch-loop.js";
+import { LiveDirectJob } from "./live-direct-job.js";
 import type { EpochReport } from "./loop-options.js";
 import { stepsNotDurable } from "./not-durable.js";
+import { Pausing } from "./pausing.js";
 import { PostgresCommitter } from "./postgres-epoch.js";
 import { PostgresSessions } from "./postgres-sessions.js";
 import { runPlan } from "./run-plan.js";
@@ -26,6 +28,8 @@ export class DirectJob implements Job {
   readonly #metrics: MetricsStore;
   readonly #drain = new AbortController();
   readonly #cancel = new AbortController();
+  readonly #pausing = new Pausing();
+  readonly live: LiveDirectJob;
   readonly #end: Promise<JobState>;
   #failure: Error | undefined;
   #totals: RecordCounts = NO_COUNTS;
@@ -36,6 +40,7 @@ export class DirectJob implements Job {
     this.pipeline = options.pipeline;
     this.#plan = plan;
     this.#options = options;
+    this.live = new LiveDirectJob(plan, this.#pausing);
     this.#events = new JobEvents(now, options.log);
     this.#metrics = new MetricsStore(now);
     // One turn later, so that whoever starts the job can subscribe to its first event.
@@ -138,9 +143,11 @@ export class DirectJob implements Job {
       await runPlan(this.#plan, {
         ...{ ...this.#options, log: this.#events.log, metrics: this.#metrics, committer, database },
         drain: this.#drain.signal,
+        pausing: this.#pausing,
         cancel: this.#cancel.signal,
         onStart: (loop) => {
           this.#loop = loop;
+          this.live.started(loop);
         },
         onCommit: (report) => {
           onCommit();
@@ -149,6 +156,7 @@ export class DirectJob implements Job {
       });
     } finally {
       this.#metrics.abandon();
+      this.live.ended();
       this.#loop = undefined;
     }
   }

@@ -14,6 +14,7 @@ import type { Committer } from "./epoch.js";
 import { EpochLoop } from "./epoch-loop.js";
 import { hostedGraph, unboundedSteps } from "./hosted-graph.js";
 import type { EpochReport, LoopStage } from "./loop-options.js";
+import type { Pausing } from "./pausing.js";
 import { ProcessingClock } from "./processing-clock.js";
 
 /** Records that the sources emit into one epoch at the most: enough for COPY's speed, little to lose. */
@@ -26,6 +27,7 @@ export interface PlanOptions extends Omit<RunnerOptions, "connection" | "takeove
   readonly metrics: MetricsStore;
   readonly database: SqlQueries | undefined;
   readonly drain: AbortSignal;
+  readonly pausing: Pausing;
   readonly cancel: AbortSignal;
   readonly onStart: (loop: EpochLoop) => void;
   readonly onCommit: (report: EpochReport) => void;
@@ -73,6 +75,7 @@ function createLoop(plan: Plan, options: PlanOptions): EpochLoop {
     bundleRecordsMax: options.bundleRecordsMax ?? BUNDLE_RECORDS_MAX,
     bundleElementsMax: options.bundleElementsMax ?? BUNDLE_ELEMENTS_MAX,
     drain: options.drain,
+    pausing: options.pausing,
     cancel: options.cancel,
     onCommit: options.onCommit,
   });

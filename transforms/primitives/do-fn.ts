@@ -253,6 +253,8 @@ export interface ReadProgress {
   /** By path (or partition): where the last bundle started and ended. */
   readonly startOffset: Readonly<Record<string, number>>;
   readonly endOffset: Readonly<Record<string, number>>;
+  /** By path: when what was read came to be there, ms since 1970, as far as that is known. */
+  readonly landedAtMs?: Readonly<Record<string, number>>;
   /** Records of the last bundle. */
   readonly records: number;
   /** Known and not yet read. */

@@ -2,6 +2,7 @@
 import type { BundleHost, BundleScope } from "../../../runners/bundle/host.js";
 import { EpochLoop } from "../../../runners/direct/epoch-loop.js";
 import type { LoopEngine, LoopOptions, LoopStage } from "../../../runners/direct/loop-options.js";
+import { Pausing } from "../../../runners/direct/pausing.js";
 import { VolatileCommitter } from "../../../runners/direct/volatile-epoch.js";
 import type {
   Bundle,
@@ -84,6 +85,9 @@ export class ScriptedEngine implements LoopEngine {
     this.events.push(`resume ${root}`);
     this.onResume(root);
   }
+  watermark(): number {
+    return 0;
+  }
   drain(): void {
     this.events.push("drain");
     this.onDrain();
@@ -109,6 +113,7 @@ export class ScriptedRun {
   readonly committer = new VolatileCommitter();
   readonly drain = new AbortController();
   readonly cancel = new AbortController();
+  readonly pausing = new Pausing();
   readonly scripts = new Map<string, StageScript>();
   readonly finishes = new Map<string, (scope: BundleScope) => void | Promise<void>>();
 
@@ -135,6 +140,7 @@ export class ScriptedRun {
       bundleElementsMax: 100,
       once: false,
       drain: this.drain.signal,
+      pausing: this.pausing,
       cancel: this.cancel.signal,
       onCommit: ({ epoch }) => void this.events.push(`committed ${epoch}`),
       ...more,
@@ -161,6 +167,7 @@ export class ScriptedRun {
         return [];
       },
       progress: () => [],
+      work: () => new Map(),
     };
   }
 }

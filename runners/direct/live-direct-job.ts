@@ -1,0 +1,119 @@
+/** The steps of a running direct job: what they have counted, added up over its attempts and their instances. */
+import type { StepWork } from "../bundle/step-meter.js";
+import { jobGraph } from "../graph/job-graph.js";
+import type { Plan } from "../graph/translate.js";
+import type { JobGraph } from "../job/job-view.js";
+import type { LiveJob, StepCounts } from "../job/live-job.js";
+import type { EpochLoop } from "./epoch-loop.js";
+import type { Pausing } from "./pausing.js";
+
+/** Event times beyond these are Beam's "before all" and "after all", and no time of any clock. */
+const DATE_MS_MAX = 8_640_000_000_000_000;
+
+interface Sums {
+  elementsIn: number;
+  busyMs: number;
+  waitedMs: number;
+  readonly outputs: Map<string, number>;
+}
+
+export class LiveDirectJob implements LiveJob {
+  readonly graph: JobGraph;
+  readonly #pausing: Pausing;
+  /** PCollections by the step that makes them. */
+  readonly #made = new Map<string, string[]>();
+  /** Of attempts that are over. */
+  readonly #past = new Map<string, Sums>();
+  #pastBlockedMs = 0;
+  #loop: EpochLoop | undefined;
+
+  constructor(plan: Plan, pausing: Pausing) {
+    this.graph = jobGraph(plan);
+    this.#pausing = pausing;
+    for (const { id, producer } of plan.collections.values()) {
+      this.#made.set(producer.step, [...(this.#made.get(producer.step) ?? []), id]);
+    }
+  }
+
+  get isPaused(): boolean {
+    return this.#pausing.isPaused;
+  }
+
+  pause(): void {
+    this.#pausing.set(true);
+  }
+
+  resume(): void {
+    this.#pausing.set(false);
+  }
+
+  started(loop: EpochLoop): void {
+    this.#loop = loop;
+  }
+
+  /** What this attempt has counted stays counted. */
+  ended(): void {
+    if (this.#loop === undefined) return;
+    for (const work of this.#loop.work()) addAll(this.#past, work);
+    this.#pastBlockedMs += this.#loop.blockedMs;
+    this.#loop = undefined;
+  }
+
+  steps(): ReadonlyMap<string, StepCounts> {
+    const sums = new Map<string, Sums>();
+    addAll(sums, this.#past);
+    for (const work of this.#loop?.work() ?? []) addAll(sums, work);
+    const counts = new Map<string, number>();
+    for (const { outputs } of sums.values()) for (const [id, count] of outputs) counts.set(id, count);
+    return new Map(this.graph.steps.map(({ id, kind }) => [id, this.#counts(id, kind, sums, counts)]));
+  }
+
+  #counts(
+    id: string,
+    kind: string,
+    sums: ReadonlyMap<string, Sums>,
+    counts: ReadonlyMap<string, number>,
+  ): StepCounts {
+    const watermarkMs = this.#watermarkOf(id);
+    const work = sums.get(id);
+    if (work === undefined) return { ...this.#runnerStep(id, sums, counts), watermarkMs };
+    const { elementsIn, busyMs, waitedMs, outputs } = work;
+    const elementsOut = [...outputs.values()].reduce((sum, count) => sum + count, 0);
+    const blockedMs =
+      kind === "source" ? waitedMs + this.#pastBlockedMs + (this.#loop?.blockedMs ?? 0) : waitedMs;
+    return { elementsIn, elementsOut, busyMs, blockedMs, watermarkMs };
+  }
+
+  /** What the runner does itself is counted by those before and behind it. */
+  #runnerStep(id: string, sums: ReadonlyMap<string, Sums>, counts: ReadonlyMap<string, number>) {
+    const { edges } = this.graph;
+    const before = edges.filter(({ to }) => to === id);
+    const behind = edges.find(({ from }) => from === id);
+    return {
+      elementsIn: before.reduce((sum, { collection }) => sum + (counts.get(collection) ?? 0), 0),
+      elementsOut: (behind && sums.get(behind.to)?.elementsIn) ?? 0,
+      busyMs: null,
+      blockedMs: null,
+    };
+  }
+
+  #watermarkOf(step: string): number | null {
+    const loop = this.#loop;
+    const inputs = this.graph.edges.filter(({ to }) => to === step).map(({ collection }) => collection);
+    const collections = this.#made.get(step) ?? inputs;
+    if (loop === undefined || collections.length === 0) return null;
+    const slowestMs = Math.min(...collections.map((collection) => loop.watermark(collection)));
+    return Math.abs(slowestMs) > DATE_MS_MAX ? null : slowestMs;
+  }
+}
+
+function addAll(sums: Map<string, Sums>, work: ReadonlyMap<string, StepWork>): void {
+  for (const [step, { elementsIn, busyMs, waitedMs, outputs }] of work) {
+    const sum = sums.get(step) ?? { elementsIn: 0, busyMs: 0, waitedMs: 0, outputs: new Map() };
+    sums.set(step, sum);
+    sum.elementsIn += elementsIn;
+    sum.busyMs += busyMs;
+    sum.waitedMs += waitedMs;
+    for (const [id, count] of outputs) sum.outputs.set(id, (sum.outputs.get(id) ?? 0) + count);
+  }
+}
