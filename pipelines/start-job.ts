@@ -17,6 +17,7 @@ export interface RunnableGraph {
 export interface StartedJob {
   readonly job: Job;
   readonly metrics: Reporter;
+  readonly pipeline: BuiltPipeline;
 }
 
 /**
@@ -50,7 +51,7 @@ export async function startJob(
     bundleRecordsMax: epochRecordsMax,
     ...{ client: built.client, workerEnvironment },
   };
-  return { job: await runner.run(built.graph, options), metrics };
+  return { job: await runner.run(built.graph, options), metrics, pipeline: built };
 }
 
 /** What is wrong with the names of runner and pipeline: one line each. */

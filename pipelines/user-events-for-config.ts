@@ -3,7 +3,7 @@ import "../transforms/all-do-fns.js";
 import type { ReadFromDirectoryOptions } from "../transforms/read-from-directory.js";
 import type { Config } from "./config.js";
 import { directoryRunClient } from "./directory-run-client.js";
-import type { BuildPipeline } from "./registry.js";
+import type { BuildPipeline, BuiltPipeline } from "./registry.js";
 import { buildUserEvents, userEventsFormat } from "./user-events.js";
 
 export const userEventsForConfig: BuildPipeline = (config) => {
@@ -12,9 +12,10 @@ export const userEventsForConfig: BuildPipeline = (config) => {
   const distributed = config.runner !== "direct";
   const mode = once ? "available-now" : "stream";
   const graph = buildUserEvents({ input, errorDir, mode, delimiter, horizonRecords, read, distributed });
-  if (!distributed) return { graph };
+  if (!distributed) return { graph, panels };
   return {
     graph,
+    panels,
     client: directoryRunClient(
       { pipeline, errorDir, read: { ...read, directory: input, format: userEventsFormat(delimiter) } },
       once,
@@ -22,6 +23,9 @@ export const userEventsForConfig: BuildPipeline = (config) => {
     modules: MODULES,
   };
 };
+
+const panels: NonNullable<BuiltPipeline["panels"]> = async (connection) =>
+  (await import("./shop-panels.js")).shopPanels(connection);
 
 function readOptions(config: Config): Omit<ReadFromDirectoryOptions, "directory" | "format"> {
   return {

@@ -7,6 +7,7 @@ export interface JobSample {
   readonly atMs: number;
   readonly batches: number;
   readonly recordsRead: number;
+  readonly eventsWritten: number;
   readonly duplicates: number;
   readonly deadLetters: number;
   /** Of all batches together. */
@@ -31,13 +32,13 @@ export async function insertSamples(
 
 const INSERT = `
 insert into job_samples (
-  pipeline, step_ms, at, batches, records_read, duplicates, dead_letters, batch_ms, latency_p50_ms, latency_p99_ms,
-  watermark_lag_ms, backlog_bytes, backlog_files, rss_bytes, cpu_share
+  pipeline, step_ms, at, batches, records_read, events_written, duplicates, dead_letters, batch_ms, latency_p50_ms,
+  latency_p99_ms, watermark_lag_ms, backlog_bytes, backlog_files, rss_bytes, cpu_share
 )
-select $1, "stepMs", to_timestamp("atMs" / 1000), batches, "recordsRead", duplicates, "deadLetters", "batchMs",
+select $1, "stepMs", to_timestamp("atMs" / 1000), batches, "recordsRead", "eventsWritten", duplicates, "deadLetters", "batchMs",
   "latencyP50Ms", "latencyP99Ms", "watermarkLagMs", "backlogBytes", "backlogFiles", "rssBytes", "cpuShare"
 from jsonb_to_recordset($2::jsonb) as given(
-  "stepMs" integer, "atMs" double precision, batches integer, "recordsRead" bigint, duplicates bigint,
+  "stepMs" integer, "atMs" double precision, batches integer, "recordsRead" bigint, "eventsWritten" bigint, duplicates bigint,
   "deadLetters" bigint, "batchMs" double precision, "latencyP50Ms" double precision, "latencyP99Ms" double precision,
   "watermarkLagMs" double precision, "backlogBytes" bigint, "backlogFiles" integer, "rssBytes" bigint, "cpuShare" real
 )
@@ -64,6 +65,7 @@ export interface SampleSpan {
   readonly coveredMs: number;
   readonly batches: number;
   readonly recordsRead: number;
+  readonly eventsWritten: number;
   readonly duplicates: number;
   readonly deadLetters: number;
   readonly batchMs: number;
@@ -104,6 +106,7 @@ select
   count(*) * $2::integer as "coveredMs",
   sum(batches) as batches,
   sum(records_read) as "recordsRead",
+  sum(events_written) as "eventsWritten",
   sum(duplicates) as duplicates,
   sum(dead_letters) as "deadLetters",
   sum(batch_ms) as "batchMs",

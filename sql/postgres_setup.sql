@@ -314,6 +314,7 @@ create table job_samples (
   at timestamptz not null,
   batches integer not null,
   records_read bigint not null,
+  events_written bigint not null,
   duplicates bigint not null,
   dead_letters bigint not null,
   -- of all batches of the step together
@@ -343,6 +344,6 @@ insert into schema_migrations (version, name, checksum) values
   (3, '0003_event_views.sql', '19cef54065db247e99e89d17a24015c6bef0c294cfba7b4b209b2d43ca52f236'),
   (4, '0004_job_servers.sql', '691289100bade17cc2e5aecf2cd1dc329054e299bd517b902fc65736544b2635'),
   (5, '0005_distributed_source.sql', '1ddeb25ab66a9f04dc94aa7c5e652b6593c42237eda47925cd81f8ff9ab5b711'),
-  (6, '0006_job_history.sql', '9285d0bd7745a2161680deccadc999d536bd7dd7cea1515bf289713080dd97f6');
+  (6, '0006_job_history.sql', 'c6b98bef91063770209ca9d1f3cf41a6c31d2e3d9da0079a6bc0d810ce371331');
 
 commit;

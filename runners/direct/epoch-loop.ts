@@ -128,8 +128,8 @@ export class EpochLoop {
     return this.#blockedMs;
   }
 
-  watermark(collection: string): number {
-    return this.#options.engine.watermark(collection);
+  stageWatermark(stage: string): number {
+    return this.#options.engine.stageWatermark(stage);
   }
 
   #createSlot(): Promise<void> {

@@ -2,7 +2,7 @@
 import type { StepWork } from "../bundle/step-meter.js";
 import { jobGraph } from "../graph/job-graph.js";
 import type { Plan } from "../graph/translate.js";
-import type { JobGraph } from "../job/job-view.js";
+import type { GraphStep, JobGraph } from "../job/job-view.js";
 import type { LiveJob, StepCounts } from "../job/live-job.js";
 import type { EpochLoop } from "./epoch-loop.js";
 import type { Pausing } from "./pausing.js";
@@ -20,8 +20,7 @@ interface Sums {
 export class LiveDirectJob implements LiveJob {
   readonly graph: JobGraph;
   readonly #pausing: Pausing;
-  /** PCollections by the step that makes them. */
-  readonly #made = new Map<string, string[]>();
+  readonly #stages: ReadonlySet<string>;
   /** Of attempts that are over. */
   readonly #past = new Map<string, Sums>();
   #pastBlockedMs = 0;
@@ -30,9 +29,7 @@ export class LiveDirectJob implements LiveJob {
   constructor(plan: Plan, pausing: Pausing) {
     this.graph = jobGraph(plan);
     this.#pausing = pausing;
-    for (const { id, producer } of plan.collections.values()) {
-      this.#made.set(producer.step, [...(this.#made.get(producer.step) ?? []), id]);
-    }
+    this.#stages = new Set(plan.stages.map(({ id }) => id));
   }
 
   get isPaused(): boolean {
@@ -65,16 +62,15 @@ export class LiveDirectJob implements LiveJob {
     for (const work of this.#loop?.work() ?? []) addAll(sums, work);
     const counts = new Map<string, number>();
     for (const { outputs } of sums.values()) for (const [id, count] of outputs) counts.set(id, count);
-    return new Map(this.graph.steps.map(({ id, kind }) => [id, this.#counts(id, kind, sums, counts)]));
+    return new Map(this.graph.steps.map((step) => [step.id, this.#counts(step, sums, counts)]));
   }
 
   #counts(
-    id: string,
-    kind: string,
+    { id, kind, stage }: GraphStep,
     sums: ReadonlyMap<string, Sums>,
     counts: ReadonlyMap<string, number>,
   ): StepCounts {
-    const watermarkMs = this.#watermarkOf(id);
+    const watermarkMs = this.#watermarkOf(stage);
     const work = sums.get(id);
     if (work === undefined) return { ...this.#runnerStep(id, sums, counts), watermarkMs };
     const { elementsIn, busyMs, waitedMs, outputs } = work;
@@ -97,13 +93,11 @@ export class LiveDirectJob implements LiveJob {
     };
   }
 
-  #watermarkOf(step: string): number | null {
-    const loop = this.#loop;
-    const inputs = this.graph.edges.filter(({ to }) => to === step).map(({ collection }) => collection);
-    const collections = this.#made.get(step) ?? inputs;
-    if (loop === undefined || collections.length === 0) return null;
-    const slowestMs = Math.min(...collections.map((collection) => loop.watermark(collection)));
-    return Math.abs(slowestMs) > DATE_MS_MAX ? null : slowestMs;
+  /** Fused steps have their stage's. */
+  #watermarkOf(stage: string): number | null {
+    if (this.#loop === undefined || !this.#stages.has(stage)) return null;
+    const ms = this.#loop.stageWatermark(stage);
+    return Math.abs(ms) > DATE_MS_MAX ? null : ms;
   }
 }
 

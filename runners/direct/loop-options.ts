@@ -19,7 +19,7 @@ export interface LoopEngine {
   /** Lets the residuals of the root go on at once. */
   resume(stage: string, root: string): void;
   drain(): void;
-  watermark(collection: string): number;
+  stageWatermark(stage: string): number;
   readonly nextWakeUpMs: number | undefined;
   readonly isDone: boolean;
   /** By `<node id>\t<name>`. */

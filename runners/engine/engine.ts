@@ -130,6 +130,11 @@ export class Engine {
     return found.watermark.ms;
   }
 
+  /** Of what a stage makes, whether or not another one reads it. @throws when there is no such stage */
+  stageWatermark(stage: string): number {
+    return this.#stage(stage).watermarkMs;
+  }
+
   #elementsBundle(max: number): Bundle | undefined {
     const { stages } = this.#nodes;
     for (let place = stages.length - 1; place >= 0; place--) {

@@ -35,6 +35,11 @@ export class StageState implements NodeState {
     return this.#inFlight !== undefined;
   }
 
+  /** What comes out of the stage is not earlier. */
+  get watermarkMs(): number {
+    return this.#watermark.ms;
+  }
+
   get isIdle(): boolean {
     return this.#inFlight === undefined && this.#roots.every((root) => root.isIdle);
   }

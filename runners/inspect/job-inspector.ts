@@ -1,7 +1,7 @@
 /** Watches a running job for a monitor: live figures from what it tells, its past from the database. */
 import { hostname } from "node:os";
 import { redact } from "../../sql/redact.js";
-import type { ConnectionConfig } from "../../sql/sql-session.js";
+import type { ConnectionConfig, SqlQueries } from "../../sql/sql-session.js";
 import type { Clock, Log } from "../../transforms/primitives/do-fn.js";
 import type { CommitReport, Job, JobEvent, JobState } from "../job/job.js";
 import {
@@ -51,6 +51,9 @@ export interface InspectorOptions {
   readonly connection: ConnectionConfig;
   /** Whether dead letters can be sent through the job again. */
   readonly takesRetries: boolean;
+  /** What the job has told already. */
+  readonly early: readonly JobEvent[];
+  readonly startedAtMs: number;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -86,12 +89,13 @@ export class JobInspector implements JobInspection {
     this.graph = options.graph;
     this.#job = job;
     this.#options = options;
-    this.#startedAtMs = nowMs;
+    this.#startedAtMs = options.startedAtMs;
     this.#history = new JobHistory(job.pipeline, options.connection);
-    this.#live = new LiveFigures(nowMs);
-    this.#rates = new StepRates(options.graph, job.live, nowMs);
+    this.#live = new LiveFigures(options.startedAtMs);
+    this.#rates = new StepRates(options.graph, job.live, options.startedAtMs);
     this.#usage = new ProcessUsage();
     this.#steps = [SHORT_STEP_MS, LONG_STEP_MS].map((stepMs) => new SampleStep(stepMs, nowMs));
+    for (const event of options.early) this.#take(event);
     this.#unsubscribe = job.subscribe((event) => this.#take(event));
     this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
   }
@@ -196,6 +200,11 @@ export class JobInspector implements JobInspection {
     return this.#job.state;
   }
 
+  /** The database of the job, for what is shown beside it: statements outside of transactions. */
+  get queries(): SqlQueries {
+    return { query: (text, values) => this.#history.use((session) => session.query(text, values)) };
+  }
+
   subscribe(listener: (event: InspectionEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -231,7 +240,8 @@ export class JobInspector implements JobInspection {
     const row = batchRow(commit);
     const batch = toBatch(row);
     const { epoch, runId, committedAtMs: atMs, watermarkMs } = commit;
-    const restored = this.#last?.restored ?? (epoch > 1 ? epoch - 1 : undefined);
+    const isFirst = this.#last === undefined;
+    const restored = isFirst ? (epoch > 1 ? epoch - 1 : undefined) : this.#last?.restored;
     this.#last = { epoch, runId, atMs, watermarkMs, restored };
     this.#live.add(commit);
     for (const step of this.#steps) step.add(batch, latenciesOf(commit));

@@ -42,6 +42,7 @@ export class SampleStep {
       atMs: this.#atMs,
       batches: this.#batches.length,
       recordsRead: sum(({ counts }) => counts.recordsRead),
+      eventsWritten: sum(({ counts }) => counts.eventsWritten),
       duplicates: sum(({ counts }) => counts.duplicates),
       deadLetters: sum(({ counts }) => Object.values(counts.deadLetters).reduce((a, b) => a + b, 0)),
       batchMs: sum(({ startedAtMs, committedAtMs }) => committedAtMs - startedAtMs),

@@ -4,6 +4,7 @@ import type { Histogram, Series } from "../job/job-view.js";
 
 const COLUMNS: Readonly<Record<string, (span: SampleSpan) => number | null>> = {
   inPerSecond: ({ recordsRead, coveredMs }) => (recordsRead * 1_000) / coveredMs,
+  outPerSecond: ({ eventsWritten, coveredMs }) => (eventsWritten * 1_000) / coveredMs,
   processedPerSecond: ({ recordsRead, batchMs }) => (batchMs > 0 ? (recordsRead * 1_000) / batchMs : null),
   batchDurationMs: ({ batchMs, batches }) => (batches > 0 ? batchMs / batches : null),
   recordsPerBatch: ({ recordsRead, batches }) => (batches > 0 ? recordsRead / batches : null),

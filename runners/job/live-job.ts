@@ -8,7 +8,7 @@ export interface StepCounts {
   readonly busyMs: number | null;
   /** Time in which it waited for those behind it; null where it is not measured. */
   readonly blockedMs: number | null;
-  /** Of the slowest of its outputs, or of its inputs where it has none; null before the first event time. */
+  /** Of what it makes; null before the first event time, and where it is not known. */
   readonly watermarkMs: number | null;
 }
 

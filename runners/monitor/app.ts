@@ -2,6 +2,7 @@
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { z } from "zod";
+import { DeadLetterError, type DeadLetterErrorCode } from "../job/dead-letter-actions.js";
 import { ActionRefusedError } from "../job/job-inspection.js";
 import { ApiError, notFound } from "./api-error.js";
 import type { Guard } from "./guard.js";
@@ -10,6 +11,15 @@ import { type Call, type Route, type RouteParts, routes } from "./routes.js";
 import type { StaticPages } from "./static-pages.js";
 
 const BODY_BYTES_MAX = 2 * 1024 * 1024;
+
+const LETTER_STATUS: Readonly<Record<DeadLetterErrorCode, 400 | 404 | 409 | 413>> = {
+  invalid_id: 400,
+  invalid_limit: 400,
+  not_found: 404,
+  pending: 409,
+  settled: 409,
+  too_large: 413,
+};
 
 const HEADERS: Readonly<Record<string, string>> = {
   "content-security-policy":
@@ -102,6 +112,8 @@ async function readJson(context: Context): Promise<unknown> {
 /** What is not ours to tell a caller is logged. */
 function toApiError(error: unknown, { warn }: RouteParts): ApiError {
   if (error instanceof ApiError) return error;
+  if (error instanceof DeadLetterError)
+    return new ApiError(LETTER_STATUS[error.code], error.code, error.message);
   if (error instanceof ActionRefusedError) return new ApiError(409, "action_refused", error.message);
   const message = error instanceof Error ? error.message : String(error);
   warn(`the monitor could not answer: ${message}`);

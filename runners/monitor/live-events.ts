@@ -1,6 +1,6 @@
 /** Server-sent events: figures computed once for all who watch, sent on change, and only the newest to a slow reader. */
 import type { InspectionEvent, JobInspection } from "../job/job-inspection.js";
-import type { JobOverview } from "../job/job-view.js";
+import type { LiveEvents as EventData, JobOverview } from "../job/job-view.js";
 import { ApiError } from "./api-error.js";
 import type { PanelCache } from "./panel-cache.js";
 
@@ -150,7 +150,12 @@ export class LiveEvents {
     for (const client of this.#clients) if (client.topics.has("batch")) client.put("batch", frame);
   }
 
-  #send(topic: string, name: string, data: unknown, essence: string): void {
+  #send<Name extends keyof EventData>(
+    topic: string,
+    name: Name,
+    data: EventData[Name],
+    essence: string,
+  ): void {
     if (this.#sent.get(topic)?.essence === essence) return;
     const frame = frameOf(name, data);
     this.#sent.set(topic, { essence, frame });
@@ -158,7 +163,7 @@ export class LiveEvents {
   }
 }
 
-function frameOf(name: string, data: unknown): string {
+function frameOf<Name extends keyof EventData>(name: Name, data: EventData[Name]): string {
   return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
 }
 

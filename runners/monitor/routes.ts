@@ -1,6 +1,6 @@
 /** Every route of the API in one table: the server answers by it, and the OpenAPI document is made from it. */
 import { z } from "zod";
-import type { DeadLetterActions } from "../job/dead-letter-actions.js";
+import { type DeadLetterActions, PAGE_LETTERS_MAX, RETRY_BYTES_MAX } from "../job/dead-letter-actions.js";
 import type { JobAction, JobOverview } from "../job/job-view.js";
 import { ApiError, notFound } from "./api-error.js";
 import type { LiveEvents } from "./live-events.js";
@@ -40,9 +40,11 @@ export interface Route {
   run(parts: RouteParts, call: Call): unknown;
 }
 
-export const PAGE_SIZE_MAX = 200;
+/** As many as of dead letters. */
+const PAGE_SIZE_MAX = PAGE_LETTERS_MAX;
 const POINTS_MAX = 500;
-const LETTER_BYTES_MAX = 1_400_000;
+/** As base64. */
+const RETRY_TEXT_MAX = Math.ceil(RETRY_BYTES_MAX / 3) * 4;
 const TEXT_MAX = 200;
 
 const cursor = z.string().regex(/^\d{1,18}$/, "must be what `next` of the page before was");
@@ -59,7 +61,7 @@ const seriesQuery = z.object({
 });
 const filesQuery = z.object({ ...page, search: text.optional(), state: text.optional() });
 const lettersQuery = z.object({ ...page, reason: text.optional(), search: text.optional() });
-const retryBody = z.object({ rawBase64: z.base64().max(LETTER_BYTES_MAX).optional() });
+const retryBody = z.object({ rawBase64: z.base64().max(RETRY_TEXT_MAX).optional() });
 
 const get = (path: string, access: Route["access"], summary: string, answers: string) =>
   ({ method: "GET", path, access, summary, answers }) as const;
@@ -141,7 +143,7 @@ const letterRoutes: readonly Route[] = [
     ),
     query: z.object({ reason: text.optional() }),
     run: (parts, { query }) => {
-      const lines = letters(parts).export(query as never);
+      const lines = letters(parts).export(query["reason"] as string | undefined);
       const headers = {
         "content-type": "application/x-ndjson",
         "content-disposition": 'attachment; filename="dead-letters.ndjson"',
@@ -151,7 +153,7 @@ const letterRoutes: readonly Route[] = [
   },
   {
     ...get("/api/dead-letters/:id", "token", "One dead letter with its bytes", "DeadLetterDetail"),
-    run: async (parts, { params }) => (await letters(parts).show(letterId(params))) ?? fail(noLetter(params)),
+    run: (parts, { params }) => letters(parts).show(params["id"]!),
   },
   {
     ...post(
@@ -160,18 +162,16 @@ const letterRoutes: readonly Route[] = [
       "DeadLetterRetry",
     ),
     body: retryBody,
-    run: async (parts, { params, body }) => {
+    run: (parts, { params, body }) => {
       const { rawBase64 } = body as z.output<typeof retryBody>;
-      const raw = rawBase64 === undefined ? undefined : Buffer.from(rawBase64, "base64");
-      return (await letters(parts).retryOne(letterId(params), RETRIED_BY, raw)) ?? fail(noLetter(params));
+      const raw = rawBase64 === undefined ? {} : { raw: Buffer.from(rawBase64, "base64") };
+      return letters(parts).retryOne(params["id"]!, { by: RETRIED_BY, ...raw });
     },
   },
   {
-    ...post("/api/dead-letters/retry", "Reads all of a reason again", "{ requested: number }"),
+    ...post("/api/dead-letters/retry", "Reads all of a reason again", "{ requested: number, atMs: number }"),
     body: z.object({ reason: text }),
-    run: async (parts, { body }) => ({
-      requested: await letters(parts).retryReason(body["reason"] as string, RETRIED_BY),
-    }),
+    run: (parts, { body }) => letters(parts).retryReason(body["reason"] as string, RETRIED_BY),
   },
 ];
 
@@ -224,14 +224,6 @@ export const routes: readonly Route[] = [...jobRoutes, ...letterRoutes, ...panel
 function letters({ deadLetters, inspection }: RouteParts): DeadLetterActions {
   const { pipeline }: JobOverview = inspection.overview();
   return deadLetters ?? fail(notFound(`pipeline "${pipeline}" has no dead letters that could be asked for`));
-}
-
-function letterId({ id = "" }: Call["params"]): string {
-  return /^\d{1,18}$/.test(id) ? id : fail(notFound(`no dead letter ${JSON.stringify(id)}`));
-}
-
-function noLetter({ id }: Call["params"]): ApiError {
-  return notFound(`no dead letter ${id}`);
 }
 
 function fail(error: ApiError): never {

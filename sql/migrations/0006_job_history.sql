@@ -27,6 +27,7 @@ create table job_samples (
   at timestamptz not null,
   batches integer not null,
   records_read bigint not null,
+  events_written bigint not null,
   duplicates bigint not null,
   dead_letters bigint not null,
   -- of all batches of the step together

@@ -85,7 +85,7 @@ export class ScriptedEngine implements LoopEngine {
     this.events.push(`resume ${root}`);
     this.onResume(root);
   }
-  watermark(): number {
+  stageWatermark(): number {
     return 0;
   }
   drain(): void {
