@@ -37,7 +37,7 @@ module.exports = {
       name: "monitor-reads-the-job-contract",
       severity: "error",
       from: { path: "^runners/monitor/" },
-      to: { path: "^(sql|runners/direct)/" },
+      to: { path: "^(sql|transforms|data|runners)/", pathNot: "^runners/(job|monitor)/" },
     },
     {
       name: "driver-only-in-sql",

@@ -1,7 +1,6 @@
 /** Starts the page at :4040 beside a running job, when the job has something to show: its first row comes first. */
 import type { JobEvent } from "../runners/job/job.js";
-import type { JobMonitor, MonitoredRun } from "./open-monitor.js";
-import type { VerbContext } from "./verb.js";
+import type { JobMonitor, MonitoredRun, VerbContext } from "./verb.js";
 
 /** The job has so long for its first commit before the monitor is loaded beside it. */
 const HEAD_START_MS = 1_000;
@@ -10,9 +9,11 @@ const CLOSE_MS_MAX = 2_000;
 /** Events before the monitor is there; a job that tells more meanwhile is left without its first ones. */
 const EARLY_EVENTS_MAX = 1_000;
 
+const NO_MONITOR: JobMonitor = { close: async () => undefined };
+
 /** Looks on from the very call on. What fails in it is logged: the job goes on. */
 export function monitorJob(context: VerbContext, run: MonitoredRun): JobMonitor {
-  if (context.loaded.config.monitorPort === 0) return { close: async () => undefined };
+  if (context.loaded.config.monitorPort === 0) return NO_MONITOR;
   const startedAtMs = context.clock.now();
   const early: JobEvent[] = [];
   const ended = new AbortController();
@@ -27,7 +28,9 @@ export function monitorJob(context: VerbContext, run: MonitoredRun): JobMonitor 
 
   async function open() {
     await context.clock.sleep(HEAD_START_MS, AbortSignal.any([begin.signal, ended.signal]));
-    const { openMonitor } = await import("./open-monitor.js");
+    // it has ended without a commit: there is nothing to show, and nothing to keep
+    if (ended.signal.aborted && !begin.signal.aborted) return NO_MONITOR;
+    const openMonitor = await context.parts.loadMonitor();
     unsubscribe();
     return openMonitor(context, run, { early, startedAtMs }, ended.signal);
   }

@@ -4,37 +4,19 @@ import { graphProto } from "../runners/graph/graph-proto.js";
 import { jobGraph } from "../runners/graph/job-graph.js";
 import { translate } from "../runners/graph/translate.js";
 import { JobInspector } from "../runners/inspect/job-inspector.js";
-import type { Job, JobEvent } from "../runners/job/job.js";
 import { startMonitor } from "../runners/monitor/monitor-server.js";
 import { ensureToken, removeAddress, writeAddress } from "../runners/monitor/token-file.js";
 import { rememberSecret } from "../sql/redact.js";
+import type { LoadedConfig } from "./config.js";
 import { describeEnvironment } from "./describe-environment.js";
-import type { OpenDatabase } from "./open-database.js";
-import type { BuiltPipeline } from "./registry.js";
-import type { VerbContext } from "./verb.js";
+import type { OpenMonitor } from "./verb.js";
 
 const VERSION = (
   JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string }
 ).version;
 
-export interface JobMonitor {
-  /** Writes what is left of the history and lets go of the port. */
-  close(): Promise<void>;
-}
-
-export interface MonitoredRun {
-  readonly job: Job;
-  readonly pipeline: BuiltPipeline;
-  readonly database: OpenDatabase;
-}
-
-/** `early` is what the job has told already. */
-export async function openMonitor(
-  context: VerbContext,
-  { job, pipeline, database }: MonitoredRun,
-  { early, startedAtMs }: { readonly early: readonly JobEvent[]; readonly startedAtMs: number },
-  ended: AbortSignal,
-): Promise<JobMonitor> {
+export const openMonitor: OpenMonitor = async (context, run, { early, startedAtMs }, ended) => {
+  const { job, pipeline, database } = run;
   const { log, clock, loaded } = context;
   const { config } = loaded;
   const { connection } = database;
@@ -75,9 +57,9 @@ export async function openMonitor(
     await inspector.close();
     throw error;
   }
-}
+};
 
-function tlsFiles(config: VerbContext["loaded"]["config"]) {
+function tlsFiles(config: LoadedConfig["config"]) {
   const { monitorTlsCert: certFile, monitorTlsKey: keyFile } = config;
   return certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile };
 }

@@ -37,4 +37,5 @@ export const parts: Parts = {
     const { RotatingLineLog } = await import("../transforms/rotating-line-log.js");
     return (path, onError) => new RotatingLineLog(path, { onError });
   },
+  loadMonitor: async () => (await import("./open-monitor.js")).openMonitor,
 };

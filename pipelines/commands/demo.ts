@@ -7,11 +7,10 @@ import { settings } from "../config/settings.js";
 import { followJob } from "../follow-job.js";
 import { monitorJob } from "../monitor-job.js";
 import type { OpenDatabase } from "../open-database.js";
-import type { JobMonitor } from "../open-monitor.js";
 import { formatTable } from "../reporting/format-table.js";
 import { loadRunnable, refuseNames, startJob } from "../start-job.js";
 import { UsageError } from "../usage-error.js";
-import type { TextOutput, VerbContext } from "../verb.js";
+import type { JobMonitor, TextOutput, VerbContext } from "../verb.js";
 
 /** Uses the embedded PostgreSQL, whatever the environment names: a demo writes into nobody's database. */
 export async function runDemo(context: VerbContext, readViews: ReadViews = readAllViews): Promise<number> {

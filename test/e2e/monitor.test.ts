@@ -134,7 +134,7 @@ describe("the page of a run", () => {
     const step = (name: string) => figures.steps.find(({ id }) => id.includes(name))!;
     expect(figures.steps.map(({ id }) => id)).to.deep.equal(graph.steps.map(({ id }) => id));
     expect(step("ReadEvents/ReadFiles").elementsOut).to.equal(502);
-    expect(step("WriteEvents").elementsIn).to.equal(501 - 1 + overview.totals.conflicts);
+    expect(step("WriteEvents").elementsIn).to.equal(overview.totals.eventsWritten);
 
     const funnel = await get<{ rows: unknown[][]; staleReason: null }>(run, "/api/panels/v_purchase_funnel");
     expect(funnel.rows).to.deep.equal([[7, 0, 0, "0.00", null]]);
@@ -144,9 +144,7 @@ describe("the page of a run", () => {
 
     const { body: metrics } = await ask(`${run.url}/metrics`);
     expect(metrics).to.match(/^ingest_records_read_total\{pipeline="user-events"\} 502$/m);
-    expect(metrics).to.match(
-      /^ingest_records_quarantined_total\{pipeline="user-events",reason="field_count"\} 1$/m,
-    );
+    expect(metrics).to.match(/^ingest_records_quarantined_total\{.*reason="field_count".*\} 1$/m);
     const { settings, facts } = await get<{
       settings: { name: string; value: string; origin: string }[];
       facts: { name: string }[];

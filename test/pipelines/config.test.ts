@@ -55,8 +55,12 @@ describe("mergeConfig()", () => {
       environment: "loopback",
       parallelism: 2,
       streaming: false,
+      monitorPort: 4_040,
+      monitorHost: "127.0.0.1",
+      monitorInsecure: false,
       json: false,
       logLevel: "info",
+      status: { watch: false },
       generate: {
         eventsPerSecond: 10,
         asFastAsPossible: false,
