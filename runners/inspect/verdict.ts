@@ -42,8 +42,8 @@ function ofTrouble({ state, failure, isPaused, backlogFiles }: Judged): Verdict 
   if (state === "STARTING")
     return warning("It is starting: it waits for its database and for the pipeline's lock.");
   if (!isPaused) return undefined;
-  const waiting = backlogFiles === 0 ? "" : ` ${plural(backlogFiles, "file")} are waiting.`;
-  return warning(`It is paused and reads nothing.${waiting} Resume it to go on.`);
+  const left = backlogFiles === 0 ? "" : ` ${waiting(backlogFiles)}.`;
+  return warning(`It is paused and reads nothing.${left} Resume it to go on.`);
 }
 
 function ofRunning({
@@ -52,6 +52,7 @@ function ofRunning({
   backlogFiles,
   backlogBytes,
   lastCommitAtMs,
+  startedAtMs,
   nowMs,
 }: Judged): Verdict {
   const dead = Object.values(totals.deadLetters).reduce((sum, count) => sum + count, 0);
@@ -59,17 +60,26 @@ function ofRunning({
     const percent = Math.round((100 * dead) / totals.recordsRead);
     return warning(`${percent} % of all records became dead letters. Look at their reasons.`);
   }
-  if (backlogFiles === 0) return ok("All is well: everything that is there has been read and committed.");
-  const sinceMs = lastCommitAtMs === null ? Number.POSITIVE_INFINITY : nowMs - lastCommitAtMs;
-  if (sinceMs > CATCH_UP_MS) {
+  if (backlogFiles === 0) {
+    return ok(
+      lastCommitAtMs === null
+        ? "It runs, and nothing was committed yet."
+        : "All is well: everything that is there has been read and committed.",
+    );
+  }
+  if (nowMs - Math.max(lastCommitAtMs ?? 0, startedAtMs) > CATCH_UP_MS) {
     return error(
-      `${plural(backlogFiles, "file")} are waiting and nothing was committed for a minute. Look at the log and at the graph's slowest step.`,
+      `${waiting(backlogFiles)} and nothing was committed for a minute. Look at the log and at the graph's slowest step.`,
     );
   }
   const mb = (backlogBytes / 1_000_000).toFixed(1);
   return ok(
     `All is well: it is catching up with ${plural(backlogFiles, "file")} (${mb} MB) at ${Math.round(inPerSecond)} records/s.`,
   );
+}
+
+function waiting(files: number): string {
+  return `${plural(files, "file")} ${files === 1 ? "is" : "are"} waiting`;
 }
 
 function plural(count: number, noun: string): string {

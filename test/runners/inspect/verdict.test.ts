@@ -29,9 +29,9 @@ describe("verdictOf()", () => {
       /catching up with 2 files \(1\.5 MB\) at 10 records\/s/,
     ],
     [
-      { backlogFiles: 1, lastCommitAtMs: nowMs - 61_000 },
+      { backlogFiles: 1, startedAtMs: 0, lastCommitAtMs: nowMs - 61_000 },
       "error",
-      /^1 file are|^1 files? .*nothing was committed for a minute/,
+      /^1 file is waiting and nothing was committed for a minute/,
     ],
     [
       { isPaused: true, backlogFiles: 3 },
@@ -48,6 +48,7 @@ describe("verdictOf()", () => {
       /^20 % of all records became dead/,
     ],
   ];
+  cases.push([{ lastCommitAtMs: null }, "ok", /^It runs, and nothing was committed yet/]);
   for (const [facts, level, sentence] of cases) {
     it(`says ${level} of ${JSON.stringify(facts)}`, () => {
       const verdict = verdictOf(judged(facts));
