@@ -145,6 +145,7 @@ function rejectContradictions(config: Config, merged: ReadonlyMap<string, RawVal
     );
   }
   problems.push(...refuseMonitor(config));
+  problems.push(...refuseInterval(config, merged));
   if (problems.length > 0) throw new UsageError(problems);
   if (config.databaseUrl !== undefined) rememberUrlPassword(config.databaseUrl);
 }
@@ -158,6 +159,22 @@ function refuseMonitor({ monitorTlsCert, monitorTlsKey, ...config }: Config): st
     `monitorHost ${JSON.stringify(config.monitorHost)} can be reached by others: give --monitor-tls-cert and ` +
       "--monitor-tls-key, or --monitor-insecure where the network is your own.",
   ];
+}
+
+function refuseInterval(config: Config, merged: ReadonlyMap<string, RawValue>): string[] {
+  if (config.interval === undefined) return [];
+  const from = (path: string) => merged.get(path)!.origin.name;
+  const problems: string[] = [];
+  if (config.once)
+    problems.push(
+      `interval (from ${from("interval")}) goes on until it is stopped, once (from ${from("once")}) does not. Keep one.`,
+    );
+  if (config.runner === "direct")
+    problems.push(
+      `interval (from ${from("interval")}) is for runners on job servers, not for runner "direct" (from ${from("runner")}), ` +
+        "which reads what is new as it comes.",
+    );
+  return problems;
 }
 
 function trimSlashes(path: string): string {

@@ -8,6 +8,7 @@ import {
   forgetRanges,
   hasRanges,
   settleAllRanges,
+  settleRanges,
   sumRanges,
 } from "../sql/read-ranges.js";
 import type { SqlSession, SqlTransaction } from "../sql/sql-session.js";
@@ -25,9 +26,9 @@ export interface DirectoryRunOptions {
   readonly errorDir: string;
 }
 
-/** Of one run; `once` decides whether its input is planned or watched. */
-export function directoryRunClient(options: DirectoryRunOptions, once: boolean): RunClient {
-  return once ? new PlannedRunClient(options) : new WatchingRunClient(options);
+/** `isBounded` decides whether the input of a run is planned or watched. */
+export function directoryRunClient(options: DirectoryRunOptions, isBounded: boolean): RunClient {
+  return isBounded ? new PlannedRunClient(options) : new WatchingRunClient(options);
 }
 
 /** Files of dead letters, which both kinds of run make of the table. */
@@ -61,6 +62,7 @@ class PlannedRunClient extends DirectoryRunClient implements RunClient {
   async prepare(context: ClientContext): Promise<boolean> {
     const { session, pipeline, runId, clock, log, signal } = context;
     await this.recoverLetters(context);
+    this.#isRead = false;
     this.#plan = await planDirectory({
       ...{ config: this.options.read, database: session, pipeline, runId, clock, log, signal },
       transact: (work) => transact(session, work),
@@ -107,11 +109,12 @@ class WatchingRunClient extends DirectoryRunClient implements RunClient {
     return true;
   }
 
-  /** Positions follow what the runner has said to be durable; behind a job's end all of it is. */
+  /** Positions follow what the runner's checkpoints have passed; behind a job's end all of it is. */
   async settle(transaction: EpochTransaction, isEnd: boolean): Promise<readonly number[]> {
     const { pipeline } = this.options;
     await this.writeLetters(transaction);
     if (isEnd) await settleAllRanges(transaction, pipeline);
+    else await settleRanges(transaction, pipeline);
     const moved = new Set<number>();
     for (let more = [0]; more.length > 0; ) {
       more = await advancePositions(transaction, pipeline);

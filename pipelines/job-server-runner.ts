@@ -14,10 +14,14 @@ export function onJobServer(name: JobServerName | "portable"): CreateRunner {
       ...refuseEndpoints(name, config),
       ...refuseStream(name, config),
       ...refuseOrder(name, config),
+      ...refuseSavepoints(name, config),
     ];
     if (problems.length > 0) throw new UsageError(problems);
     return new JobServerRunner({
       portable: portableOptions(name, config, pipeline),
+      intervalMs: config.interval,
+      savepointDir: config.savepointDir,
+      fromSavepoint: config.fromSavepoint,
       connect: ({ log }) => connect(name, config, log),
     });
   };
@@ -45,10 +49,30 @@ function refuseOrder(name: string, { newestFirst, once, whenDone }: Config): str
 }
 
 /** What a runner cannot do without an end. */
-function refuseStream(name: string, { once }: Config): string[] {
-  if (once || name === "flink" || name === "portable") return [];
+function refuseStream(name: string, { once, interval }: Config): string[] {
+  if (once || interval !== undefined || name === "flink" || name === "portable") return [];
   const why = { spark: "Beam's Spark runner resumes no source", prism: "Prism keeps no checkpoints" };
-  return [`--runner=${name} needs --once: ${why[name as "spark" | "prism"]}`];
+  return [`--runner=${name} needs --once or --interval: ${why[name as "spark" | "prism"]}`];
+}
+
+/** Flink alone writes them, and only of a stream; Beam's job server passes over them for jobs that run in itself. */
+function refuseSavepoints(name: string, config: Config): string[] {
+  const { once, interval, savepointDir, fromSavepoint, jobServer } = config;
+  const isStream = name === "flink" && !once && interval === undefined;
+  const bare = Object.keys(config.jobOptions ?? {}).find((key) => /^savepoint_?path$/i.test(key));
+  if (bare !== undefined) return [`take --from-savepoint, not ${bare} in --job-options: it is checked first`];
+  const flags = [
+    ...(savepointDir === undefined ? [] : ["--savepoint-dir"]),
+    ...(fromSavepoint === undefined ? [] : ["--from-savepoint"]),
+  ];
+  if (!isStream) return flags.map((flag) => `${flag} is for a stream under --runner=flink`);
+  const isCluster = config.flinkRest !== undefined || jobServer.flinkMaster !== undefined;
+  return isCluster
+    ? []
+    : flags.map(
+        (flag) =>
+          `${flag} needs a cluster of Flink: --flink-rest with --job-endpoint, or jobServer.flinkMaster`,
+      );
 }
 
 function portableOptions(
@@ -70,12 +94,12 @@ const CHECKPOINT_MS = 1_000;
 
 function defaultOptions(
   name: string,
-  { once, streaming, parallelism }: Config,
+  { once, interval, streaming, parallelism }: Config,
 ): PortableRunnerOptions["pipelineOptions"] {
   const workers = { sdk_worker_parallelism: parallelism };
   if (name === "spark") return { ...workers, storage_level: "MEMORY_AND_DISK" };
   if (name !== "flink") return workers;
-  const isStreaming = streaming || !once;
+  const isStreaming = streaming || (!once && interval === undefined);
   return {
     ...workers,
     parallelism,
@@ -93,6 +117,9 @@ async function connect(
   }
   const masters = { spark: jobServer.sparkMasterUrl, flink: jobServer.flinkMaster, prism: undefined };
   log.info(`starting a ${name} job server`);
-  const server = await startJobServer(name, { port: 0, master: masters[name], log });
-  return { endpoint: server.endpoint, flinkRest: flinkRest ?? server.flinkRest, stop: () => server.stop() };
+  const master = masters[name];
+  const server = await startJobServer(name, { port: 0, master, log });
+  // without a cluster the REST API behind the server's port is found, and is no reason to take a savepoint
+  const clusterRest = master === undefined ? undefined : server.flinkRest;
+  return { endpoint: server.endpoint, flinkRest: flinkRest ?? clusterRest, stop: () => server.stop() };
 }

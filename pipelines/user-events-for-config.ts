@@ -7,10 +7,11 @@ import type { BuildPipeline, BuiltPipeline } from "./registry.js";
 import { buildUserEvents, userEventsFormat } from "./user-events.js";
 
 export const userEventsForConfig: BuildPipeline = (config) => {
-  const { input, errorDir, once, delimiter, horizonRecords, pipeline } = config;
+  const { input, errorDir, once, interval, delimiter, horizonRecords, pipeline } = config;
   const read = readOptions(config);
   const distributed = config.runner !== "direct";
-  const mode = once ? "available-now" : "stream";
+  const isBounded = once || interval !== undefined;
+  const mode = isBounded ? "available-now" : "stream";
   const graph = buildUserEvents({ input, errorDir, mode, delimiter, horizonRecords, read, distributed });
   if (!distributed) return { graph, panels };
   return {
@@ -18,7 +19,7 @@ export const userEventsForConfig: BuildPipeline = (config) => {
     panels,
     client: directoryRunClient(
       { pipeline, errorDir, read: { ...read, directory: input, format: userEventsFormat(delimiter) } },
-      once,
+      isBounded,
     ),
     modules: MODULES,
   };

@@ -15,7 +15,17 @@ const ANSWER = ["json", "logLevel"];
 const DATABASE = ["databaseUrl", "databaseUrlFile", "stateDir"];
 const section = (name: string) => [...settings.keys()].filter((path) => path.startsWith(`${name}.`));
 const ofPipeline = [...settings.keys()].filter((path) => !path.includes("."));
-const GRAPH = ["runner", "pipeline", "input", "errorDir", "glob", "recursive", "delimiter", "once"];
+const GRAPH = [
+  "runner",
+  "pipeline",
+  "input",
+  "errorDir",
+  "glob",
+  "recursive",
+  "delimiter",
+  "once",
+  "interval",
+];
 
 export const verbs: readonly VerbDescription[] = [
   {

@@ -67,3 +67,16 @@ export async function isCommitted(
   ]);
   return rows.length > 0;
 }
+
+/** Which run committed this epoch; undefined when nobody did, or its row has been pruned. */
+export async function runOfCommit(
+  queries: SqlQueries,
+  pipeline: string,
+  epoch: number,
+): Promise<string | undefined> {
+  const rows = await queries.query<{ run_id: string }>(
+    "select run_id from commits where pipeline = $1 and epoch = $2",
+    [pipeline, epoch],
+  );
+  return rows[0]?.run_id;
+}

@@ -150,13 +150,40 @@ export async function askToDrain(queries: SqlQueries, key: PipelineKey, runId: s
   );
 }
 
-/** Whether the run was asked to. */
-export async function isDraining(queries: SqlQueries, key: PipelineKey, runId: string): Promise<boolean> {
-  const rows = await queries.query(
-    "select from pipelines where pipeline = $1 and shard = $2 and draining_run_id = $3",
+/** What a run's sources ask for now and then. */
+export interface RunSigns {
+  /** Whether they were asked to hand out nothing more. */
+  readonly isDraining: boolean;
+  /** One more with each checkpoint. */
+  readonly pulse: number;
+}
+
+/** Undefined when another run has the pipeline. */
+export async function readSigns(
+  queries: SqlQueries,
+  key: PipelineKey,
+  runId: string,
+): Promise<RunSigns | undefined> {
+  const rows = await queries.query<{ is_draining: boolean; pulse: number }>(
+    `select draining_run_id is not distinct from run_id as is_draining, pulse from pipelines
+     where pipeline = $1 and shard = $2 and run_id = $3`,
     [key.pipeline, key.shard, runId],
   );
-  return rows.length === 1;
+  const [row] = rows;
+  return row === undefined ? undefined : { isDraining: row.is_draining, pulse: row.pulse };
+}
+
+/** Of a checkpoint that is complete: the pulse is at least `pulse` from now on, if the run still has the pipeline. */
+export async function beat(
+  queries: SqlQueries,
+  key: PipelineKey,
+  runId: string,
+  pulse: number,
+): Promise<void> {
+  await queries.query(
+    "update pipelines set pulse = $4 where pipeline = $1 and shard = $2 and run_id = $3 and pulse < $4",
+    [key.pipeline, key.shard, runId, pulse],
+  );
 }
 
 /**

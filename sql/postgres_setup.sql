@@ -226,6 +226,9 @@ create table conflicts (
   primary key (pipeline, file_id, generation, byte_start)
 );
 
+-- A run's client reads an epoch's dead letters when it closes it, about once a second.
+create index dead_letters_pipeline_epoch_idx on dead_letters (pipeline, epoch);
+
 -- 0005_distributed_source.sql
 
 -- Reading a directory by many workers: what a run is to read, and which ranges of it were read.
@@ -283,7 +286,17 @@ create sequence read_lineage;
 -- The run that is asked to read nothing more.
 alter table pipelines add column draining_run_id uuid;
 
--- 0006_job_history.sql
+-- 0006_checkpoint_pulse.sql
+
+-- By what a stream on a job server knows that the runner's checkpoints have passed what its workers have read.
+
+-- One more with each checkpoint of which the source has heard that it is complete.
+alter table pipelines add column pulse bigint not null default 0;
+
+-- As it was when the range was recorded.
+alter table read_ranges add column pulse bigint;
+
+-- 0007_job_history.sql
 
 -- What a page that watches jobs shows of their past: bounded, written beside the commits and never in them.
 
@@ -342,8 +355,9 @@ insert into schema_migrations (version, name, checksum) values
   (1, '0001_pipelines.sql', '5db3e05e294ca40790fe97e3d1e8406ffd1d1f5cbe405f54d7f6e0fa6676bc25'),
   (2, '0002_user_events.sql', '2f9fedb81afcb3124c51919f5e0e6ed1d0847e432001d2b5acf26993f8a0ab9f'),
   (3, '0003_event_views.sql', '19cef54065db247e99e89d17a24015c6bef0c294cfba7b4b209b2d43ca52f236'),
-  (4, '0004_job_servers.sql', '691289100bade17cc2e5aecf2cd1dc329054e299bd517b902fc65736544b2635'),
+  (4, '0004_job_servers.sql', '27ae35edd345d6c8a01032dfe9b0180f5421bd99ffa406b7dc3e04b0bdc10eb6'),
   (5, '0005_distributed_source.sql', '1ddeb25ab66a9f04dc94aa7c5e652b6593c42237eda47925cd81f8ff9ab5b711'),
-  (6, '0006_job_history.sql', 'c6b98bef91063770209ca9d1f3cf41a6c31d2e3d9da0079a6bc0d810ce371331');
+  (6, '0006_checkpoint_pulse.sql', '0345662f019e404873ab9c798b646d112c1c018736ed089165f5f8ff92bcf958'),
+  (7, '0007_job_history.sql', 'c6b98bef91063770209ca9d1f3cf41a6c31d2e3d9da0079a6bc0d810ce371331');
 
 commit;

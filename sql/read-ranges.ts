@@ -48,7 +48,8 @@ export async function recordRanges(
   );
   // what overlaps now is of a newer lineage; what lies before the committed position has counted
   const fresh = await transaction.query<Counted>(
-    `insert into read_ranges (pipeline, ${COLUMNS}) select $1, ${COLUMNS} from ${GIVEN}
+    `insert into read_ranges (pipeline, pulse, ${COLUMNS})
+     select $1, (select pulse from pipelines where pipeline = $1 and shard = 0), ${COLUMNS} from ${GIVEN}
      where not exists (select from read_ranges r where ${overlaps("r")}) and not exists (
        select from source_files f where f.pipeline = $1 and f.file_id = given.file_id
          and f.generation = given.generation and f.byte_offset >= given.byte_end and given.byte_end > given.byte_start)
@@ -123,17 +124,28 @@ export async function forgetPassedRanges(
   );
 }
 
-/** Says of ranges that whoever runs the bundle that read them has made it durable. */
-export async function settleRanges(
-  queries: SqlQueries,
-  pipeline: string,
-  ranges: readonly ReadRangeRow[],
-): Promise<void> {
+/**
+ * How far the pulse must have come since a range was recorded, until a checkpoint is complete that began behind the
+ * bundle that recorded it. The first beat may be of a bundle that ran before, the second of a checkpoint that had begun
+ * before; the third is of a later one.
+ */
+const SETTLED_BEATS = 3;
+
+/** Says of ranges that the runner has made them durable, and all that came of them. */
+export async function settleRanges(transaction: SqlTransaction, pipeline: string): Promise<void> {
+  await transaction.execute(
+    `update read_ranges r set settled = true from pipelines p
+     where r.pipeline = $1 and not r.settled and p.pipeline = $1 and p.shard = 0 and r.pulse + $2 <= p.pulse`,
+    [pipeline, SETTLED_BEATS],
+  );
+}
+
+/** The runner has gone back to a checkpoint: what it had not passed comes again, and is waited for from now on. */
+export async function restartSettling(queries: SqlQueries, pipeline: string): Promise<void> {
   await queries.query(
-    `update read_ranges r set settled = true from ${GIVEN}
-     where r.pipeline = $1 and r.file_id = given.file_id and r.generation = given.generation
-       and r.byte_start = given.byte_start and r.byte_end = given.byte_end and r.lineage = given.lineage`,
-    [pipeline, JSON.stringify(ranges)],
+    `update read_ranges r set pulse = p.pulse from pipelines p
+     where r.pipeline = $1 and not r.settled and p.pipeline = $1 and p.shard = 0 and r.pulse < p.pulse`,
+    [pipeline],
   );
 }
 

@@ -60,25 +60,23 @@ export function readPlannedFiles(start: PCollection<unknown>, config: JsonValue)
   const ranges = P(files).apply(
     withName("CutFiles", registeredParDo<PlannedFileRow, FileRange>("cut_files@1", config)),
   );
-  return readRanges(ranges, config, false);
+  return readRanges(ranges, config);
 }
 
 /** Hands out ranges as files come and grow, and reads them apart from that. */
 function readWatchedFiles(start: PCollection<Uint8Array>, config: JsonValue): PCollection<InputRecord> {
-  const watch = splittableParDo<Uint8Array, FileRange>("watch_directory@1", config, { bounded: false });
-  return readRanges(P(start).apply(withName("WatchDirectory", watch)), config, true);
+  const watch = splittableParDo<Uint8Array, FileRange>("watch_directory@1", config, {
+    bounded: false,
+    requestsFinalization: true, // by which it counts the runner's checkpoints
+  });
+  return readRanges(P(start).apply(withName("WatchDirectory", watch)), config);
 }
 
 /** Behind a reshuffle: what reads is spread over workers, and does not run again what found the ranges. */
-function readRanges(
-  ranges: PCollection<FileRange>,
-  config: JsonValue,
-  requestsFinalization: boolean,
-): PCollection<InputRecord> {
+function readRanges(ranges: PCollection<FileRange>, config: JsonValue): PCollection<InputRecord> {
   const spread = P(ranges).apply(withName("Reshuffle", reshuffle<FileRange>()));
   const read = registeredParDo<FileRange, InputRecord>("read_ranges@1", config, {
     coders: { main: new InputRecordCoder() },
-    requestsFinalization,
   });
   return P(spread).apply(withName("ReadRanges", read));
 }

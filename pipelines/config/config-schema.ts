@@ -14,6 +14,9 @@ const path = value("a path", (raw) => (typeof raw === "string" && raw.trim() !==
 const flag = value("true or false", parseFlag);
 const durationMs = value('a duration in ms or like "10s"', (raw) => parseDurationMs(raw));
 const timeoutMs = value('a duration in seconds or like "500ms"', (raw) => parseDurationMs(raw, "s"));
+const intervalMs = value('a duration above 0 in seconds or like "10s"', (raw) =>
+  positive(parseDurationMs(raw, "s")),
+);
 const seconds = value('a duration in seconds or like "2m"', (raw) => {
   const ms = positive(parseDurationMs(raw, "s"));
   return ms === undefined ? undefined : ms / 1_000;
@@ -39,6 +42,7 @@ export const configSchema = z.strictObject({
   pipeline: text,
   input: path,
   once: flag,
+  interval: intervalMs.optional(),
   takeover: flag,
   databaseUrl: databaseUrl.optional(),
   databaseUrlFile: path.optional(),
@@ -64,6 +68,8 @@ export const configSchema = z.strictObject({
   parallelism: count,
   streaming: flag,
   flinkRest: text.optional(),
+  savepointDir: path.optional(),
+  fromSavepoint: path.optional(),
   jobOptions: jobOptions.optional(),
   monitorPort: port,
   monitorHost: text,

@@ -26,6 +26,7 @@ const rows: readonly Row[] = [
   ["pipeline", "NAME", "user-events", "which pipeline"],
   ["input", "DIR", "data/raw", "watched directory"],
   ["once", null, false, "process what is there now, then end"],
+  ["interval", "SECONDS", undefined, "a job on a job server for what is new, so often", '"10s"'],
   ["takeover", null, false, "terminate whoever holds the pipeline"],
   ["databaseUrl", "URL", undefined, "PostgreSQL; without any, an embedded one is started"],
   ["databaseUrlFile", "FILE", undefined, "file that holds the URL: keeps a password off the command line"],
@@ -75,6 +76,8 @@ const rows: readonly Row[] = [
     "REST API of the Flink cluster behind --job-endpoint",
     "localhost:8081",
   ],
+  ["savepointDir", "DIR", undefined, "where a drained stream leaves a savepoint (a cluster of Flink)"],
+  ["fromSavepoint", "DIR", undefined, "savepoint from which a stream of the same graph goes on (Flink)"],
   [
     "jobOptions",
     "JSON",

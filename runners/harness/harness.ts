@@ -38,6 +38,8 @@ export interface HarnessOptions {
   readonly limits?: HarnessLimits;
   /** Takes a line that no runner takes. By default the error output. */
   readonly fallbackLog?: (line: string) => void;
+  /** Called when a bundle was answered, however it ended. */
+  readonly onBundle?: () => void;
   /** Fires when the worker is to stop. */
   readonly signal?: AbortSignal;
 }
@@ -110,7 +112,7 @@ async function serve(control: ControlStream, options: HarnessOptions): Promise<v
     : undefined;
   let end = new Error("the runner has closed the control stream");
   try {
-    await Promise.race([answerAll(control, instructions, broken), broken.whenNeeded]);
+    await Promise.race([answerAll(control, instructions, broken, options.onBundle), broken.whenNeeded]);
   } catch (error) {
     end = error as Error;
     throw error;
@@ -131,13 +133,16 @@ async function answerAll(
   control: ControlStream,
   instructions: Instructions,
   broken: BrokenStreams,
+  onBundle: () => void = () => undefined,
 ): Promise<void> {
   for (;;) {
     const request = await control.next();
     if (request === undefined) return;
     const respond = instructions.answer(request).then(async (response) => {
       await control.respond(response);
-      if (request.request.oneofKind === "processBundle") broken.answered();
+      if (request.request.oneofKind !== "processBundle") return;
+      broken.answered();
+      onBundle();
     });
     respond.catch(() => undefined); // an answer that cannot be given: the stream's end says it
   }

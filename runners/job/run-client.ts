@@ -15,7 +15,7 @@ export interface ClientContext {
   readonly signal: AbortSignal;
 }
 
-/** One run's. The direct runner needs none: its steps do all of it in their epochs. */
+/** One run's at a time; `prepare` begins the next. The direct runner needs none: its steps do all of it in their epochs. */
 export interface RunClient {
   /**
    * Does what an earlier run has left undone after its commit, and fixes what this run reads. False: there is

@@ -144,7 +144,8 @@ export class PortableRunner extends Runner {
       const submission = { jobName, options, job, artifacts: workers.artifacts };
       const graph = inEnvironment(graphFor(kind, withPlayableTestStreams(proto)), workers.environment);
       const jobId = await this.#submit(service, graph, submission);
-      closers.push((state) => (hasComeToItsEnd(state) ? undefined : workers.stopLeft(job)));
+      const areKept = Number(options[WORKERS_KEPT_OPTION] ?? 0) > 0;
+      closers.push((state) => (hasComeToItsEnd(state) && !areKept ? undefined : workers.stopLeft(job)));
       const onLine = ({ level, text }: JobLine) => log[level](text);
       return new PortablePipelineResult({
         service,
@@ -166,10 +167,11 @@ export class PortableRunner extends Runner {
     described: DescribedOptions,
     { proto: pipeline, jobName }: { readonly proto: runnerApi.Pipeline; readonly jobName: string },
   ): PipelineOptions {
-    const { pipelineOptions = {}, log = noLog } = this.#options;
+    const { pipelineOptions = {}, log = noLog, environment } = this.#options;
     const options = {
       ...{ app_name: jobName, job_name: jobName },
       ...(kind === "flink" ? flinkDefaults(pipeline) : {}),
+      ...(kind === "spark" ? sparkDefaults(environment) : {}),
       ...serverOptions(pipelineOptions, described),
     };
     const hasFlinkRest = this.#flinkRest !== undefined;
@@ -222,6 +224,18 @@ function hasComeToItsEnd(state: JobState_Enum | undefined): boolean {
 function flinkDefaults(pipeline: runnerApi.Pipeline): PipelineOptions {
   const ending = isUnbounded(pipeline) ? {} : { shutdown_sources_after_idle_ms: 0 };
   return { finish_bundle_before_checkpointing: true, ...ending };
+}
+
+const WORKERS_KEPT_OPTION = "environment_cache_millis";
+/** From a stage's last bundle to the next one's first; what Spark does in between needs no worker. */
+const WORKERS_KEPT_MS = 60_000;
+
+/**
+ * Spark's job server ends a job's worker with each stage, and asks for another one for the next, unless it is to keep
+ * them. Then they outlive the job too, and are ended from here; containers cannot be.
+ */
+function sparkDefaults(environment: EnvironmentName | undefined): PipelineOptions {
+  return environment === "docker" ? {} : { [WORKERS_KEPT_OPTION]: WORKERS_KEPT_MS };
 }
 
 /** With what each server's own ways of fusing steps ask for. */

@@ -79,8 +79,19 @@ export async function startRun(
   runId: string,
   options: StartOptions,
 ): Promise<StartedRun> {
-  const { key, after } = options;
   await lockPipeline(session, options);
+  return beginRun(session, runId, options);
+}
+
+/**
+ * Takes the run `runId` of a pipeline that this session has locked.
+ * @throws FencedError when another run came in between since `after`.
+ */
+export async function beginRun(
+  session: SqlSession,
+  runId: string,
+  { key, after }: Pick<StartOptions, "key" | "after">,
+): Promise<StartedRun> {
   const holder = self();
   await session.begin();
   // workers of an earlier run on a job server are part of it: what they have in hand is committed first

@@ -12,3 +12,6 @@ create table conflicts (
   created_at timestamptz not null default now(),
   primary key (pipeline, file_id, generation, byte_start)
 );
+
+-- A run's client reads an epoch's dead letters when it closes it, about once a second.
+create index dead_letters_pipeline_epoch_idx on dead_letters (pipeline, epoch);

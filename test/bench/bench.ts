@@ -1,7 +1,8 @@
 /**
- * `npm run bench -- [backlog] [latency] [micro] [model] [harness] [--quick] [--data DIR] [--events N] [--pairs N] [--files N]`:
+ * `npm run bench -- [backlog] [latency] [micro] [model] [harness] [spark-worker] [--quick] [--data DIR] [--events N] [--pairs N] [--files N]`:
  * measures the pipeline on this machine, prints tables and writes them as JSON into bench-results/. Without
- * a name all of them. Needs Linux and, for the backlog, psql. What runs beside it counts: see `foreign CPU`.
+ * a name all of them but `spark-worker`, which needs Java. Needs Linux and, for the backlog, psql. What runs beside it
+ * counts: see `foreign CPU`.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -15,11 +16,13 @@ import { measureHarness, printHarness } from "./harness.js";
 import { type LatencyResult, measureLatency, printLatency } from "./latency.js";
 import { measureMicro, printMicro } from "./micro.js";
 import { measureModel, printModel } from "./model.js";
+import { measureSparkWorkers, printSparkWorkers } from "./spark-worker.js";
 
 const ROWS_PER_FILE = 10_000;
 const MICRO_EVENTS = 200_000;
 const RATES = [10, 1000];
-const NAMES = ["backlog", "latency", "micro", "model", "harness"];
+const ALL = ["backlog", "latency", "micro", "model", "harness"];
+const NAMES = [...ALL, "spark-worker"];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -35,7 +38,7 @@ const { quick } = values;
 const unknown = positionals.filter((name) => !NAMES.includes(name));
 if (unknown.length > 0)
   throw new Error(`a benchmark is one of ${NAMES.join(", ")}, got ${unknown.join(", ")}`);
-const wanted = new Set(positionals.length === 0 ? NAMES : positionals);
+const wanted = new Set(positionals.length === 0 ? ALL : positionals);
 const results: Record<string, unknown> = {
   startedAt: new Date().toISOString(),
   quick,
@@ -59,6 +62,12 @@ try {
     const harness = await measureHarness(quick ? 0.2 : 1);
     printHarness(harness);
     results["harness"] = harness;
+  }
+  if (wanted.has("spark-worker")) {
+    const records = count(values.events, quick ? 20_000 : 200_000);
+    const workers = await measureSparkWorkers(records, count(values.pairs, quick ? 1 : 3));
+    printSparkWorkers(workers);
+    results["spark-worker"] = workers;
   }
   if (wanted.has("backlog") || wanted.has("latency")) await measureCommands();
 } finally {

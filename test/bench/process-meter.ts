@@ -109,6 +109,25 @@ export function processCpuS(pid: number): number {
   return times === undefined ? 0 : times.user + times.system;
 }
 
+/** The same of a process, all that descend from it, and those of them that have ended and been waited for. */
+export function processTreeCpuS(root: number): number {
+  const processes = new Map<number, NonNullable<ReturnType<typeof processTimes>>>();
+  for (const name of readdirSync("/proc")) {
+    const times = /^\d+$/.test(name) ? processTimes(Number(name)) : undefined;
+    if (times !== undefined) processes.set(Number(name), times);
+  }
+  const descends = (pid: number): boolean => {
+    if (pid === root) return true;
+    const parent = processes.get(pid)?.parent;
+    return parent !== undefined && descends(parent);
+  };
+  let sum = 0;
+  for (const [pid, times] of processes) {
+    if (descends(pid)) sum += times.user + times.system + times.childrenUser + times.childrenSystem;
+  }
+  return sum;
+}
+
 interface Snapshot {
   readonly selfS: number;
   readonly childrenS: number;

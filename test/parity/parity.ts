@@ -1,6 +1,7 @@
 /**
- * `npm run parity -- [RUNNER…] [--events 20000] [--seed N]`: the same input through the direct runner, Spark, Flink in
- * batch and in streaming, and Prism. Prints a table and exits with 1 when any of them differs from the direct runner.
+ * `npm run parity -- [RUNNER…] [--events 20000] [--seed N] [--starts]`: the same input through the direct runner, Spark,
+ * Flink in batch and in streaming, and Prism. Prints a table and exits with 1 when any of them differs from the direct
+ * runner. With `--starts` each runs once more on hardly any records, and the table tells the CPU of the others alone.
  */
 import { randomInt } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -10,13 +11,18 @@ import { parseArgs } from "node:util";
 import { startBenchServer } from "../bench/bench-server.js";
 import { printTable, share } from "../bench/report.js";
 import { stopTestPostgres } from "../support/postgres.js";
+import { perMillion, perMillionBeyond } from "./cost.js";
 import { writeParityInput } from "./parity-input.js";
 import { differences } from "./parity-result.js";
 import { type ParityRun, type ParityRunner, parityRunners, runParity } from "./parity-runs.js";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { events: { type: "string", default: "20000" }, seed: { type: "string" } },
+  options: {
+    events: { type: "string", default: "20000" },
+    seed: { type: "string" },
+    starts: { type: "boolean", default: false },
+  },
 });
 const known = Object.keys(parityRunners) as ParityRunner[];
 const unknown = positionals.filter((name) => !known.includes(name as ParityRunner));
@@ -26,14 +32,20 @@ const events = Number(values.events);
 const seed = Number(values.seed ?? randomInt(2 ** 31));
 
 const directory = await mkdtemp(join(tmpdir(), "millrace-parity-"));
+/** Of the input that tells what a run costs at all. */
+const START_EVENTS = 10;
+
 const runs = new Map<ParityRunner, ParityRun>();
+const starts = new Map<ParityRunner, ParityRun>();
 try {
   process.stderr.write(`input of ${events} events, --seed ${seed}\n`);
-  await writeParityInput(directory, events, seed);
+  await writeParityInput(join(directory, "input"), events, seed);
+  if (values.starts) await writeParityInput(join(directory, "few"), START_EVENTS, seed);
   const server = await startBenchServer();
   for (const runner of new Set<ParityRunner>(["direct", ...wanted])) {
-    const run = await runParity(server, runner, join(directory, "raw"));
+    const run = await runParity(server, runner, join(directory, "input", "raw"));
     runs.set(runner, run);
+    if (values.starts) starts.set(runner, await runParity(server, runner, join(directory, "few", "raw")));
     process.stderr.write(`${runner}: ${run.wallS.toFixed(1)} s\n`);
   }
 } finally {
@@ -54,11 +66,14 @@ printTable(
     "wall s",
     "CPU s",
     "PG CPU s",
+    "CPU s per million",
+    ...(values.starts ? ["without the start"] : []),
     "foreign CPU",
     "same",
   ],
-  [...runs].map(([runner, { result, wallS, cpuS, postgresCpuS, foreignShare }]) =>
-    [
+  [...runs].map(([runner, run]) => {
+    const { result, wallS, cpuS, postgresCpuS, foreignShare } = run;
+    return [
       ...[
         runner,
         result.rows,
@@ -67,11 +82,20 @@ printTable(
         result.conflicts,
         result.rowsChecksum.slice(0, 8),
       ],
-      ...[wallS.toFixed(1), cpuS.toFixed(1), postgresCpuS.toFixed(1), share(foreignShare)],
+      ...[wallS.toFixed(1), cpuS.toFixed(1), postgresCpuS.toFixed(1)],
+      ...costs(runner, run).map((cpu) => cpu.toFixed(1)),
+      share(foreignShare),
       differences(expected, result).length === 0 ? "yes" : "NO",
-    ].map(String),
-  ),
+    ].map(String);
+  }),
 );
+/** Of all that a run costs; and without what it costs on hardly any records, where that was asked for. */
+function costs(runner: ParityRunner, run: ParityRun): number[] {
+  const cost = ({ result: { records }, cpuS, postgresCpuS }: ParityRun) => ({ records, cpuS, postgresCpuS });
+  const start = starts.get(runner);
+  return [perMillion(cost(run)), ...(start === undefined ? [] : [perMillionBeyond(cost(start), cost(run))])];
+}
+
 for (const [runner, { result }] of runs) {
   for (const difference of differences(expected, result)) {
     console.log(`${runner}: ${difference}`);

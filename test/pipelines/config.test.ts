@@ -211,6 +211,26 @@ describe("mergeConfig() refuses", () => {
       () => merge(flags({ whenDone: "archive", archiveDir: "./data/raw/done" })),
       'archiveDir must not be in the input folder "data/raw", got "./data/raw/done" (from --archive-dir): archived files would be read again.',
     ],
+    [
+      "an interval of nothing",
+      () => merge(flags({ interval: "0s", runner: "spark" })),
+      'interval must be a duration above 0 in seconds or like "10s", got "0s" (from --interval). Try "10s".',
+    ],
+    [
+      "an interval that is no duration",
+      () => merge(environmentLayer({ MILLRACE_INTERVAL: "often", MILLRACE_RUNNER: "spark" })),
+      'interval must be a duration above 0 in seconds or like "10s", got "often" (from MILLRACE_INTERVAL). Try "10s".',
+    ],
+    [
+      "an interval with --once",
+      () => merge(flags({ interval: "10s", runner: "spark", once: true })),
+      "interval (from --interval) goes on until it is stopped, once (from --once) does not. Keep one.",
+    ],
+    [
+      "an interval on the direct runner",
+      () => merge(flags({ interval: "10s" })),
+      'interval (from --interval) is for runners on job servers, not for runner "direct" (from default), which reads what is new as it comes.',
+    ],
   ];
   for (const [what, run, text] of refusals) {
     it(what, () => expect(problemsOf(run)).to.deep.equal([text]));

@@ -1,82 +1,16 @@
 /** The main pipeline on real job servers: killed and run again it leaves what the direct runner leaves. */
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
-import { migrate } from "../../sql/migrate.js";
-import { SqlSession } from "../../sql/sql-session.js";
-import { pipelineCommand } from "../bench/pipeline-command.js";
 import { writeParityInput } from "../parity/parity-input.js";
-import { type ParityResult, readResult } from "../parity/parity-result.js";
-import { REFUSE } from "../parity/parity-runs.js";
-import { type FreshDatabase, freshDatabase, stopTestPostgres } from "../support/postgres.js";
+import type { ParityResult } from "../parity/parity-result.js";
+import { stopTestPostgres } from "../support/postgres.js";
+import { Stand } from "./stand.js";
 
 const EVENTS = 20_000;
 const SEED = 20_261_128;
-
-/** A database, a folder, and the commands that run in them. */
-class Stand {
-  readonly #children: ChildProcess[] = [];
-  private constructor(
-    readonly folder: string,
-    readonly database: FreshDatabase,
-    readonly session: SqlSession,
-  ) {}
-
-  /** @param refusing whether the table refuses some rows */
-  static async create(refusing = true): Promise<Stand> {
-    const database = await freshDatabase();
-    const { connection } = database;
-    const session = await SqlSession.connect({ connection, applicationName: "test" });
-    await migrate(session, { info: () => undefined });
-    if (refusing) await session.query(REFUSE);
-    return new Stand(await mkdtemp(join(tmpdir(), "millrace-user-events-")), database, session);
-  }
-
-  start(input: string, flags: readonly string[]): ChildProcess {
-    const { command, args, env } = pipelineCommand({
-      ...{ input, url: this.database.url, work: this.folder },
-      flags: ["--log-level=warn", "--quiet-ms=100", ...flags],
-    });
-    const child = spawn(command, args, {
-      env: { ...process.env, ...env },
-      stdio: ["ignore", "ignore", "pipe"],
-    });
-    this.#children.push(child);
-    return child;
-  }
-
-  /** Runs to the end. @throws with what it printed when it fails */
-  async succeed(input: string, flags: readonly string[]): Promise<void> {
-    const child = this.start(input, flags);
-    let errors = "";
-    child.stderr!.on("data", (text) => (errors += text));
-    const [code] = await once(child, "exit");
-    expect(code, errors).to.equal(0);
-  }
-
-  async untilRows(count: number): Promise<void> {
-    for (const deadline = Date.now() + 120_000; Date.now() < deadline; await sleep(50)) {
-      const [row] = await this.session.query<{ rows: number }>("select count(*) as rows from user_events");
-      if (row!.rows >= count) return;
-    }
-    throw new Error(`less than ${count} rows after 120 s`);
-  }
-
-  result(): Promise<ParityResult> {
-    return readResult(this.session, join(this.folder, "error"));
-  }
-
-  async close(): Promise<void> {
-    for (const child of this.#children) child.kill("SIGKILL");
-    await this.session.close();
-    await this.database.drop();
-    await rm(this.folder, { recursive: true, force: true });
-  }
-}
 
 describe("user-events on job servers", () => {
   let folder: string;
@@ -155,10 +89,11 @@ describe("user-events on job servers", () => {
     second.kill("SIGINT");
     const [code] = await once(second, "exit");
     expect(code).to.equal(0);
-    const { rows, letters, lettersChecksum, records } = await here.result();
-    expect({ rows, letters, lettersChecksum, records }).to.deep.equal({
+    const { rows, letters, lettersChecksum, records, duplicates, conflicts } = await here.result();
+    expect({ rows, letters, lettersChecksum, records, repeats: duplicates + conflicts }).to.deep.equal({
       ...{ rows: expected.rows, letters: expected.letters },
       ...{ lettersChecksum: expected.lettersChecksum, records: expected.records },
+      repeats: expected.duplicates + expected.conflicts,
     });
   });
 });

@@ -1,6 +1,14 @@
 /** read_ranges: each part of a file counts once, the newest attempt's. */
 import { expect } from "chai";
-import { forgetRanges, type ReadRangeRow, recordRanges, selectRanges } from "../../sql/read-ranges.js";
+import { beat, readSigns } from "../../sql/pipelines.js";
+import {
+  forgetRanges,
+  type ReadRangeRow,
+  recordRanges,
+  restartSettling,
+  selectRanges,
+  settleRanges,
+} from "../../sql/read-ranges.js";
 import type { SqlSession } from "../../sql/sql-session.js";
 import { type MigratedDatabase, migratedDatabase } from "../support/migrated-database.js";
 
@@ -90,5 +98,79 @@ describe("recordRanges()", () => {
       { pipeline: "q", file_id: 7, records_read: 9 },
     ]);
     expect(await kept()).to.deep.equal([]);
+  });
+});
+
+describe("settleRanges()", () => {
+  const RUN = "11111111-2222-4333-8444-555555555555";
+  const OTHER = "66666666-7777-4888-8999-aaaaaaaaaaaa";
+  const KEY = { pipeline: "p", shard: 0 };
+  let database: MigratedDatabase;
+  before(async () => {
+    database = await migratedDatabase();
+  });
+  after(() => database.close());
+  beforeEach(async () => {
+    await database.session.query("truncate read_ranges, ledger, source_files, pipelines");
+    await database.session.query(
+      `insert into pipelines (pipeline, shard, run_id, holder_host, holder_pid, holder_started_at, holder_backend_pid)
+       values ('p', 0, $1, 'here', 1, now(), 1)`,
+      [RUN],
+    );
+  });
+
+  const record = async (byteStart: number) => {
+    const bytes = { byte_start: byteStart, byte_end: byteStart + 10 };
+    await recordRanges(database.session, "p", [
+      { file_id: 7, generation: 0, ...bytes, lineage: 1, records: 1, end_position: "{}" },
+    ]);
+  };
+  const settled = async () => {
+    await settleRanges(database.session, "p");
+    const rows = await database.session.query<{ byte_start: number }>(
+      "select byte_start from read_ranges where settled order by byte_start",
+    );
+    return rows.map((row) => row.byte_start);
+  };
+  /** A checkpoint that bundles hear of which have found the pulse as it is. */
+  const checkpoint = async () => {
+    const signs = await readSigns(database.session, KEY, RUN);
+    await beat(database.session, KEY, RUN, signs!.pulse + 1);
+    return settled();
+  };
+
+  it("waits for the third beat: two may be of checkpoints that had begun before the range was recorded", async () => {
+    await checkpoint();
+    await record(0);
+    expect(await settled()).to.deep.equal([]);
+    expect(await checkpoint()).to.deep.equal([]);
+    await record(10);
+    expect(await checkpoint()).to.deep.equal([]);
+    expect(await checkpoint()).to.deep.equal([0]);
+    expect(await checkpoint()).to.deep.equal([0, 10]);
+  });
+
+  it("counts what bundles beside each other hear of one checkpoint once", async () => {
+    await record(0);
+    for (let bundle = 0; bundle < 5; bundle++) await beat(database.session, KEY, RUN, 1);
+    expect((await readSigns(database.session, KEY, RUN))!.pulse).to.equal(1);
+    expect(await settled()).to.deep.equal([]);
+  });
+
+  it("does not hear a run that has lost the pipeline", async () => {
+    await record(0);
+    await beat(database.session, KEY, OTHER, 9);
+    expect(await settled()).to.deep.equal([]);
+    expect(await readSigns(database.session, KEY, OTHER)).to.equal(undefined);
+  });
+
+  it("begins to wait anew when the runner goes back to a checkpoint", async () => {
+    await record(0);
+    await checkpoint();
+    await checkpoint();
+    await restartSettling(database.session, "p");
+    expect(await checkpoint()).to.deep.equal([]);
+    expect(await checkpoint()).to.deep.equal([]);
+    expect(await checkpoint()).to.deep.equal([0]);
   });
 });

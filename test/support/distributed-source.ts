@@ -68,7 +68,8 @@ export class DistributedSource {
     const watermarkEstimator = fn.createWatermarkEstimator!(watermarkMs);
     const ranges: FileRange[] = [];
     const output = (range: unknown) => void ranges.push(acrossTheBorder(range) as FileRange);
-    const context = { output, watermarkEstimator, transaction: async () => session } as never;
+    const afterCommit = (callback: () => void) => void this.#finalizations.push(callback);
+    const context = { output, watermarkEstimator, afterCommit, transaction: async () => session } as never;
     await session.begin();
     fn.startBundle?.(context);
     await fn.process(null, tracker, context);

@@ -2,6 +2,8 @@
 import { appendFile, rename, utimes } from "node:fs/promises";
 import { gzipSync } from "node:zlib";
 import { expect } from "chai";
+import { settleRanges } from "../../sql/read-ranges.js";
+import type { SqlTransaction } from "../../sql/sql-session.js";
 import { csvFormat } from "../../transforms/csv-format.js";
 import { MIN_TIMESTAMP_MS } from "../../transforms/primitives/timestamp-bounds.js";
 import { advancePositions } from "../../transforms/read-from-directory/advance-positions.js";
@@ -70,6 +72,11 @@ class WatchedRun {
   }
 }
 
+async function settleAndAdvance(transaction: SqlTransaction): Promise<void> {
+  await settleRanges(transaction, "p");
+  await advancePositions(transaction, "p");
+}
+
 interface Checkpoint {
   readonly state: WatchState;
   readonly watermarkMs: number;
@@ -106,17 +113,49 @@ describe(`WatchDirectory (MILLRACE_SEED=${seed})`, () => {
     });
     return new WatchedRun(source);
   };
+  const addRun = (run: WatchedRun) =>
+    database.session.query(
+      `insert into pipelines (pipeline, shard, run_id, holder_host, holder_pid, holder_started_at, holder_backend_pid)
+       values ('p', 0, $1, 'here', 1, now(), 1)`,
+      [run.source.runId],
+    );
   const append = async (run: WatchedRun, name: string, bytes: Buffer) => {
     await appendFile(directory.at(name), bytes);
     const time = run.source.clock.now() / 1000;
     await utimes(directory.at(name), time, time);
   };
 
+  it("moves no position for what a checkpoint does not hold, though the runner finalizes with it", async () => {
+    await database.session.query("truncate source_files, read_ranges, ledger, pipelines");
+    const run = start();
+    await addRun(run);
+    const position = async () => {
+      await run.source.transact(settleAndAdvance);
+      const [row] = await database.session.query<{ byte_offset: number }>(
+        "select byte_offset from source_files",
+      );
+      return row!.byte_offset;
+    };
+    await append(run, "a.csv", Buffer.from("text,n\nx,1\n"));
+    await run.step();
+    await run.read(new Choice(seed));
+    // the checkpoint that is complete now had begun before: nothing that came of the range is in it
+    await run.checkpoint();
+    expect(await position()).to.equal(0);
+    await run.step();
+    await run.checkpoint();
+    expect(await position()).to.equal(0);
+    await run.step();
+    await run.checkpoint();
+    expect(await position()).to.equal("text,n\nx,1\n".length);
+  });
+
   it("hands out each record once, over growth byte by byte, restarts from the last checkpoint, and quiet", async () => {
     for (let round = 0; round < 6; round++) {
       const choice = new Choice(seed + round);
-      await database.session.query("truncate source_files, read_ranges, ledger");
+      await database.session.query("truncate source_files, read_ranges, ledger, pipelines");
       const run = start();
+      await addRun(run);
       const left = new Map(
         ["a.csv", "b.csv", "c.csv", "d.csv.gz"].map((name) => {
           const text = randomCsv(choice);
@@ -134,19 +173,22 @@ describe(`WatchDirectory (MILLRACE_SEED=${seed})`, () => {
         if (choice.isHit(0.6)) await run.read(choice);
         if (choice.isHit(0.3)) checkpoint = await run.checkpoint();
         if (choice.isHit(0.3)) await run.restart(checkpoint);
-        if (choice.isHit(0.2))
-          await run.source.transact(async (transaction) => void (await advancePositions(transaction, "p")));
+        if (choice.isHit(0.2)) await run.source.transact(settleAndAdvance);
       }
       run.source.clock.advance(QUIET_MS + 1);
       for (let idle = 0; idle < 3; ) idle = (await run.step()) === 0 ? idle + 1 : 0;
       await run.read(choice);
-      await run.checkpoint();
+      // positions follow at the third checkpoint behind the reading
+      for (let beats = 0; beats < 3; beats++) {
+        await run.step();
+        await run.checkpoint();
+      }
       const own = directory.host({ format: FORMAT, quietMs: 0 }, { mode: "available-now" });
       await own.runToEnd();
       expect(byPlace([...run.seen.values()]), `round ${round}`).to.deep.equal(byPlace(own.committed));
       const counted = Object.values(await run.source.ledger()).reduce((sum, count) => sum + count, 0);
       expect(counted, `round ${round}`).to.equal(own.committed.length);
-      await run.source.transact(async (transaction) => void (await advancePositions(transaction, "p")));
+      await run.source.transact(settleAndAdvance);
       const ends = await database.session.query<{ path: string; byte_offset: number }>(
         "select path, byte_offset from source_files where byte_offset > 0 order by path",
       );
@@ -162,6 +204,24 @@ describe(`WatchDirectory (MILLRACE_SEED=${seed})`, () => {
   });
 
   const LINES = "text,n\n" + "one,2026-01-01T00:00:10Z\n" + "two,2026-01-01T00:00:20Z\n";
+
+  it("hands out nothing more while 50,000 files that it has handed out are not committed, and says so", async () => {
+    await database.session.query("truncate source_files, read_ranges, ledger, pipelines");
+    const run = start();
+    await append(run, "a.csv", Buffer.from("text,n\nx,1\n"));
+    const WARNING = "files handed out are not committed: waiting before more are";
+    const handedOut = (count: number): WatchState => ({
+      ...NOTHING_HANDED_OUT,
+      files: Array.from({ length: count }, (_, i) => doneFile(1_000_000 + i)),
+    });
+    run.state = handedOut(50_000);
+    expect(await run.step()).to.equal(0);
+    expect(await run.step()).to.equal(0);
+    expect(run.source.logs.filter((line) => line === WARNING)).to.have.length(1);
+    await run.restart({ state: handedOut(49_999), watermarkMs: MIN_TIMESTAMP_MS, waiting: [] });
+    expect(await run.step()).to.equal(1);
+    expect(run.source.logs.filter((line) => line === WARNING)).to.have.length(1);
+  });
 
   it("emits nothing that the host has split off, and hands it out from what is left", async () => {
     await directory.writeAged("a.csv", LINES, 1000);
@@ -222,3 +282,18 @@ describe(`WatchDirectory (MILLRACE_SEED=${seed})`, () => {
     ]);
   });
 });
+
+/** A file that was read to its end, as a restriction has it. */
+function doneFile(fileId: number): WatchState["files"][number] {
+  const place = { byte_offset: 8, line: 2, raw_offset: 8, ended_at_byte: null, ended_at_line: null };
+  const content = { inode: String(fileId), size: 8, mtime_ns: "0", head_hash: "", tail_hash: "" };
+  return {
+    file_id: fileId,
+    path: `${fileId}.csv`,
+    generation: 0,
+    header: null,
+    state: "done",
+    ...place,
+    ...content,
+  };
+}

@@ -1,5 +1,5 @@
 /** The DoFn that reads ranges of files, each record of which counts once however often a range is read. */
-import { type ReadRangeRow, recordRanges, settleRanges } from "../../sql/read-ranges.js";
+import { type ReadRangeRow, recordRanges } from "../../sql/read-ranges.js";
 import { InputRecord } from "../input-record.js";
 import type { DoFn, FinishBundleContext, ProcessContext, SetupContext } from "../primitives/do-fn.js";
 import { registerDoFn } from "../primitives/fn-registry.js";
@@ -23,7 +23,6 @@ class ReadRangesFn implements DoFn<FileRange> {
   readonly concurrencyMax = 1;
   readonly #config: DirectoryConfig;
   #options!: RangeReaderOptions;
-  #setup!: SetupContext;
   #pipeline!: string;
   #read: ReadRangeRow[] = [];
 
@@ -33,7 +32,6 @@ class ReadRangesFn implements DoFn<FileRange> {
 
   setup(context: SetupContext): void {
     const { clock, signal, pipeline } = context;
-    this.#setup = context;
     const directory = inputDirectory(this.#config, realFileSystem);
     this.#options = { directory, format: createRecordFormat(this.#config.format), clock, signal };
     this.#pipeline = pipeline;
@@ -57,9 +55,6 @@ class ReadRangesFn implements DoFn<FileRange> {
     const transaction = await context.transaction();
     const fresh = await recordRanges(transaction, this.#pipeline, this.#read);
     for (const [fileId, records] of fresh) context.ledger.add(fileId, "records_read", records);
-    if (this.#setup.mode === "available-now") return; // the end of the job says it of all ranges
-    const read = this.#read;
-    context.afterCommit(() => settleRanges(this.#setup.database, this.#pipeline, read));
   }
 }
 

@@ -1,6 +1,6 @@
 /** The splittable DoFn that watches a directory and hands out ranges of its files as they grow. */
-import { isDraining } from "../../sql/pipelines.js";
-import { takeLineage } from "../../sql/read-ranges.js";
+import { beat, readSigns } from "../../sql/pipelines.js";
+import { restartSettling, takeLineage } from "../../sql/read-ranges.js";
 import { upsertIdentities } from "../../sql/source-positions.js";
 import type {
   FinishBundleContext,
@@ -45,6 +45,8 @@ class WatchDirectoryFn implements SplittableDoFn<unknown, WatchState, WatchState
   #lineage = 0;
   #live!: { watcher: DirectoryWatcher | undefined };
   #identities: StoredFile[] = [];
+  /** As the bundle under way has found it first. */
+  #pulse: number | undefined;
 
   constructor(config: ReadFromDirectoryConfig) {
     this.#config = readFromDirectoryConfig.parse(config);
@@ -79,6 +81,7 @@ class WatchDirectoryFn implements SplittableDoFn<unknown, WatchState, WatchState
 
   startBundle(): void {
     this.#identities = [];
+    this.#pulse = undefined;
   }
 
   async process(
@@ -130,7 +133,9 @@ class WatchDirectoryFn implements SplittableDoFn<unknown, WatchState, WatchState
   /** Asked once a call: what was handed out before is read all the same. */
   async #isDraining(): Promise<boolean> {
     const { database, pipeline, runId } = this.#setup;
-    return runId !== undefined && isDraining(database, { pipeline, shard: 0 }, runId);
+    const signs = runId === undefined ? undefined : await readSigns(database, { pipeline, shard: 0 }, runId);
+    this.#pulse ??= signs?.pulse;
+    return signs?.isDraining ?? false;
   }
 
   async #rest(continuation: ProcessContinuation, ms: number): Promise<void> {
@@ -140,10 +145,22 @@ class WatchDirectoryFn implements SplittableDoFn<unknown, WatchState, WatchState
   }
 
   async finishBundle(context: FinishBundleContext): Promise<void> {
+    this.#beatAfter(context);
     if (this.#identities.length === 0) return;
     const latest = new Map(this.#identities.map((file) => [file.fileId, file]));
     const transaction = await context.transaction();
     await upsertIdentities(transaction, this.#setup.pipeline, [...latest.values()].map(toRow));
+  }
+
+  /**
+   * At a checkpoint's end a runner may call back also for bundles that the checkpoint does not hold (Beam's for Flink
+   * does), so a call says only that one more has come. What bundles that began beside each other hear is the same one.
+   */
+  #beatAfter(context: FinishBundleContext): void {
+    const { database, pipeline, runId } = this.#setup;
+    const pulse = this.#pulse;
+    if (pulse === undefined || runId === undefined) return;
+    context.afterCommit(() => beat(database, { pipeline, shard: 0 }, runId, pulse + 1));
   }
 
   teardown(): void {
@@ -156,6 +173,7 @@ class WatchDirectoryFn implements SplittableDoFn<unknown, WatchState, WatchState
     const { watcher } = this.#live;
     if (watcher !== undefined && watcher.id === state.watcher && watcher.step === state.step) return watcher;
     watcher?.close();
+    await restartSettling(this.#setup.database, this.#setup.pipeline);
     const watermarkMs = context.watermarkEstimator.currentWatermarkMs();
     return DirectoryWatcher.open(state, watermarkMs, this.#config, this.#setup);
   }

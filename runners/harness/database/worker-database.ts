@@ -15,6 +15,8 @@ export class WorkerDatabase {
   readonly #connection: ConnectionConfig;
   readonly #idle: SqlSession[] = [];
   #side: Promise<SqlSession> | undefined;
+  /** The last statement of the side session: the next one waits for it. */
+  #asked: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 
   constructor(
@@ -26,7 +28,11 @@ export class WorkerDatabase {
 
   /** For statements outside of any bundle, on a session of their own that is opened anew when it breaks. */
   readonly queries: SqlQueries = {
-    query: async (text, values) => (await this.#sideSession()).query(text, values),
+    query: <Row>(text: string, values?: readonly unknown[]) => {
+      const answer = this.#asked.then(async () => (await this.#sideSession()).query<Row>(text, values));
+      this.#asked = answer.catch(() => undefined); // whoever asked is told
+      return answer;
+    },
   };
 
   /** What one bundle writes. */

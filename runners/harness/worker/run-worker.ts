@@ -57,6 +57,7 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
     throw error;
   }
   if (signal.aborted) return;
+  let bundles = 0;
   const harness = options.startHarness({
     workerId,
     controlEndpoint,
@@ -66,10 +67,15 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
     runnerCapabilities: provision.runnerCapabilities,
     database,
     fallbackLog: (line) => log.info(line),
+    onBundle: () => bundles++,
     signal,
   });
   options.onStarted?.();
-  await harness.whenDone;
+  try {
+    await harness.whenDone;
+  } finally {
+    log.debug(`it has answered ${bundles} bundles`); // tells whether the work was spread over a pool
+  }
 }
 
 /** Undefined where the job is part of no run, or this worker's environment names no database. */

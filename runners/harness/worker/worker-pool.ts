@@ -88,7 +88,7 @@ function startWorker(
   if (runner === undefined) return `worker ${workerId} was given neither control nor provision endpoint`;
   if (workers.isRunning(workerId, runner)) return `worker ${workerId} of ${runner} runs already`;
   if (workers.running().length >= workersMax) return `worker ${workerId} was not started: ${fullMessage}`;
-  const ofWorker = prefixed(log, `worker ${workerId}: `);
+  const ofWorker = prefixed(log, `worker ${workerId} of ${runner}: `);
   try {
     const worker = start(workerId, given, ofWorker, (reason) =>
       ofWorker.error(`the runner is told: ${reason}`),

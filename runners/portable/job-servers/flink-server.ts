@@ -20,7 +20,7 @@ export const prepareFlink: PrepareServer = async (spec) => {
 };
 
 /**
- * For jobs in the server's own JVM. By default Flink keeps checkpoints in memory, where one of more than 5 MB
+ * For jobs in the server's own JVM; the restart strategy goes with a job to a cluster as well. By default Flink keeps checkpoints in memory, where one of more than 5 MB
  * fails, and a streaming job that fails starts again without end, whatever made it fail.
  */
 function flinkConf(workDir: string, restPorts: string): string {
@@ -32,9 +32,11 @@ function flinkConf(workDir: string, restPorts: string): string {
     "rest.address: 127.0.0.1",
     "rest.bind-address: 127.0.0.1",
     `rest.bind-port: ${restPorts}`,
-    "restart-strategy: fixed-delay",
-    "restart-strategy.fixed-delay.attempts: 3",
-    "restart-strategy.fixed-delay.delay: 1 s",
+    // not fixed-delay, which counts over a stream's whole life; the fourth failure within the interval is the last
+    "restart-strategy: failure-rate",
+    "restart-strategy.failure-rate.max-failures-per-interval: 4",
+    "restart-strategy.failure-rate.failure-rate-interval: 5 min",
+    "restart-strategy.failure-rate.delay: 1 s",
     "",
   ].join("\n");
 }

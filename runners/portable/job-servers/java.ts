@@ -34,6 +34,9 @@ const OPENED = [
 ].map((name) => `--add-opens=${name}=ALL-UNNAMED`);
 const EXPORTED = "--add-exports=java.base/sun.net.util=ALL-UNNAMED";
 
+/** Flags of every JVM that runs a part of Spark or Flink. */
+export const jvmFlags: readonly string[] = [...OPENED, EXPORTED];
+
 /** The program, once its version is known to do. @throws JobServerStartError */
 export async function findJava(): Promise<string> {
   const home = process.env["JAVA_HOME"];
@@ -47,7 +50,10 @@ export async function findJava(): Promise<string> {
 }
 
 /** The folder with the jars of `<name>.pom.xml`; fetched when the pom has changed. @throws JobServerStartError */
-export async function installJars(name: string, { cacheDir, log }: JobServerSpec): Promise<string> {
+export async function installJars(
+  name: string,
+  { cacheDir, log }: Pick<JobServerSpec, "cacheDir" | "log">,
+): Promise<string> {
   // beside the sources, not in dist/
   const pom = fileURLToPath(
     new URL(`../../../../runners/portable/job-servers/${name}.pom.xml`, import.meta.url),
@@ -81,8 +87,7 @@ function copyInto(folder: string, pom: string): string[] {
 /** Arguments of the job server's JVM. */
 export function driverArgs(mainClass: string, jars: string, { port, workDir }: JobServerSpec): string[] {
   return [
-    ...OPENED,
-    EXPORTED,
+    ...jvmFlags,
     "-Xmx2g",
     `-Djava.io.tmpdir=${workDir}`,
     "-cp",

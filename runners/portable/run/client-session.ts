@@ -2,13 +2,13 @@
 import { randomUUID } from "node:crypto";
 import { sumLedger } from "../../../sql/ledger.js";
 import { migrate } from "../../../sql/migrate.js";
-import { committedEpoch } from "../../../sql/pipelines.js";
+import { committedEpoch, type PipelineKey } from "../../../sql/pipelines.js";
 import { refusePooler } from "../../../sql/pooler.js";
 import { type ConnectionConfig, SqlSession } from "../../../sql/sql-session.js";
 import { backoffMs, classify, sqlStateOf } from "../../../sql/sql-state.js";
 import type { Clock, Log } from "../../../transforms/primitives/do-fn.js";
 import type { JobEvent } from "../../job/job.js";
-import { FencedError, lockPipeline, type StartedRun, startRun } from "../../run/run-start.js";
+import { beginRun, FencedError, lockPipeline, type StartedRun, startRun } from "../../run/run-start.js";
 
 const APPLICATION_NAME = "millrace/pipeline";
 
@@ -29,6 +29,8 @@ export class ClientSession {
   readonly #options: ClientSessionOptions;
   readonly #backendPids = new Set<number>();
   #run!: StartedRun;
+  /** A run that was asked for; whether it was taken is not known when the answer was lost. */
+  #next: string | undefined;
 
   private constructor(options: ClientSessionOptions) {
     this.#options = options;
@@ -79,6 +81,21 @@ export class ClientSession {
     }
   }
 
+  /** Takes a new run without letting go of the pipeline: what the earlier one's workers still have in hand fails. */
+  async renew(): Promise<void> {
+    const next = randomUUID();
+    this.#next = next;
+    await this.use(async ({ key, runId, session }) => {
+      try {
+        this.#run = await beginRun(session, next, { key, after: [runId, next] });
+      } catch (error) {
+        if (session.broken === undefined) await session.execute("rollback");
+        throw error;
+      }
+    });
+    this.#next = undefined;
+  }
+
   async close(): Promise<void> {
     await this.#run.session.close();
   }
@@ -87,8 +104,9 @@ export class ClientSession {
     const { key, runId } = this.#run;
     const session = await this.#connect();
     try {
-      await lockPipeline(session, { ...this.#lockOptions(), takeover: false, after: [runId] });
-      const epoch = await committedEpoch(session, key, runId);
+      const own = [runId, ...(this.#next === undefined ? [] : [this.#next])];
+      await lockPipeline(session, { ...this.#lockOptions(), takeover: false, after: own });
+      const epoch = await committedEpochOf(session, key, own);
       if (epoch === undefined) throw FencedError.of(this.#run);
       await this.#run.session.close();
       // a commit whose answer was lost has moved both on
@@ -111,4 +129,17 @@ export class ClientSession {
     const { pipeline, clock, log, signal } = this.#options;
     return { key: { pipeline, shard: 0 }, ownBackendPids: this.#backendPids, clock, log, signal };
   }
+}
+
+/** Of whichever of the runs has the pipeline. */
+async function committedEpochOf(
+  session: SqlSession,
+  key: PipelineKey,
+  runIds: readonly string[],
+): Promise<number | undefined> {
+  for (const runId of runIds) {
+    const epoch = await committedEpoch(session, key, runId);
+    if (epoch !== undefined) return epoch;
+  }
+  return undefined;
 }

@@ -1,28 +1,46 @@
 /** A pipeline with a database running on a job server: the server runs the graph, this client keeps the epochs. */
 import { JobState_Enum, type Pipeline, type runnerApi } from "../../../transforms/primitives/beam.js";
 import { NO_COUNTS } from "../../bundle/bundle-ledger.js";
+import type { DescribedStep } from "../../graph/graph-differences.js";
 import type { Job, JobEvent, JobState, RecordCounts, SourceProgress } from "../../job/job.js";
 import { JobEvents } from "../../job/job-events.js";
 import type { JobMessage } from "../../job/messages.js";
 import { type MetricResults, NO_METRICS } from "../../job/metrics.js";
-import type { ClientContext, RunClient } from "../../job/run-client.js";
 import type { RunnerOptions } from "../../job/runner.js";
 import type { StartedRun } from "../../run/run-start.js";
 import type { PortablePipelineResult } from "../portable-result.js";
 import { ClientSession } from "./client-session.js";
-import { type ClosedEpoch, closeEpoch } from "./open-epoch.js";
+import { EpochKeeper } from "./epoch-keeper.js";
+import { judgeRound } from "./round-verdict.js";
+import { runRounds } from "./rounds.js";
+import { checkWhereabouts, type SavepointNote, savepointUrl, writeSavepointNote } from "./savepoint-note.js";
+
+/** What the client needs of a job that a server has taken. */
+export type SubmittedRun = Pick<
+  PortablePipelineResult,
+  "jobId" | "failure" | "waitUntilFinish" | "cancel" | "metrics" | "savepoint"
+>;
 
 /** Submits the graph as part of a run; resolves once the server has taken it. */
 export type Submit = (
   pipeline: Pipeline | runnerApi.Pipeline,
   run: StartedRun,
   events: JobEvents,
-) => Promise<PortablePipelineResult>;
+) => Promise<SubmittedRun>;
 
 export interface JobServer {
   readonly submit: Submit;
-  /** Lets go of the server; called at the job's end. */
+  /** Lets go of the server, at the job's end and when a round has failed; what is submitted next finds it anew. */
   release(): Promise<void>;
+}
+
+export interface JobServerJobOptions extends RunnerOptions {
+  /** A round of what is new, to its end, so often; without it one job for all of the run. */
+  readonly intervalMs?: number | undefined;
+  /** Where a stream that is drained leaves a savepoint of its graph. */
+  readonly savepoints?: { readonly folder: string; readonly graph: readonly DescribedStep[] } | undefined;
+  /** Of the savepoint from which its job goes on. */
+  readonly after?: SavepointNote | undefined;
 }
 
 /** How long an epoch is open, at least. */
@@ -31,27 +49,28 @@ const EPOCH_MS = 1_000;
 /** What was handed out just before the sources heard of the drain is recorded, and settled, within so many epochs. */
 const SETTLED_LOOKS = 3;
 
-/** A bounded run is one that `options.once` asks for. */
+/** A job on the server reads what was there at its start if `once` or rounds ask for it; else it has no end. */
 export class JobServerJob implements Job {
   readonly pipeline: string;
   readonly #graph: Pipeline | runnerApi.Pipeline;
-  readonly #options: RunnerOptions;
+  readonly #options: JobServerJobOptions;
   readonly #server: JobServer;
   readonly #events: JobEvents;
   readonly #cancel = new AbortController();
+  readonly #drain = new AbortController();
   readonly #end: Promise<JobState>;
   #failure: Error | undefined;
   #session: ClientSession | undefined;
-  #result: PortablePipelineResult | undefined;
-  #totals: RecordCounts = NO_COUNTS;
-  #sources: readonly SourceProgress[] = [];
+  #epochs: EpochKeeper | undefined;
+  #result: SubmittedRun | undefined;
+  /** Whether the run is that of a job, which may still have workers. */
+  #hasSubmitted = false;
   #metrics: MetricResults = NO_METRICS;
-  #epochStartedAtMs = 0;
   /** Since the sources were asked to drain: how often in a row nothing was on its way. */
   #settledLooks: number | undefined;
   #isDrained = false;
 
-  constructor(graph: Pipeline | runnerApi.Pipeline, options: RunnerOptions, server: JobServer) {
+  constructor(graph: Pipeline | runnerApi.Pipeline, options: JobServerJobOptions, server: JobServer) {
     this.pipeline = options.pipeline;
     this.#graph = graph;
     this.#options = options;
@@ -70,14 +89,14 @@ export class JobServerJob implements Job {
   }
 
   get totals(): RecordCounts {
-    return this.#totals;
+    return this.#epochs?.totals ?? NO_COUNTS;
   }
 
   get sources(): readonly SourceProgress[] {
-    return this.#sources;
+    return this.#epochs?.sources ?? [];
   }
 
-  /** As the job server tells them at the job's end. */
+  /** As the job server tells them at a job's end; of rounds, those of the last one. */
   get metrics(): MetricResults {
     return this.#metrics;
   }
@@ -91,12 +110,14 @@ export class JobServerJob implements Job {
   }
 
   /**
-   * A stream's sources hand out nothing more; once all that they have handed out is settled, the job is ended. A bounded
-   * job is cancelled: its positions move at its end alone, and what it has written by then the next run finds.
+   * A stream's sources hand out nothing more; once all that they have handed out is settled, the job is ended. Of
+   * rounds, the one under way comes to its end. A bounded job is cancelled: its positions move at its end alone, and
+   * what it has written by then the next run finds.
    */
   drain(): Promise<JobState> {
     if (this.#options.once) return this.cancel();
     if (this.state === "STARTING" || this.state === "RUNNING") this.#events.enter("DRAINING");
+    this.#drain.abort();
     return this.#end;
   }
 
@@ -136,52 +157,83 @@ export class JobServerJob implements Job {
   }
 
   async #runInSession(): Promise<JobState> {
-    const { pipeline, connection, takeover, retryTimeoutMs, clock, client } = this.#options;
+    const { connection, takeover, clock, client, once, retryTimeoutMs, intervalMs } = this.#options;
+    const { pipeline } = this;
     if (connection === undefined || client === undefined) {
       throw new Error(
         `pipeline "${pipeline}" cannot run on a job server: it needs a database and a client of its own`,
       );
     }
+    const { signal } = this.#cancel;
     const session = await ClientSession.start({
-      ...{ pipeline, connection, takeover, retryTimeoutMs, clock, log: this.#events.log },
-      signal: this.#cancel.signal,
+      ...{ pipeline, connection, takeover, clock, log: this.#events.log, signal },
+      retryTimeoutMs: once ? retryTimeoutMs : Number.POSITIVE_INFINITY,
       onRetry: (event) => this.#events.tell(event),
     });
     this.#session = session;
-    this.#totals = session.run.totals;
-    const isWork = await session.use((run) => client.prepare(this.#context(run)));
+    const { after } = this.#options;
+    if (after !== undefined) await session.use((run) => checkWhereabouts(after, run));
+    const isBounded = once || intervalMs !== undefined;
+    const job = this.#options;
+    const epochs = new EpochKeeper({ session, client, isBounded, events: this.#events, signal, job });
+    this.#epochs = epochs;
+    if (intervalMs !== undefined) return this.#runRounds(session, epochs, intervalMs);
+    const state = await this.#submitNew(session, epochs);
+    if (state === undefined) this.#events.log.info(`${pipeline}: there is nothing new to read`);
+    return state ?? "DONE";
+  }
+
+  /** Each job is a run of its own, so that nothing of a job before it can write any more. */
+  async #runRounds(session: ClientSession, epochs: EpochKeeper, intervalMs: number): Promise<JobState> {
+    // by somebody at the server, who wants no more of it
+    const cancelledThere = new AbortController();
+    await runRounds({
+      ...{ intervalMs, clock: this.#options.clock },
+      stop: AbortSignal.any([this.#drain.signal, this.#cancel.signal, cancelledThere.signal]),
+      round: async () => {
+        if (this.#hasSubmitted) await session.renew();
+        this.#hasSubmitted = false;
+        if ((await this.#submitNew(session, epochs)) === "CANCELLED") cancelledThere.abort();
+      },
+      judge: (error) => (this.#cancel.signal.aborted ? "end" : judgeRound(error, this.#result !== undefined)),
+      onRetry: async (error, attempt, delayMs) => {
+        this.#result = undefined;
+        const reason = `a round of ${this.pipeline} failed: ${error instanceof Error ? error.message : error}`;
+        this.#events.tell({ type: "retry", reason, code: null, attempt, delayMs });
+        await this.#server.release();
+      },
+    });
     this.#cancel.signal.throwIfAborted();
-    if (!isWork) {
-      this.#events.enter("RUNNING");
-      this.#events.log.info(`${pipeline}: there is nothing new to read`);
-      return "DONE";
+    return cancelledThere.signal.aborted ? "CANCELLED" : "DRAINED";
+  }
+
+  /** Reads what is new in a job, to its end; undefined: there is nothing. */
+  async #submitNew(session: ClientSession, epochs: EpochKeeper): Promise<JobState | undefined> {
+    const isWork = await epochs.ask((client, context) => client.prepare(context));
+    this.#cancel.signal.throwIfAborted();
+    if (isWork) {
+      epochs.begin();
+      this.#hasSubmitted = true;
+      this.#result = await this.#server.submit(this.#graph, session.run, this.#events);
     }
-    this.#epochStartedAtMs = clock.now();
-    this.#result = await this.#server.submit(this.#graph, session.run, this.#events);
-    this.#events.enter("RUNNING");
-    return this.#follow(this.#result, session, client);
+    if (this.state === "STARTING") this.#events.enter("RUNNING");
+    if (this.#result === undefined) return undefined;
+    const state = await this.#follow(this.#result, epochs);
+    this.#result = undefined;
+    return state;
   }
 
   /** Closes an epoch now and then, and the last one at the job's end. */
-  async #follow(
-    result: PortablePipelineResult,
-    session: ClientSession,
-    client: RunClient,
-  ): Promise<JobState> {
+  async #follow(result: SubmittedRun, epochs: EpochKeeper): Promise<JobState> {
     if (this.#cancel.signal.aborted) await result.cancel();
     const ended = result.waitUntilFinish();
     ended.catch(() => undefined); // awaited below
     try {
-      for (let isOver = false; !isOver; ) {
-        const pause = new AbortController();
-        isOver = await Promise.race([
-          ended.then(() => true),
-          this.#options.clock.sleep(EPOCH_MS, pause.signal).then(() => false),
-        ]);
-        pause.abort();
-        if (isOver) break;
-        await this.#closeEpoch(session, client, false);
-        if (this.state === "DRAINING") await this.#drainOn(result, session, client);
+      while (!(await this.#endsWithinEpoch(ended))) {
+        await epochs.close(false);
+        if (this.state === "DRAINING" && this.#options.intervalMs === undefined) {
+          await this.#drainOn(result, epochs);
+        }
       }
     } catch (error) {
       // nobody would end what it has begun
@@ -197,64 +249,42 @@ export class JobServerJob implements Job {
     if (state !== JobState_Enum.DONE && state !== JobState_Enum.DRAINED) {
       throw result.failure ?? new Error(`job "${result.jobId}" ended ${JobState_Enum[state]}`);
     }
-    await this.#closeEpoch(session, client, true);
+    await epochs.close(true);
     return state === JobState_Enum.DONE ? "DONE" : "DRAINED";
   }
 
+  /** False: an epoch has passed, and the job goes on. */
+  async #endsWithinEpoch(ended: Promise<unknown>): Promise<boolean> {
+    const pause = new AbortController();
+    const isOver = await Promise.race([
+      ended.then(() => true),
+      this.#options.clock.sleep(EPOCH_MS, pause.signal).then(() => false),
+    ]);
+    pause.abort();
+    return isOver;
+  }
+
   /** Flink's own drain fires the timers of a source that never ends again and again, and does not come to its end. */
-  async #drainOn(result: PortablePipelineResult, session: ClientSession, client: RunClient): Promise<void> {
+  async #drainOn(result: SubmittedRun, epochs: EpochKeeper): Promise<void> {
     if (this.#settledLooks === undefined) {
-      await session.use((run) => client.drain(this.#context(run)));
+      await epochs.ask((client, context) => client.drain(context));
       this.#settledLooks = 0;
       return;
     }
-    const isSettled = await session.use((run) => client.isSettled(this.#context(run)));
+    const isSettled = await epochs.ask((client, context) => client.isSettled(context));
     this.#settledLooks = isSettled ? this.#settledLooks + 1 : 0;
     if (this.#settledLooks < SETTLED_LOOKS) return;
+    await this.#leaveSavepoint(result);
     this.#isDrained = true;
     await result.cancel();
   }
 
-  async #closeEpoch(session: ClientSession, client: RunClient, isEnd: boolean): Promise<void> {
-    const { clock } = this.#options;
-    const before = session.run.epoch;
-    let closed: ClosedEpoch | undefined;
-    await session.use(async (run) => {
-      // after a lost answer the commit may be found to have happened
-      if (run.epoch > before) return;
-      closed = await closeEpoch(run, {
-        isEnd,
-        settle: (transaction, atEnd) => client.settle(transaction, atEnd),
-        monotonicMs: () => clock.monotonicMs(),
-      });
-    });
-    if (session.run.epoch === before) return;
-    await session.use((run) => client.publish(this.#context(run), isEnd));
-    this.#sources = await session.use((run) => client.progress(this.#context(run)));
-    this.#totals = session.run.totals;
-    if (closed !== undefined) this.#tellCommit(session.run, closed);
-  }
-
-  #tellCommit(run: StartedRun, { epoch, counts, waitMs, commitMs }: ClosedEpoch): void {
-    const startedAtMs = this.#epochStartedAtMs;
-    const committedAtMs = this.#options.clock.now();
-    this.#epochStartedAtMs = committedAtMs;
-    this.#events.tell({
-      type: "commit",
-      commit: {
-        ...{ pipeline: this.pipeline, runId: run.runId, epoch, startedAtMs, committedAtMs, counts },
-        durationMs: { wait: waitMs, commit: commitMs },
-        totals: this.#totals,
-        eventTime: null,
-        watermarkMs: null,
-        sources: this.#sources,
-      },
-    });
-  }
-
-  #context(run: StartedRun): ClientContext {
-    const { pipeline, once, clock } = this.#options;
-    const { runId, session } = run;
-    return { pipeline, runId, session, once, clock, log: this.#events.log, signal: this.#cancel.signal };
+  /** All that was handed out is settled: the savepoint and the positions in the database say the same. */
+  async #leaveSavepoint(result: SubmittedRun): Promise<void> {
+    const { savepoints } = this.#options;
+    if (savepoints === undefined) return;
+    const url = await result.savepoint(savepointUrl(savepoints.folder));
+    const folder = await this.#session!.use((run) => writeSavepointNote(url, run, savepoints.graph));
+    this.#events.log.info(`savepoint of ${this.pipeline}: go on from it with --from-savepoint=${folder}`);
   }
 }

@@ -1,9 +1,12 @@
 /** Runs a pipeline with a database on a job server, as part of a run that this process holds. */
 import type { Pipeline, runnerApi } from "../../../transforms/primitives/beam.js";
+import { describeGraph } from "../../graph/graph-differences.js";
+import { graphProto } from "../../graph/graph-proto.js";
 import type { Job } from "../../job/job.js";
 import type { Runner, RunnerOptions } from "../../job/runner.js";
 import { type PortableRunnerOptions, portableRunner } from "../portable-runner.js";
 import { JobServerJob, type Submit } from "./job-server-job.js";
+import { readSavepointNote, savepointUrl } from "./savepoint-note.js";
 
 /** A job server to submit to, until `stop`. */
 export interface JobServerAddress {
@@ -19,6 +22,12 @@ export interface JobServerRunnerOptions {
     PortableRunnerOptions,
     "jobEndpoint" | "jobName" | "log" | "run" | "workerEnvironment"
   >;
+  /** A job of what is new, to its end, so often; without it one job for all of the run. */
+  readonly intervalMs?: number | undefined;
+  /** Folder in which a stream that is drained leaves a savepoint (Flink). */
+  readonly savepointDir?: string | undefined;
+  /** Folder of the savepoint from which a stream goes on, if it is of the same graph (a cluster of Flink). */
+  readonly fromSavepoint?: string | undefined;
   /** Finds or starts the job server. */
   connect(options: RunnerOptions): Promise<JobServerAddress>;
 }
@@ -26,23 +35,38 @@ export interface JobServerRunnerOptions {
 export class JobServerRunner implements Runner {
   constructor(readonly options: JobServerRunnerOptions) {}
 
+  /** @throws SavepointError when the savepoint to go on from is of another graph */
   async run(pipeline: Pipeline | runnerApi.Pipeline, options: RunnerOptions): Promise<Job> {
+    const { intervalMs, savepointDir, fromSavepoint } = this.options;
+    const graph = describeGraph(graphProto(pipeline));
+    const after = fromSavepoint === undefined ? undefined : await readSavepointNote(fromSavepoint, graph);
+    const savepoints = savepointDir === undefined ? undefined : { folder: savepointDir, graph };
+    const isBounded = options.once || intervalMs !== undefined;
     let server: JobServerAddress | undefined;
-    const submit: Submit = async (graph, run, { log }) => {
-      server = await this.options.connect({ ...options, log });
+    const submit: Submit = async (given, run, { log }) => {
+      server ??= await this.options.connect({ ...options, log });
       const { flinkRest, endpoint: jobEndpoint } = server;
       const runner = portableRunner({
         ...this.options.portable,
+        pipelineOptions: {
+          ...this.options.portable.pipelineOptions,
+          ...(fromSavepoint === undefined ? {} : { savepoint_path: savepointUrl(fromSavepoint) }),
+        },
         ...(flinkRest === undefined ? {} : { flinkRest }),
         ...{ jobEndpoint, jobName: `${options.pipeline}-${run.runId.slice(0, 8)}`, log },
         run: {
           ...{ pipeline: options.pipeline, runId: run.runId },
-          mode: options.once ? "available-now" : "stream",
+          mode: isBounded ? "available-now" : "stream",
         },
         workerEnvironment: options.workerEnvironment,
       });
-      return runner.runPipeline(graph);
+      return runner.runPipeline(given);
     };
-    return new JobServerJob(pipeline, options, { submit, release: async () => server?.stop() });
+    const release = async () => {
+      const left = server;
+      server = undefined;
+      await left?.stop();
+    };
+    return new JobServerJob(pipeline, { ...options, intervalMs, savepoints, after }, { submit, release });
   }
 }

@@ -27,6 +27,7 @@ function startInThread(
   onRefused: (reason: string) => void,
 ): RunningWorker {
   const stopped = new AbortController();
+  let job: string | undefined;
   const whenEnded: Promise<WorkerEnd> = runWorker({
     workerId,
     ...endpoints,
@@ -37,6 +38,9 @@ function startInThread(
     signal: stopped.signal,
     startHarness,
     onRefused,
+    onJob: (told) => {
+      job = told;
+    },
   }).then(
     () => ({ exitCode: 0, problem: undefined }),
     (error: Error) =>
@@ -46,5 +50,11 @@ function startInThread(
     stopped.abort();
     return whenEnded;
   };
-  return { job: undefined, whenEnded, stop };
+  return {
+    get job() {
+      return job;
+    },
+    whenEnded,
+    stop,
+  };
 }

@@ -82,6 +82,14 @@ export class FakeJobService {
     this.#server.forceShutdown();
   }
 
+  /** The last state of each stream that is open still. */
+  tell(state: JobState_Enum): void {
+    for (const call of this.#open) {
+      call.write(JobStateEvent.create({ state }));
+      call.end();
+    }
+  }
+
   counter(NAME: string, PTRANSFORM: string, value: number): MonitoringInfo {
     return MonitoringInfo.create({
       urn: "beam:metric:user:sum_int64:v1",
@@ -91,8 +99,8 @@ export class FakeJobService {
     });
   }
 
-  optionsOf({ pipelineOptions }: PrepareJobRequest): object {
-    return Struct.toJson(pipelineOptions!) as object;
+  optionsOf({ pipelineOptions }: PrepareJobRequest): Record<string, unknown> {
+    return Struct.toJson(pipelineOptions!) as Record<string, unknown>;
   }
 
   /** URN and endpoint of each. */
@@ -123,10 +131,7 @@ export class FakeJobService {
         else done(null, JobStateEvent.create({ state: this.states.at(-1)! }));
       },
       cancel: (_: unknown, done: Done<CancelJobResponse>) => {
-        for (const call of this.#open) {
-          call.write(JobStateEvent.create({ state: JobState_Enum.CANCELLED }));
-          call.end();
-        }
+        this.tell(JobState_Enum.CANCELLED);
         done(null, CancelJobResponse.create({ state: JobState_Enum.CANCELLING }));
       },
       getStateStream: (call: ServerWritableStream<unknown, JobStateEvent>) => {

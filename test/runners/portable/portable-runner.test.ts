@@ -5,8 +5,9 @@ import { StartWorkerRequest } from "apache-beam/proto/beam_fn_api";
 import { beamFnExternalWorkerPoolDefinition } from "apache-beam/proto/beam_fn_api.grpc-server";
 import { expect } from "chai";
 import { createRunner } from "../../../runners/create-runner.js";
+import type { RunningWorker, WorkerEnd } from "../../../runners/harness/worker/running-worker.js";
 import { sha256Of, stagedModules } from "../../../runners/harness/worker/staged-modules.js";
-import { serveWorkerPool } from "../../../runners/harness/worker/worker-pool.js";
+import { serveWorkerPool, type WorkerPool } from "../../../runners/harness/worker/worker-pool.js";
 import { JobFailedError } from "../../../runners/portable/job-failure.js";
 import { JobServerError } from "../../../runners/portable/job-service.js";
 import { ModuleFilesError } from "../../../runners/portable/modules/module-files.js";
@@ -166,6 +167,69 @@ describe("the portable runner", () => {
     expect(error.message).to.equal('step "A" failed\nRangeError: too far\n    at f (fns.js:1:2)');
   });
 
+  it("names the worker pool that a runner has not reached", async () => {
+    server.states = [JobState_Enum.FAILED];
+    server.errors = [
+      "org.apache.spark.SparkException: Job aborted due to stage failure: Lost task 0.3 in stage 2.0: " +
+        "io.grpc.StatusRuntimeException: UNAVAILABLE: io exception\n" +
+        "\tat org.apache.beam.runners.fnexecution.control.DefaultJobBundleFactory$SimpleStageBundleFactory.<init>(D.java:1)\n" +
+        "Caused by: io.netty.channel.AbstractChannel$AnnotatedConnectException: finishConnect(..) failed: Connection refused: localhost/127.0.0.1:50000\n" +
+        "Caused by: java.net.ConnectException: finishConnect(..) failed: Connection refused\n",
+    ];
+    const error = await rejected(portableRunner({ jobEndpoint: server.endpoint }).run(graph));
+    expect(error.message).to.equal(
+      "the worker pool at 127.0.0.1:50000 is gone: the job's server asked it for a worker, and nobody answered",
+    );
+  });
+
+  it("asks for pool and cluster where Flink tells of a refused connection alone", async () => {
+    server.states = [JobState_Enum.FAILED];
+    server.errors = ["java.net.ConnectException: finishConnect(..) failed: Connection refused"];
+    const error = await rejected(portableRunner({ jobEndpoint: server.endpoint }).run(graph));
+    expect(error.message).to.equal(
+      "the server was refused a connection that the job needs (it does not say which): is the worker pool there, " +
+        "and the server's cluster?",
+    );
+  });
+
+  it("tells the innermost cause of an error that is only passed on", async () => {
+    server.states = [JobState_Enum.FAILED];
+    server.errors = [
+      "org.apache.flink.runtime.JobException: Recovery is suppressed\n\tat a.B.c(D.java:1)\n" +
+        "Caused by: x.Wrapped: y\n\tat a.B.d(D.java:2)\nCaused by: java.io.IOException: disk is full\n\tat a.B.e(D.java:3)\n",
+    ];
+    const error = await rejected(portableRunner({ jobEndpoint: server.endpoint }).run(graph));
+    expect(error.message).to.equal(
+      "org.apache.flink.runtime.JobException: Recovery is suppressed: java.io.IOException: disk is full",
+    );
+  });
+
+  it("says that Spark ended the application, whose driver says only that it is stopped", async () => {
+    server.states = [JobState_Enum.FAILED];
+    server.errors = [
+      "java.lang.IllegalStateException: Cannot call methods on a stopped SparkContext.\n" +
+        "This stopped SparkContext was created at:\n\norg.apache.spark.api.java.JavaSparkContext.<init>(…)\n",
+    ];
+    const error = await rejected(portableRunner({ jobEndpoint: server.endpoint }).run(graph));
+    expect(error.message).to.equal(
+      "Spark has ended the application under its job, as it does when it cannot start executors or has lost its " +
+        "master: the logs of its master and workers say why",
+    );
+  });
+
+  it("says that a job server of Spark is taken, which tells only of its SparkContext", async () => {
+    server.states = [JobState_Enum.FAILED];
+    server.errors = [
+      "org.apache.spark.SparkException: Only one SparkContext should be running in this JVM (see SPARK-2243)." +
+        "The currently running SparkContext was created at:\norg.apache.spark.api.java.JavaSparkContext.<init>(…)\n",
+    ];
+    const error = await rejected(portableRunner({ jobEndpoint: server.endpoint }).run(graph));
+    expect(error.message).to.equal(
+      "this job server of Spark runs one job at a time, and another one still runs there (as when its client was " +
+        "killed): try again when that has ended, or start the job server anew",
+    );
+  });
+
   it("says that a job failed even when its server gives no reason", async () => {
     server.states = [JobState_Enum.FAILED];
     const error = await rejected(portableRunner({ jobEndpoint: server.endpoint }).run(graph));
@@ -254,45 +318,100 @@ describe("the portable runner", () => {
   it("tells the pool of a job that was cancelled to stop its workers", async () => {
     server.states = [JobState_Enum.RUNNING];
     server.staysOpen = true;
-    const stopped: (string | undefined)[] = [];
-    const ended = { exitCode: 0, problem: undefined };
-    let end: (value: typeof ended) => void = () => undefined;
-    const whenEnded = new Promise<typeof ended>((resolve) => {
-      end = resolve;
+    await using pool = await OneWorkerPool.start();
+    const runner = portableRunner({
+      ...{ jobEndpoint: server.endpoint, environment: "external", workerEndpoint: pool.endpoint },
     });
-    const started = { job: undefined as string | undefined };
-    const pool = await serveWorkerPool({
-      ...{ host: "127.0.0.1", port: 0, workersMax: 1, fullMessage: "full", log: listLog([]) },
-      start: () => ({
-        get job() {
-          return started.job;
-        },
-        whenEnded,
-        stop: () => {
-          stopped.push(started.job);
-          end(ended);
-          return whenEnded;
-        },
-      }),
+    const result = await runner.runAsync(graph);
+    pool.job = jobIn(server);
+    await startWorker(pool.endpoint);
+    expect(await result.cancel()).to.equal(JobState_Enum.CANCELLED);
+    expect(pool.stopped).to.deep.equal([pool.job]);
+    expect(pool.job).to.match(/^[0-9a-f-]{36}$/);
+  });
+
+  it("lets Spark keep workers from stage to stage, and ends them when the job is DONE", async () => {
+    server.options = { spark_master: "STRING", environment_cache_millis: "INTEGER" };
+    server.states = [JobState_Enum.RUNNING];
+    server.staysOpen = true;
+    await using pool = await OneWorkerPool.start();
+    const runner = portableRunner({
+      ...{ jobEndpoint: server.endpoint, environment: "external", workerEndpoint: pool.endpoint },
     });
-    try {
-      const runner = portableRunner({
-        jobEndpoint: server.endpoint,
-        environment: "external",
-        workerEndpoint: pool.endpoint,
-      });
-      const result = await runner.runAsync(graph);
-      const options = server.optionsOf(server.prepared[0]!) as Record<string, string>;
-      started.job = options["beam:option:millrace_job:v1"];
-      await startWorker(pool.endpoint);
-      expect(await result.cancel()).to.equal(JobState_Enum.CANCELLED);
-      expect(stopped).to.deep.equal([started.job]);
-      expect(started.job).to.match(/^[0-9a-f-]{36}$/);
-    } finally {
-      await pool.stop();
-    }
+    const result = await runner.runAsync(graph);
+    expect(server.optionsOf(server.prepared[0]!)).to.deep.include({
+      "beam:option:environment_cache_millis:v1": 60_000,
+    });
+    pool.job = jobIn(server);
+    await startWorker(pool.endpoint);
+    expect(pool.stopped).to.deep.equal([]);
+    server.tell(JobState_Enum.DONE);
+    expect(await result.waitUntilFinish()).to.equal(JobState_Enum.DONE);
+    expect(pool.stopped).to.deep.equal([pool.job]);
+  });
+
+  it("keeps no workers where the server is not Spark, where they are containers, or where the user says so", async () => {
+    const keptFor = async (options: object) => {
+      server.prepared.length = 0;
+      await portableRunner({ jobEndpoint: server.endpoint, ...options }).run(graph);
+      return server.optionsOf(server.prepared[0]!)["beam:option:environment_cache_millis:v1"];
+    };
+    server.options = { flink_master: "STRING" };
+    expect(await keptFor({})).to.equal(undefined);
+    server.options = { spark_master: "STRING", environment_cache_millis: "INTEGER" };
+    expect(await keptFor({ environment: "docker" })).to.equal(undefined);
+    expect(await keptFor({ pipelineOptions: { environmentCacheMillis: 0 } })).to.equal(0);
   });
 });
+
+function jobIn(server: FakeJobService): string {
+  return server.optionsOf(server.prepared[0]!)["beam:option:millrace_job:v1"] as string;
+}
+
+/** A pool whose only worker does nothing until it is stopped. */
+class OneWorkerPool implements AsyncDisposable {
+  /** What its worker says that it is of. */
+  job: string | undefined;
+  /** Jobs of the workers that were stopped. */
+  readonly stopped: (string | undefined)[] = [];
+  #pool: WorkerPool | undefined;
+
+  static async start(): Promise<OneWorkerPool> {
+    const self = new OneWorkerPool();
+    self.#pool = await serveWorkerPool({
+      ...{ host: "127.0.0.1", port: 0, workersMax: 1, fullMessage: "full", log: listLog([]) },
+      start: () => self.#start(),
+    });
+    return self;
+  }
+
+  get endpoint(): string {
+    return this.#pool!.endpoint;
+  }
+
+  #start(): RunningWorker {
+    const self = this;
+    let end: (value: WorkerEnd) => void = () => undefined;
+    const whenEnded = new Promise<WorkerEnd>((resolve) => {
+      end = resolve;
+    });
+    return {
+      get job() {
+        return self.job;
+      },
+      whenEnded,
+      stop: () => {
+        self.stopped.push(self.job);
+        end({ exitCode: 0, problem: undefined });
+        return whenEnded;
+      },
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#pool!.stop();
+  }
+}
 
 /** As a job server does. */
 function startWorker(endpoint: string): Promise<void> {

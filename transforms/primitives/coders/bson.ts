@@ -7,6 +7,7 @@ import type { ByteReader } from "./byte-reader.js";
 import type { ByteWriter } from "./byte-writer.js";
 import { DecodeError, describe, EncodeError, fieldSegment, within } from "./coder-error.js";
 import { isInt64 } from "./growing-buffer.js";
+import { nameOf } from "./name-cache.js";
 import { assertPlainArray, sortedFields } from "./plain-object.js";
 import type { runnerApi } from "./sdk.js";
 
@@ -150,32 +151,28 @@ export class Bson {
 
   readObject(input: ByteReader): Record<string, unknown> {
     const object: Record<string, unknown> = {};
-    this.#readDocument(input, (name, value) => {
+    const start = input.pos;
+    const length = input.int32LittleEndian();
+    for (let type = input.byte(); type !== 0; type = input.byte()) {
+      const name = readName(input);
+      const value = this.#readElement(type, name, input);
       if (name === "__proto__") {
         Object.defineProperty(object, name, { value, writable: true, enumerable: true, configurable: true });
       } else object[name] = value;
-    });
+    }
+    checkEnd(input, start, length);
     return object;
   }
 
   #readArray(input: ByteReader): unknown[] {
     const array: unknown[] = [];
-    this.#readDocument(input, (_name, value) => array.push(value));
-    return array;
-  }
-
-  #readDocument(input: ByteReader, take: (name: string, value: unknown) => void): void {
     const start = input.pos;
     const length = input.int32LittleEndian();
-    for (;;) {
-      const type = input.byte();
-      if (type === 0) break;
-      const name = readName(input);
-      take(name, this.#readElement(type, name, input));
+    for (let type = input.byte(); type !== 0; type = input.byte()) {
+      array.push(this.#readElement(type, readName(input), input));
     }
-    if (input.pos - start !== length) {
-      throw new DecodeError(`a BSON document says it has ${length} bytes, and has ${input.pos - start}`);
-    }
+    checkEnd(input, start, length);
+    return array;
   }
 
   #readElement(type: number, name: string, input: ByteReader): unknown {
@@ -276,11 +273,19 @@ function readString(input: ByteReader): string {
 }
 
 function readName(input: ByteReader): string {
-  const end = input.buf.indexOf(0, input.pos);
-  if (end < 0) throw new DecodeError(`a BSON name at byte ${input.pos} has no end`);
-  const name = input.utf8(end - input.pos);
+  const { buf, pos, len } = input;
+  let end = pos;
+  while (end < len && buf[end] !== 0) end++;
+  if (end === len) throw new DecodeError(`a BSON name at byte ${pos} has no end`);
+  const name = nameOf(buf, pos, end) ?? input.utf8(end - pos);
   input.pos = end + 1;
   return name;
+}
+
+/** @throws DecodeError when a document, begun at `start`, is not as long as it says */
+function checkEnd(input: ByteReader, start: number, length: number): void {
+  if (input.pos - start === length) return;
+  throw new DecodeError(`a BSON document says it has ${length} bytes, and has ${input.pos - start}`);
 }
 
 /** The coder of the SDK that knows objects only. */

@@ -7,7 +7,7 @@ const prototypesOfData = new WeakMap<object, boolean>();
  * The names of the object's fields, sorted, so that the order in which they were set does not count.
  * @throws EncodeError if the object is more than its fields: it has methods, or fields named by symbols
  */
-export function sortedFields(value: object): string[] {
+export function sortedFields(value: object): readonly string[] {
   const prototype: object | null = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null && !isPrototypeOfData(prototype)) {
     throw new EncodeError(`${describe(value)} cannot be encoded: it has methods`);
@@ -17,9 +17,33 @@ export function sortedFields(value: object): string[] {
   }
   const names = Object.keys(value);
   for (let i = 1; i < names.length; i++) {
-    if (names[i - 1]! > names[i]!) return names.sort();
+    if (names[i - 1]! > names[i]!) return sorted(names);
   }
   return names;
+}
+
+interface Sorted {
+  readonly names: readonly string[];
+  readonly sorted: readonly string[];
+}
+
+/** By the first name: elements of one kind have the same names in the same order, and sorting is dear. */
+const lastSorted = new Map<string, Sorted>();
+const LAST_SORTED_MAX = 1_000;
+
+function sorted(names: string[]): readonly string[] {
+  const last = lastSorted.get(names[0]!);
+  if (last !== undefined && areSame(last.names, names)) return last.sorted;
+  if (lastSorted.size >= LAST_SORTED_MAX) lastSorted.clear();
+  const now = { names, sorted: names.toSorted() };
+  lastSorted.set(names[0]!, now);
+  return now.sorted;
+}
+
+function areSame(one: readonly string[], other: readonly string[]): boolean {
+  if (one.length !== other.length) return false;
+  for (let at = 0; at < one.length; at++) if (one[at] !== other[at]) return false;
+  return true;
 }
 
 /** @throws EncodeError if the array has holes, or is more than its elements */

@@ -65,6 +65,21 @@ describe("the database of a worker", () => {
     expect(await ask(here)).to.deep.equal([{ n: 1 }]);
   });
 
+  it("asks outside of bundles one statement after the other, also when one fails", async () => {
+    const warnings: string[] = [];
+    const note = ({ message }: Error) => warnings.push(message);
+    process.on("warning", note);
+    const answers = await Promise.allSettled([
+      worker.queries.query("select 1 as n, pg_sleep(0.05)"),
+      worker.queries.query("select 1 / 0"),
+      worker.queries.query("select 2 as n"),
+    ]);
+    process.off("warning", note);
+    expect(answers.map(({ status }) => status)).to.deep.equal(["fulfilled", "rejected", "fulfilled"]);
+    expect((answers[2] as PromiseFulfilledResult<unknown>).value).to.deep.equal([{ n: 2 }]);
+    expect(warnings).to.deep.equal([]);
+  });
+
   it("leaves nothing of a bundle that is rolled back", async () => {
     const bundle = worker.begin();
     await (await bundle.open()).execute("insert into written values (1)");

@@ -86,7 +86,11 @@ describe("bootWorker()", () => {
     expect(await boot(new AbortController().signal, 500)).to.equal(0);
     expect(performance.now() - endedMs).to.be.greaterThan(490);
     expect(workers).to.deep.equal(["w1"]);
-    expect(lines).to.deep.equal([`info worker w1 started for ${runner.endpoint}`, "info ended"]);
+    expect(lines).to.deep.equal([
+      `info worker w1 started for ${runner.endpoint}`,
+      "debug it has answered 0 bundles",
+      "info ended",
+    ]);
   });
 
   it("does not stay when it is stopped meanwhile", async () => {

@@ -9,6 +9,7 @@ import type { RunningWorker } from "../../../../runners/harness/worker/running-w
 import type { WorkerPool } from "../../../../runners/harness/worker/worker-pool.js";
 import { harnessModule } from "../../../../runners/harness/worker/worker-spec.js";
 import { startWorkerThread } from "../../../../runners/harness/worker/worker-thread.js";
+import type { Log } from "../../../../transforms/primitives/do-fn.js";
 import { FakeRunner } from "../support/fake-runner.js";
 import { OfferedStage } from "../support/offered-stage.js";
 import { PoolClient } from "../support/pool-client.js";
@@ -36,9 +37,9 @@ describe("workers in processes", function () {
     runner.kill();
   });
 
-  async function startPool(modules: readonly string[] = [FNS]): Promise<PoolClient> {
+  async function startPool(modules: readonly string[] = [FNS], log: Log = quiet): Promise<PoolClient> {
     pool = await startProcessPool({
-      ...{ host: "127.0.0.1", port: 0, processes: 1, root: process.cwd(), modules, log: quiet },
+      ...{ host: "127.0.0.1", port: 0, processes: 1, root: process.cwd(), modules, log },
     });
     client = new PoolClient(pool.endpoint);
     return client;
@@ -74,6 +75,22 @@ describe("workers in processes", function () {
     await runner.closeControl();
     await gone(pid);
     while ((await one.start("2", runner.endpoint)) !== "") await later(20);
+  });
+
+  it("says whose worker ended, and after how many bundles", async () => {
+    const lines: string[] = [];
+    const keep = (line: string) => void lines.push(line);
+    const one = await startPool([FNS], { ...quiet, debug: keep, info: keep });
+    expect(await one.start("1", runner.endpoint)).to.equal("");
+    const pid = await pidOfWorker();
+    await runner.closeControl();
+    await gone(pid);
+    while (lines.at(-1)?.endsWith(": ended") !== true) await later(20);
+    expect(lines).to.deep.equal([
+      `worker 1 started for ${runner.endpoint}`,
+      `worker 1 of ${runner.endpoint}: it has answered 1 bundles`,
+      `worker 1 of ${runner.endpoint}: ended`,
+    ]);
   });
 
   it("a worker ends with its pool when that is killed", async () => {
