@@ -283,6 +283,31 @@ create sequence read_lineage;
 -- The run that is asked to read nothing more.
 alter table pipelines add column draining_run_id uuid;
 
+-- 0006_dead_letter_retries.sql
+
+-- Dead letters that are tried again: what is asked for, and what came of it.
+
+alter table dead_letters
+  -- a retry is pending for as long as this is not null; only a run's commit ends it
+  add column retry_requested_at timestamptz,
+  add column retry_requested_by text,
+  -- the record as it was edited, of the latest request; null: as it stands
+  add column retry_raw bytea,
+  -- of the latest retry that is committed
+  add column retried_at timestamptz,
+  add column retried_by text,
+  add column retried_epoch bigint,
+  add column retry_outcome text
+    check (retry_outcome in ('written', 'duplicate', 'conflict', 'rejected')),
+  add column retry_reason text,
+  add column retry_messages jsonb,
+  add column retry_attempts integer not null default 0;
+
+-- what is pending is looked for once a second
+create index dead_letters_pending_retry_idx on dead_letters (pipeline, id) where retry_requested_at is not null;
+-- lists, counts and retries by reason
+create index dead_letters_pipeline_reason_id_idx on dead_letters (pipeline, reason, id);
+
 -- which migrations these are
 
 create table if not exists schema_migrations (
@@ -297,6 +322,7 @@ insert into schema_migrations (version, name, checksum) values
   (2, '0002_user_events.sql', '2f9fedb81afcb3124c51919f5e0e6ed1d0847e432001d2b5acf26993f8a0ab9f'),
   (3, '0003_event_views.sql', '19cef54065db247e99e89d17a24015c6bef0c294cfba7b4b209b2d43ca52f236'),
   (4, '0004_job_servers.sql', '691289100bade17cc2e5aecf2cd1dc329054e299bd517b902fc65736544b2635'),
-  (5, '0005_distributed_source.sql', '1ddeb25ab66a9f04dc94aa7c5e652b6593c42237eda47925cd81f8ff9ab5b711');
+  (5, '0005_distributed_source.sql', '1ddeb25ab66a9f04dc94aa7c5e652b6593c42237eda47925cd81f8ff9ab5b711'),
+  (6, '0006_dead_letter_retries.sql', '6ce2db689a0dde2577e18be166baa41f4a06139209ef9b7bdbcb04fd9abfae6a');
 
 commit;
