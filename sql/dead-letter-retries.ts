@@ -61,11 +61,19 @@ export async function readClock(queries: SqlQueries): Promise<string> {
   return row!.now;
 }
 
+/** The database's clock in ms since 1970. */
+export async function readClockMs(queries: SqlQueries): Promise<number> {
+  const [row] = await queries.query<{ now: number }>(
+    "select (extract(epoch from now()) * 1000)::bigint as now",
+  );
+  return row!.now;
+}
+
 /** Asks for one letter to be tried again, with its bytes as they stand if `raw` is null. */
 export async function requestRetry(
   queries: SqlQueries,
   pipeline: string,
-  id: number,
+  id: number | string,
   { by, raw }: { readonly by: string; readonly raw: Buffer | null },
 ): Promise<RetryAnswer> {
   const asked = await queries.query(REQUEST_ONE, [pipeline, id, escaped(by), raw]);

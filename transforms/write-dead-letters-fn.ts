@@ -1,4 +1,5 @@
 /** The DoFn of `writeDeadLetters`: a row in `dead_letters` and a line in a file, both with the epoch. */
+import { deadLetterLine } from "../sql/dead-letter-line.js";
 import { settleRetries } from "../sql/dead-letter-retries.js";
 import {
   insertDeadLetters,
@@ -6,7 +7,6 @@ import {
   type DeadLetter as LetterRow,
 } from "../sql/dead-letters.js";
 import { inTurn } from "../sql/transaction-turns.js";
-import { deadLetterLine } from "./dead-letter-line.js";
 import { EpochFiles } from "./epoch-files.js";
 import type { DeadLetter, Problem } from "./input-record.js";
 import type {

@@ -38,7 +38,10 @@ describe("crash: kill -9 of a run that tries dead letters again", function () {
     workspace = await createWorkspace();
     await migrateWorkspace(workspace);
     await mkdir(workspace.inputDir, { recursive: true });
-    session = await SqlSession.connect({ connection: workspace.connection, applicationName: "millrace/test" });
+    session = await SqlSession.connect({
+      connection: workspace.connection,
+      applicationName: "millrace/test",
+    });
   });
   afterEach(async () => {
     await session.close();
