@@ -44,6 +44,12 @@ export const verbs: readonly VerbDescription[] = [
     summary: "show what pipelines have committed",
     settings: [...section("status"), ...DATABASE, ...ANSWER],
   },
+  {
+    name: "dead-letters",
+    summary: "list, show, retry, export or purge what could not become a row",
+    settings: [...section("deadLetters"), "pipeline", "delimiter", ...DATABASE, ...ANSWER],
+    arguments: "<action> [id]",
+  },
   { name: "migrate", summary: "bring the database's schema up to date", settings: [...DATABASE, ...ANSWER] },
   {
     name: "graph",

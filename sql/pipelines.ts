@@ -35,6 +35,25 @@ export async function tryLockPipeline(queries: SqlQueries, key: PipelineKey): Pr
   return rows[0]?.locked === true;
 }
 
+/** Whether the pipeline has ever run on this database. */
+export async function isKnown(queries: SqlQueries, pipeline: string): Promise<boolean> {
+  return (await queries.query("select from pipelines where pipeline = $1 limit 1", [pipeline])).length > 0;
+}
+
+/** Whether somebody runs the pipeline now, in any shard. */
+export async function isHeld(queries: SqlQueries, pipeline: string): Promise<boolean> {
+  const rows = await queries.query(
+    `select from pipelines p
+     join lateral (select hashtextextended('millrace:' || p.pipeline || ':' || p.shard, 0) as key) k on true
+     join pg_locks l on l.locktype = 'advisory' and l.granted and l.objsubid = 1
+       and l.database = (select oid from pg_database where datname = current_database())
+       and l.classid::bigint = (k.key >> 32) & 4294967295 and l.objid::bigint = k.key & 4294967295
+     where p.pipeline = $1`,
+    [pipeline],
+  );
+  return rows.length > 0;
+}
+
 /** Who holds the lock: the backend, and the process as it introduced itself, if it did already. */
 export interface LockHolder {
   readonly backendPid: number;

@@ -342,6 +342,31 @@ create table job_samples (
   primary key (pipeline, step_ms, at)
 );
 
+-- 0008_dead_letter_retries.sql
+
+-- Dead letters that are tried again: what is asked for, and what came of it.
+
+alter table dead_letters
+  -- a retry is pending for as long as this is not null; only a run's commit ends it
+  add column retry_requested_at timestamptz,
+  add column retry_requested_by text,
+  -- the record as it was edited, of the latest request; null: as it stands
+  add column retry_raw bytea,
+  -- of the latest retry that is committed
+  add column retried_at timestamptz,
+  add column retried_by text,
+  add column retried_epoch bigint,
+  add column retry_outcome text
+    check (retry_outcome in ('written', 'duplicate', 'conflict', 'rejected')),
+  add column retry_reason text,
+  add column retry_messages jsonb,
+  add column retry_attempts integer not null default 0;
+
+-- what is pending is looked for once a second
+create index dead_letters_pending_retry_idx on dead_letters (pipeline, id) where retry_requested_at is not null;
+-- lists, counts and retries by reason
+create index dead_letters_pipeline_reason_id_idx on dead_letters (pipeline, reason, id);
+
 -- which migrations these are
 
 create table if not exists schema_migrations (
@@ -358,6 +383,7 @@ insert into schema_migrations (version, name, checksum) values
   (4, '0004_job_servers.sql', '27ae35edd345d6c8a01032dfe9b0180f5421bd99ffa406b7dc3e04b0bdc10eb6'),
   (5, '0005_distributed_source.sql', '1ddeb25ab66a9f04dc94aa7c5e652b6593c42237eda47925cd81f8ff9ab5b711'),
   (6, '0006_checkpoint_pulse.sql', '0345662f019e404873ab9c798b646d112c1c018736ed089165f5f8ff92bcf958'),
-  (7, '0007_job_history.sql', 'c6b98bef91063770209ca9d1f3cf41a6c31d2e3d9da0079a6bc0d810ce371331');
+  (7, '0007_job_history.sql', 'c6b98bef91063770209ca9d1f3cf41a6c31d2e3d9da0079a6bc0d810ce371331'),
+  (8, '0008_dead_letter_retries.sql', '6ce2db689a0dde2577e18be166baa41f4a06139209ef9b7bdbcb04fd9abfae6a');
 
 commit;

@@ -244,6 +244,10 @@ export interface DeadLetterRetry {
   readonly epoch: number | null;
   /** Why it was rejected again. */
   readonly messages: readonly string[];
+  /** Of the rejection; the letter itself keeps its own. Null for every other status. */
+  readonly reason: string | null;
+  /** Retries that are decided. */
+  readonly attempts: number;
 }
 
 export interface DeadLetterDetail extends DeadLetterSummary {
@@ -257,10 +261,12 @@ export interface DeadLetterDetail extends DeadLetterSummary {
 }
 
 export interface DeadLetterReasons {
+  /** Of those that are dead still, as `status` counts them; what was purged is not there any more. */
   readonly total: number;
   readonly byReason: Readonly<Record<string, number>>;
+  /** That became written, a duplicate or a conflict. */
   readonly retried: number;
-  /** Downsampled: letters by reason in each span of time. */
+  /** Downsampled: letters by reason in each span of time, by when they came, whatever became of them since. */
   readonly atMs: readonly number[];
   readonly series: Readonly<Record<string, readonly number[]>>;
 }

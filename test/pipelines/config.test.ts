@@ -70,6 +70,7 @@ describe("mergeConfig()", () => {
         duplicateRate: 0.02,
       },
       graph: { format: "mermaid" },
+      deadLetters: { limit: 50, raw: false, wait: false, yes: false },
       demo: { duration: 60, eventsPerSecond: 10 },
       jobServer: { port: 8_099 },
       worker: { port: 50_000, host: "127.0.0.1", processes: 1 },

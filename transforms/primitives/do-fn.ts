@@ -20,7 +20,7 @@ export type LedgerCounter = "records_read" | "events_written" | "duplicates" | "
 export interface Ledger {
   /** Adds `count` (default 1) to a counter of the file. */
   add(fileId: number, counter: LedgerCounter, count?: number): void;
-  /** Adds `count` (default 1) dead letters of this reason to the file. */
+  /** Adds `count` (default 1) dead letters of this reason to the file; takes them away where it is negative. */
   addDeadLetter(fileId: number, reason: string, count?: number): void;
 }
 
