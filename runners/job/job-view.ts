@@ -143,7 +143,7 @@ export interface Page<Item> {
 
 /**
  * Figures over time, downsampled to at most `points`; each array is as long as `atMs`, null where nothing was.
- * Names: inPerSecond, processedPerSecond, batchDurationMs, recordsPerBatch, latencyP50Ms, latencyP99Ms,
+ * Names: inPerSecond, outPerSecond, processedPerSecond, batchDurationMs, recordsPerBatch, latencyP50Ms, latencyP99Ms,
  * watermarkLagMs, backlogBytes, backlogFiles, deadLettersPerSecond, duplicatesPerSecond, rssBytes, cpuShare.
  */
 export interface Series {
