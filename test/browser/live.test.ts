@@ -11,7 +11,8 @@ import { knownPages, openKnown } from "./pages.js";
 import { linkTo, type Target } from "./target.js";
 
 const gzippedMax = 80_000;
-const longTaskMaxMs = 50;
+const taskMaxMs = 50;
+const coreShareMax = 0.05;
 /** Twice a second for so long, on each page. */
 const watchedMs = 6_000;
 
@@ -48,11 +49,11 @@ describe("the pages, live", () => {
     const port = Number(new URL(target.url).port);
     await fake.stop();
     await page.locator(".connection", { hasText: "Stale since" }).waitFor();
-    expect(await page.locator(".verdict").textContent()).to.contain("No connection: what is shown is of");
-    expect(await page.locator(".frame.is-stale").count()).to.equal(1);
+    await page.locator(".verdict", { hasText: "No connection: what is shown is of" }).waitFor();
+    await page.locator(".frame.is-stale").waitFor();
     await fake.start(port);
     await page.locator(".connection", { hasText: "Live" }).waitFor();
-    expect(await page.locator(".frame.is-stale").count()).to.equal(0);
+    await page.locator(".frame:not(.is-stale)").waitFor();
   });
 
   it("one page holds one stream, whatever pages were seen before", async () => {
@@ -173,21 +174,15 @@ describe("the pages, live", () => {
   });
 
   for (const known of knownPages) {
-    it(`${known.name} holds the main thread for no ${longTaskMaxMs} ms at two updates a second`, async () => {
+    it(`${known.name} at two updates a second: no task over ${taskMaxMs} ms, under 5 % of a core`, async () => {
       await openKnown(page, target, known);
       await delay(500);
-      await page.evaluate(
-        "globalThis.longTasks = []; new PerformanceObserver((list) => longTasks.push(...list.getEntries().map((task) => Math.round(task.duration)))).observe({ type: 'longtask' })",
-      );
-      // tasks are timed by the clock: a busy machine stretches one here and there, what is long is long each time
-      const seen: unknown[] = [];
-      for (let window = 0; window < 3; window++) {
-        await delay(watchedMs);
-        const tasks = (await page.evaluate("longTasks.splice(0)")) as number[];
-        if (tasks.length === 0) return;
-        seen.push(tasks);
-      }
-      expect(seen).to.equal("one of three windows without a long task");
+      await browser.startTracing(page, { categories: ["toplevel", "__metadata"] });
+      await delay(watchedMs);
+      const tasks = mainThreadTasksMs(await browser.stopTracing());
+      expect(tasks.length).to.be.above(10);
+      expect(Math.max(...tasks), "the longest task").to.be.below(taskMaxMs);
+      expect(sum(tasks) / watchedMs, "of a core").to.be.below(coreShareMax);
     });
   }
 
@@ -217,4 +212,34 @@ async function until(holds: () => Promise<boolean>): Promise<void> {
     if (Date.now() > end) throw new Error("It did not come to hold within 40 s");
     await delay(50);
   }
+}
+
+interface TraceEvent {
+  readonly name: string;
+  readonly pid: number;
+  readonly tid: number;
+  /** CPU time in µs: what a busy machine does meanwhile is not in it. */
+  readonly tdur?: number;
+  readonly args?: { readonly name?: string };
+}
+
+/** How long each task of the page's main thread computed. */
+function mainThreadTasksMs(trace: Buffer): number[] {
+  const { traceEvents } = JSON.parse(trace.toString()) as { traceEvents: readonly TraceEvent[] };
+  const threads = new Map<string, TraceEvent[]>();
+  const mains = traceEvents.filter(
+    ({ name, args }) => name === "thread_name" && args?.name === "CrRendererMain",
+  );
+  for (const { pid, tid } of mains) threads.set(`${pid} ${tid}`, []);
+  for (const event of traceEvents) {
+    if (event.name.endsWith("RunTask") && event.tdur !== undefined)
+      threads.get(`${event.pid} ${event.tid}`)?.push(event);
+  }
+  // the page under test is the one that works; others are the browser's own
+  const tasks = [...threads.values()].map((events) => events.map(({ tdur = 0 }) => tdur / 1_000));
+  return tasks.sort((a, b) => sum(b) - sum(a))[0] ?? [];
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }

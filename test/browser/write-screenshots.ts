@@ -1,8 +1,9 @@
 /** Writes a picture of each page, light and dark, desktop and phone, into docs/monitor. */
-import { mkdir, stat } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { desktop, launchChromium, openPage, phone } from "./chromium.js";
 import { type KnownPage, knownPages, openKnown } from "./pages.js";
+import { withPalette } from "./png-palette.js";
 import { openTarget } from "./target.js";
 
 const folder = process.argv[2] ?? "docs/monitor";
@@ -32,8 +33,9 @@ try {
         await openKnown(page, target, picture);
         await delay(settleMs);
         const path = `${folder}/${picture.name}-${size === phone ? "phone" : "desktop"}-${theme}.png`;
-        await page.screenshot({ path });
-        console.log(`${path} ${Math.round((await stat(path)).size / 1_000)} kB`);
+        const picture256 = withPalette(await page.screenshot());
+        await writeFile(path, picture256);
+        console.log(`${path} ${Math.round(picture256.length / 1_000)} kB`);
       }
       await context.close();
     }
