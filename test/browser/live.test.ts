@@ -7,6 +7,7 @@ import { expect } from "chai";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { desktop, launchChromium, openPage } from "./chromium.js";
 import { FakeApi, pagesDir } from "./fake-api.js";
+import { hostile } from "./fake-letters.js";
 import { knownPages, openKnown } from "./pages.js";
 import { linkTo, type Target } from "./target.js";
 
@@ -171,6 +172,21 @@ describe("the pages, live", () => {
     await until(async () => fake.openStreams === 0);
     await seen(page, true);
     await until(async () => fake.openStreams === 1);
+  });
+
+  it("a record that is HTML stays text: in the list, its fields, its bytes and a panel", async () => {
+    await page.goto(linkTo(target, "/dead-letters/401"));
+    await page.locator(".fields .is-failing code", { hasText: hostile }).waitFor();
+    expect(await page.locator(".raw").textContent()).to.contain(hostile);
+    expect(await page.locator(".letter-messages").textContent()).to.contain(hostile);
+    await page.getByLabel("Hex", { exact: true }).check();
+    expect(await page.locator(".raw").textContent()).to.contain("69 6d 67 20 73 72 63");
+    for (const path of ["/dead-letters", "/shop"]) {
+      await page.goto(linkTo(target, path));
+      await page.locator("td", { hasText: "<img src=x onerror" }).first().waitFor();
+    }
+    expect(await page.locator("main img").count()).to.equal(0);
+    expect(await page.title()).not.to.contain("owned");
   });
 
   for (const known of knownPages) {

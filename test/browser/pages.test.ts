@@ -3,7 +3,6 @@ import axe from "axe-core";
 import { expect } from "chai";
 import type { Browser, Page } from "playwright-core";
 import { desktop, type Look, launchChromium, openPage, phone } from "./chromium.js";
-import { hostile } from "./fake-letters.js";
 import { knownPages, openKnown, waitFor } from "./pages.js";
 import { linkTo, openTarget, type Target } from "./target.js";
 
@@ -129,24 +128,6 @@ describe("the pages in Chromium", () => {
       page.on("request", (request) => hosts.add(new URL(request.url()).origin));
       await openKnown(page, target, knownPages[0] ?? expect.fail("there is no page"));
       expect([...hosts]).to.deep.equal([target.url]);
-    });
-  });
-
-  it("a record that is HTML stays text: in the list, its fields, its bytes and a panel", async function () {
-    if (target.fake === null) return this.skip();
-    await withPage(desktop, async (page) => {
-      await page.goto(linkTo(target, "/dead-letters/401"));
-      await page.locator(".fields .is-failing code", { hasText: hostile }).waitFor();
-      expect(await page.locator(".raw").textContent()).to.contain(hostile);
-      expect(await page.locator(".letter-messages").textContent()).to.contain(hostile);
-      await page.getByLabel("Hex", { exact: true }).check();
-      expect(await page.locator(".raw").textContent()).to.contain("69 6d 67 20 73 72 63");
-      for (const path of ["/dead-letters", "/shop"]) {
-        await page.goto(linkTo(target, path));
-        await page.locator("td", { hasText: "<img src=x onerror" }).first().waitFor();
-      }
-      expect(await page.locator("main img").count()).to.equal(0);
-      expect(await page.title()).not.to.contain("owned");
     });
   });
 });
