@@ -1,7 +1,9 @@
 /** `user-events` built from the configuration of the command line. */
+import { StoredDeadLetters } from "../runners/job/stored-dead-letters.js";
 import "../transforms/all-do-fns.js";
 import type { ReadFromDirectoryOptions } from "../transforms/read-from-directory.js";
 import type { Config } from "./config.js";
+import { csvFieldsReader } from "./dead-letter-fields.js";
 import { directoryRunClient } from "./directory-run-client.js";
 import type { BuildPipeline, BuiltPipeline } from "./registry.js";
 import { buildUserEvents, userEventsFormat } from "./user-events.js";
@@ -13,10 +15,13 @@ export const userEventsForConfig: BuildPipeline = (config) => {
   const isBounded = once || interval !== undefined;
   const mode = isBounded ? "available-now" : "stream";
   const graph = buildUserEvents({ input, errorDir, mode, delimiter, horizonRecords, read, distributed });
-  if (!distributed) return { graph, panels };
+  const deadLetters: NonNullable<BuiltPipeline["deadLetters"]> = (queries) =>
+    new StoredDeadLetters({ queries, pipeline, readFields: csvFieldsReader(delimiter) });
+  if (!distributed) return { graph, panels, deadLetters };
   return {
     graph,
     panels,
+    deadLetters,
     client: directoryRunClient(
       { pipeline, errorDir, read: { ...read, directory: input, format: userEventsFormat(delimiter) } },
       isBounded,

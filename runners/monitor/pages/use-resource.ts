@@ -1,0 +1,46 @@
+/** JSON that a part of the page shows: loaded when it appears, again when its query changes or its time is up. */
+import { useCallback, useEffect, useState } from "preact/hooks";
+import { ApiError, getJson, type Query } from "./api.js";
+import { useToken } from "./token.js";
+
+export interface Resource<Body> {
+  /** What was read last, kept while newer is read and when that fails. */
+  readonly data: Body | null;
+  readonly error: ApiError | null;
+  readonly readAtMs: number | null;
+  readonly reload: () => void;
+}
+
+/** With `everyMs` it is read again so often, while the tab is seen. */
+export function useResource<Body>(path: string | null, query: Query = {}, everyMs?: number): Resource<Body> {
+  const token = useToken();
+  const [state, setState] = useState<Omit<Resource<Body>, "reload">>({
+    data: null,
+    error: null,
+    readAtMs: null,
+  });
+  const [round, setRound] = useState(0);
+  const key = JSON.stringify([path, query, token]);
+  // the key stands for path, query and token
+  useEffect(() => {
+    if (path === null) return;
+    const controller = new AbortController();
+    getJson<Body>(path, query, controller.signal).then(
+      (data) => setState({ data, error: null, readAtMs: Date.now() }),
+      (error: unknown) => {
+        if (controller.signal.aborted) return;
+        const shown = error instanceof ApiError ? error : new ApiError(0, "unreadable", String(error));
+        setState((before) => ({ ...before, data: shown.needsToken ? null : before.data, error: shown }));
+      },
+    );
+    return () => controller.abort();
+  }, [key, round]);
+  useEffect(() => {
+    if (everyMs === undefined) return;
+    const timer = setInterval(() => {
+      if (!document.hidden) setRound((before) => before + 1);
+    }, everyMs);
+    return () => clearInterval(timer);
+  }, [everyMs]);
+  return { ...state, reload: useCallback(() => setRound((before) => before + 1), []) };
+}
