@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 import { defaultCacheDir } from "../../runners/portable/job-servers/install-once.js";
 import { findJava, installJars, jvmFlags } from "../../runners/portable/job-servers/java.js";
 import { KeptLog } from "../portable/targets.js";
-import { freePorts } from "./free-ports.js";
+import { freePorts } from "../support/free-ports.js";
 import { installedPackage } from "./pypi-package.js";
 import { ask, eventually, RunningProgram } from "./running-program.js";
 

@@ -1,12 +1,12 @@
 /** The compose stack of a fresh clone, under a project name, a port and an image of its own. */
 import { randomBytes } from "node:crypto";
 import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Manifest } from "../../data/generate/manifest.js";
 import type { PipelineStatus } from "../../sql/status.js";
+import { freePort } from "../support/free-ports.js";
 import { endOf, outputOf, type ProgramEnd } from "./program.js";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
@@ -122,15 +122,4 @@ export class ComposeStack {
     const env = { ...Object.fromEntries(inherited), ...ours, POSTGRES_PORT: String(this.port) };
     return { cwd: this.folder, env };
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().on("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      const port = typeof address === "object" && address !== null ? address.port : 0;
-      server.close(() => resolve(port));
-    });
-  });
 }

@@ -1,8 +1,8 @@
 /** What breaks around a job on real job servers: its cause in one line, an exit code, nothing left, nothing doubled. */
-import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import type { RunningJobServer } from "../../runners/portable/job-servers/start-job-server.js";
+import { freePort } from "../support/free-ports.js";
 import { COUNT, type End, Scene, type Submitted } from "./fault-scene.js";
 import { startServer, targets } from "./targets.js";
 
@@ -17,14 +17,6 @@ async function gone(pid: number, ms = 20_000): Promise<void> {
     }
     if (Date.now() > deadline) throw new Error(`process ${pid} still runs after ${ms} ms`);
   }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
-  const { port } = probe.address() as { port: number };
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
 }
 
 for (const target of targets) {

@@ -2,12 +2,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { defaultCacheDir } from "../../runners/portable/job-servers/install-once.js";
 import { findJava, installJars, jvmFlags } from "../../runners/portable/job-servers/java.js";
+import { freePorts } from "../support/free-ports.js";
 import { KeptLog } from "./targets.js";
 
 const START_MS_MAX = 60_000;
@@ -36,7 +36,7 @@ export class FlinkCluster {
 
   /** @throws with the end of what it printed when no TaskManager has registered in time */
   static async start(): Promise<FlinkCluster> {
-    const [rest, rpc] = [await freePort(), await freePort()];
+    const [rest, rpc] = (await freePorts(2)) as [number, number];
     const cluster = new FlinkCluster(
       `127.0.0.1:${rest}`,
       await mkdtemp(path.join(tmpdir(), "millrace-flink-cluster-")),
@@ -149,15 +149,4 @@ function flinkConf(folder: string, rest: number, rpc: number): string {
   return Object.entries(conf)
     .map(([name, value]) => `${name}: ${value}\n`)
     .join("");
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.on("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const { port } = probe.address() as { port: number };
-      probe.close(() => resolve(port));
-    });
-  });
 }

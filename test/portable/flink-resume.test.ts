@@ -9,7 +9,6 @@ import {
   startJobServer,
 } from "../../runners/portable/job-servers/start-job-server.js";
 import { writeParityInput } from "../parity/parity-input.js";
-import { stopTestPostgres } from "../support/postgres.js";
 import { FlinkCluster, type JobConfig } from "./flink-cluster.js";
 import { Stand } from "./stand.js";
 import { KeptLog } from "./targets.js";
@@ -44,7 +43,6 @@ describe("user-events as a stream on a cluster of Flink", () => {
     await server?.stop();
     await cluster?.stop();
     await rm(folder, { recursive: true, force: true });
-    await stopTestPostgres();
   });
 
   async function stand(): Promise<Stand> {

@@ -8,7 +8,6 @@ import { expect } from "chai";
 import { readStatus } from "../../sql/status.js";
 import { writeParityInput } from "../parity/parity-input.js";
 import type { ParityResult } from "../parity/parity-result.js";
-import { stopTestPostgres } from "../support/postgres.js";
 import { Stand } from "./stand.js";
 
 const EVENTS = 20_000;
@@ -37,7 +36,6 @@ describe("user-events --interval", () => {
   });
   after(async () => {
     await rm(folder, { recursive: true, force: true });
-    await stopTestPostgres();
   });
 
   for (const runner of ["prism", "spark"]) {

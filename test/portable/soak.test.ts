@@ -2,13 +2,10 @@
 import { expect } from "chai";
 import { startBenchServer } from "../bench/bench-server.js";
 import { runSoak } from "../soak/run-soak.js";
-import { stopTestPostgres } from "../support/postgres.js";
 
 const SEED = 20_261_131;
 
 describe("npm run soak", () => {
-  after(() => stopTestPostgres());
-
   it("finds the same rows and counts in rounds on Prism as on the direct runner", async function () {
     this.timeout(180_000);
     const flags = ["--runner=prism", "--interval=2s"];

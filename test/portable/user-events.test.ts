@@ -6,7 +6,6 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { writeParityInput } from "../parity/parity-input.js";
 import type { ParityResult } from "../parity/parity-result.js";
-import { stopTestPostgres } from "../support/postgres.js";
 import { Stand } from "./stand.js";
 
 const EVENTS = 20_000;
@@ -37,7 +36,6 @@ describe("user-events on job servers", () => {
   });
   after(async () => {
     await rm(folder, { recursive: true, force: true });
-    await stopTestPostgres();
   });
 
   for (const runner of ["prism", "spark", "flink"]) {

@@ -17,11 +17,12 @@ import {
   writeFileSync,
 } from "node:fs";
 import { createRequire } from "node:module";
-import { createServer, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SqlSession } from "../../sql/sql-session.js";
+import { freePort } from "./free-ports.js";
 
 /** As `pg_ctl stop -m`: smart waits for sessions, fast ends them, immediate crashes the server. */
 export type StopMode = "smart" | "fast" | "immediate";
@@ -294,13 +295,4 @@ function initCluster(binaries: Binaries, home: string, password: string): string
 
 function isRoot(): boolean {
   return process.getuid?.() === 0;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
 }

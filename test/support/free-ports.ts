@@ -1,6 +1,11 @@
 /** Ports of this machine that nobody listens on. */
 import { createServer, type Server } from "node:net";
 
+export async function freePort(): Promise<number> {
+  const [port] = await freePorts(1);
+  return port!;
+}
+
 /** All of them different. */
 export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(Array.from({ length: count }, listening));
