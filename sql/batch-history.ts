@@ -40,24 +40,55 @@ from jsonb_to_recordset($2::jsonb) as given(
 on conflict do nothing`;
 
 /**
- * Fills up what a killed process has not written of earlier runs, as far as `commits` knows it: counts and time, and of dead letters
- * how many, under the reason `unknown`.
+ * Fills up what a killed process has not written of earlier runs, as far as the database knows it: counts and time of
+ * `commits`, and the reasons of the dead letters that came in an epoch, less those that a retry in it took back.
+ * Letters that were deleted since stand under the reason `unknown`.
  */
 export async function fillUpBatches(queries: SqlTransaction, pipeline: string, keep: number): Promise<void> {
-  await queries.execute(
-    `insert into batch_history (
-      pipeline, epoch, run_id, started_at, committed_at, records_read, events_written, duplicates, conflicts, dead_letters
-    )
-    select pipeline, epoch, run_id, committed_at, committed_at, records_read, events_written, duplicates, conflicts,
-      case when dead_letters = 0 then '{}' else jsonb_build_object('unknown', dead_letters) end
-    from commits
-    where pipeline = $1 and shard = 0
-      and run_id <> (select run_id from pipelines where pipeline = $1 and shard = 0)
-      and epoch > (select coalesce(max(epoch), 0) from commits where pipeline = $1 and shard = 0) - $2::bigint
-    on conflict do nothing`,
+  const [missing] = await queries.query<{ epochs: number }>(
+    `select count(*) as epochs from commits where ${MISSING}`,
     [pipeline, keep],
   );
+  if (missing!.epochs > 0) await queries.execute(FILL_UP, [pipeline, keep]);
 }
+
+const MISSING = `pipeline = $1 and shard = 0
+  and run_id <> (select run_id from pipelines where pipeline = $1 and shard = 0)
+  and epoch > (select coalesce(max(epoch), 0) from commits where pipeline = $1 and shard = 0) - $2::bigint
+  and not exists (select from batch_history b where b.pipeline = commits.pipeline and b.epoch = commits.epoch)`;
+
+const FILL_UP = `
+with missing as materialized (select * from commits where ${MISSING}),
+moves as (
+  select epoch, reason, count(*) as letters
+  from dead_letters where pipeline = $1 and epoch in (select epoch from missing) group by epoch, reason
+  union all
+  select retried_epoch, reason, -count(*)
+  from dead_letters
+  where pipeline = $1 and retry_outcome in ('written', 'duplicate', 'conflict')
+    and retried_epoch in (select epoch from missing)
+  group by retried_epoch, reason
+),
+known as (
+  select epoch, reason, sum(letters) as letters from moves group by epoch, reason having sum(letters) <> 0
+),
+by_reason as (
+  select epoch, reason, letters from known
+  union all
+  select epoch, 'unknown', dead_letters - coalesce((select sum(letters) from known where known.epoch = missing.epoch), 0)
+  from missing
+)
+insert into batch_history (
+  pipeline, epoch, run_id, started_at, committed_at, records_read, events_written, duplicates, conflicts, dead_letters
+)
+select pipeline, epoch, run_id, committed_at, committed_at, records_read, events_written, duplicates, conflicts,
+  coalesce(
+    (select jsonb_object_agg(reason, letters) from by_reason
+     where by_reason.epoch = missing.epoch and letters <> 0),
+    '{}'
+  )
+from missing
+on conflict do nothing`;
 
 /** Keeps the last `keep` epochs. */
 export async function pruneBatches(queries: SqlTransaction, pipeline: string, keep: number): Promise<number> {

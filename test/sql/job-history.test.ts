@@ -63,11 +63,25 @@ describe("JobHistory", () => {
     ] as const) {
       await database.session.query(
         `insert into commits (pipeline, shard, epoch, run_id, records_read, events_written, duplicates, conflicts, dead_letters)
-         values ('p', 0, $1, $2, 10, 8, 0, 0, 2)`,
-        [epoch, run],
+         values ('p', 0, $1, $2, 10, 8, 0, 0, $3)`,
+        [epoch, run, epoch === 2 ? 4 : 2],
       );
     }
     await insertBatches(database.session, "p", [batch(1)]);
+    const letters = [
+      [1, "invalid_price", 2],
+      [2, "field_count", null],
+      [2, "field_count", null],
+      [2, "invalid_price", 3],
+    ] as const;
+    for (const [at, [epoch, reason, retriedEpoch]] of letters.entries()) {
+      await database.session.query(
+        `insert into dead_letters (pipeline, epoch, file_id, generation, source_file, line, byte_start, byte_end,
+           reason, messages, raw, retried_epoch, retry_outcome)
+         values ('p', $1, 1, 0, 'a.csv', $2, $2, $2, $3, '[]', 'x', $4, case when $4::bigint > 0 then 'written' end)`,
+        [epoch, at, reason, retriedEpoch],
+      );
+    }
     history.addSample(sample(SHORT_STEP_MS, 0));
     await history.flush();
     const rows = await history.batches(undefined, 10);
@@ -77,7 +91,8 @@ describe("JobHistory", () => {
     ]);
     const filled = (await readBatch(database.session, "p", 2))!;
     expect(filled).to.include({ recordsRead: 10, eventsWritten: 8, runId: RUN });
-    expect(filled.deadLetters).to.deep.equal({ unknown: 2 });
+    // two came, one came that was taken back later, one of an earlier epoch was taken back, and two were purged
+    expect(filled.deadLetters).to.deep.equal({ field_count: 2, unknown: 2 });
   });
 
   it("keeps a day of one epoch a second under 50 MB", async () => {
