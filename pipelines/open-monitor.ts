@@ -23,7 +23,7 @@ export const openMonitor: OpenMonitor = async (context, run, { early, startedAtM
   const inspector = new JobInspector(job, {
     ...{ runner: config.runner, version: VERSION, connection, clock, log },
     graph: jobGraph(translate(graphProto(pipeline.graph))),
-    takesRetries: pipeline.deadLetters !== undefined,
+    takesRetries: pipeline.takesRetries === true,
     startedAtMs,
     early,
   });

@@ -19,6 +19,8 @@ export interface BuiltPipeline {
   readonly panels?: (connection: ConnectionConfig) => Promise<readonly Panel[]>;
   /** Present where it keeps dead letters. */
   readonly deadLetters?: (queries: SqlQueries) => DeadLetterActions;
+  /** Whether its graph reads what is to be tried again of them. */
+  readonly takesRetries?: boolean;
   /** Modules that workers on job servers import, because they register what the graph names. */
   readonly modules?: readonly URL[];
 }

@@ -9,15 +9,18 @@ import type { BuildPipeline, BuiltPipeline } from "./registry.js";
 import { buildUserEvents, userEventsFormat } from "./user-events.js";
 
 export const userEventsForConfig: BuildPipeline = (config) => {
-  const { input, errorDir, once, interval, delimiter, horizonRecords, pipeline } = config;
+  const { input, errorDir, once, interval, delimiter, horizonRecords, pipeline, runner } = config;
   const read = readOptions(config);
-  const distributed = config.runner !== "direct";
+  const distributed = runner !== "direct";
   const isBounded = once || interval !== undefined;
   const mode = isBounded ? "available-now" : "stream";
   const graph = buildUserEvents({ input, errorDir, mode, delimiter, horizonRecords, read, distributed });
   const deadLetters: NonNullable<BuiltPipeline["deadLetters"]> = (queries) =>
-    new StoredDeadLetters({ queries, pipeline, readFields: csvFieldsReader(delimiter) });
-  if (!distributed) return { graph, panels, deadLetters };
+    new StoredDeadLetters({
+      ...{ queries, pipeline, readFields: csvFieldsReader(delimiter) },
+      heldWithoutRetries: distributed ? `runner ${runner}` : undefined,
+    });
+  if (!distributed) return { graph, panels, deadLetters, takesRetries: true };
   return {
     graph,
     panels,

@@ -11,7 +11,7 @@ import {
 } from "../../runners/job/dead-letter-actions.js";
 import type { DeadLetterSummary } from "../../runners/job/job-view.js";
 import { StoredDeadLetters } from "../../runners/job/stored-dead-letters.js";
-import { isHeld, isKnown } from "../../sql/pipelines.js";
+import { isKnown, JOB_SERVER_CLIENT, readHolderName } from "../../sql/pipelines.js";
 import { SqlSession } from "../../sql/sql-session.js";
 import { csvFieldsReader } from "../dead-letter-fields.js";
 import { UsageError } from "../usage-error.js";
@@ -21,8 +21,9 @@ import { detailLines, listLines, retrySentence } from "./dead-letters-text.js";
 /** The letters of the pipeline that the configuration names, and what else an action needs. */
 interface Desk {
   readonly context: VerbContext;
-  readonly session: SqlSession;
   readonly letters: DeadLetterActions;
+  /** Whether somebody runs the pipeline now. */
+  readonly isHeld: boolean;
 }
 
 interface Action {
@@ -42,6 +43,8 @@ const actions: Readonly<Record<string, Action>> = {
 };
 
 const WAIT_POLL_MS = 200;
+/** The one runner whose graph has a source of retries. */
+const DIRECT = "direct";
 const EXIT_REJECTED = 1;
 
 export const runDeadLetters: RunVerb = async (context) => {
@@ -60,8 +63,10 @@ export const runDeadLetters: RunVerb = async (context) => {
       if (!(await isKnown(session, pipeline)))
         throw new UsageError([`no pipeline "${pipeline}" has run on this database.`]);
       const readFields = csvFieldsReader(delimiter);
-      const letters = new StoredDeadLetters({ queries: session, pipeline, readFields });
-      return await action.run({ context, session, letters }, id ?? "");
+      const holder = await readHolderName(session, pipeline);
+      const heldWithoutRetries = withoutRetries(loaded.config.runner, holder);
+      const letters = new StoredDeadLetters({ queries: session, pipeline, readFields, heldWithoutRetries });
+      return await action.run({ context, letters, isHeld: holder !== undefined }, id ?? "");
     } finally {
       await session.close();
     }
@@ -124,10 +129,10 @@ async function show({ context, letters }: Desk, id: string): Promise<number> {
 }
 
 async function retry(desk: Desk, id: string): Promise<number> {
-  const { context, letters, session } = desk;
+  const { context, letters, isHeld } = desk;
   const { edit, reason, wait } = context.loaded.config.deadLetters;
-  const { json, pipeline } = context.loaded.config;
-  if (!(await isHeld(session, pipeline)))
+  const { json, pipeline, runner } = context.loaded.config;
+  if (!isHeld && runner === DIRECT)
     context.log.warn(
       `nothing runs pipeline "${pipeline}": retries wait for its next run on the direct runner`,
     );
@@ -158,6 +163,12 @@ async function retryAll(desk: Desk, reason: string): Promise<number> {
   const said = `${asked}${counts.length === 0 ? "" : `: ${counts.join(", ")}`}`;
   print(context, json ? JSON.stringify({ requested, pending, ...decided }) : said);
   return decided.rejected === undefined ? 0 : EXIT_REJECTED;
+}
+
+/** What runs the pipeline now counts, then what would run it next; undefined: it takes retries. */
+function withoutRetries(runner: string, holder: string | undefined): string | undefined {
+  if (holder === JOB_SERVER_CLIENT) return "its run on a job server";
+  return holder === undefined && runner !== DIRECT ? `runner ${runner}` : undefined;
 }
 
 function decided({ retry }: DeadLetterSummary) {

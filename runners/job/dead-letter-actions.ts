@@ -18,10 +18,13 @@ export interface DeadLetterActions {
   reasons(points?: number): Promise<DeadLetterReasons>;
   /**
    * Asks for the letter's record to be tried again by the pipeline's run on the direct runner, the present or the next.
-   * @throws DeadLetterError `not_found`, `pending`, `settled`, `too_large`
+   * @throws DeadLetterError `not_found`, `pending`, `settled`, `too_large`; `not_taken` on a job server
    */
   retryOne(id: string, request: RetryRequest): Promise<DeadLetterRetry>;
-  /** Asks for every letter of the reason that is neither pending nor settled. */
+  /**
+   * Asks for every letter of the reason that is neither pending nor settled.
+   * @throws DeadLetterError `not_taken` on a job server
+   */
   retryReason(reason: string, by: string): Promise<RequestedRetries>;
   /** How far the retries of a reason are that were asked for at `atMs`. */
   retryProgress(reason: string, atMs: number): Promise<RetriesInProgress>;
@@ -67,6 +70,7 @@ export type DeadLetterErrorCode =
   | "invalid_id"
   | "invalid_limit"
   | "not_found"
+  | "not_taken"
   | "pending"
   | "settled"
   | "too_large";

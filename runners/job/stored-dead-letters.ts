@@ -40,6 +40,8 @@ export interface StoredDeadLettersOptions {
   readonly pipeline: string;
   /** Parts a record into its fields, whatever their number; undefined where its bytes cannot be parted. */
   readonly readFields: (raw: Buffer) => readonly string[] | undefined;
+  /** What has the pipeline where its graph reads no retries, as none would be answered: e.g. `runner flink`. */
+  readonly heldWithoutRetries?: string | undefined;
 }
 
 const PAGE_LETTERS = 50;
@@ -102,6 +104,7 @@ export class StoredDeadLetters implements DeadLetterActions {
 
   async retryOne(id: string, { by, raw }: RetryRequest): Promise<DeadLetterRetry> {
     const { queries, pipeline } = this.#options;
+    this.#mustTakeRetries();
     checkId(id);
     if (raw !== undefined && raw.length > RETRY_BYTES_MAX) {
       const rule = `must be at most ${RETRY_BYTES_MAX} bytes long`;
@@ -128,6 +131,7 @@ export class StoredDeadLetters implements DeadLetterActions {
 
   async retryReason(reason: string, by: string): Promise<RequestedRetries> {
     const { queries, pipeline } = this.#options;
+    this.#mustTakeRetries();
     const atMs = await readClockMs(queries);
     return { requested: await requestRetriesOf(queries, pipeline, escaped(reason), by), atMs };
   }
@@ -151,6 +155,15 @@ export class StoredDeadLetters implements DeadLetterActions {
     const purged = await purgeLetters(queries, pipeline, toPurgeFilter(filter));
     const { purgeable, kept } = await this.purgeable(filter);
     return { purged, kept: kept + purgeable };
+  }
+
+  #mustTakeRetries(): void {
+    const { pipeline, heldWithoutRetries: holder } = this.#options;
+    if (holder === undefined) return;
+    throw new DeadLetterError(
+      "not_taken",
+      `${holder} takes no retries of dead letters: run pipeline "${pipeline}" with --runner=direct for them`,
+    );
   }
 
   #notFound(id: string): DeadLetterError {

@@ -16,6 +16,7 @@ const LETTER_STATUS: Readonly<Record<DeadLetterErrorCode, 400 | 404 | 409 | 413>
   invalid_id: 400,
   invalid_limit: 400,
   not_found: 404,
+  not_taken: 409,
   pending: 409,
   settled: 409,
   too_large: 413,

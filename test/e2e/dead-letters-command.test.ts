@@ -1,10 +1,12 @@
 /** `npm run dead-letters`: what each action prints, changes and refuses, on what a pipeline has left. */
 import { readFile, writeFile } from "node:fs/promises";
 import { expect } from "chai";
+import { JOB_SERVER_CLIENT, tryLockPipeline } from "../../sql/pipelines.js";
+import { SqlSession } from "../../sql/sql-session.js";
 import { expectBalance } from "../support/letter-balance.js";
 import { jsonLines } from "../support/product.js";
 import { HEADER } from "./expected-file.js";
-import { product, session, useFreshProduct } from "./fresh-product.js";
+import { database, product, session, useFreshProduct } from "./fresh-product.js";
 import { event } from "./troubled-input.js";
 
 /** What a terminal would obey, were it printed: colours, a link, a bell, text turned round. */
@@ -112,6 +114,34 @@ describe("dead-letters", () => {
     const quoted = ["dead-letters", ...argv].map((word) => `'${word}'`).join(" ");
     return await product.shell(`${quoted} < '${product.path("stdin")}'`);
   }
+
+  it("asks for no retry where the pipeline runs on a job server, or would", async () => {
+    await writeBad(event("a1", "much"));
+    const id = await idOf("a1");
+    const flink = { MILLRACE_RUNNER: "flink" };
+    for (const argv of [
+      ["retry", id],
+      ["retry", "--reason=invalid_price"],
+    ]) {
+      const refused = await product.run(["dead-letters", ...argv], flink);
+      expect(refused.code).to.equal(2);
+      expect(refused.stderr).to.include("runner flink takes no retries of dead letters");
+      expect(refused.stderr).to.not.include("nothing runs");
+    }
+    const client = await SqlSession.connect({
+      connection: database.connection,
+      applicationName: JOB_SERVER_CLIENT,
+    });
+    try {
+      expect(await tryLockPipeline(client, { pipeline: "user-events", shard: 0 })).to.equal(true);
+      const refused = await letters("retry", id);
+      expect(refused.code).to.equal(2);
+      expect(refused.stderr).to.include("its run on a job server takes no retries of dead letters");
+    } finally {
+      await client.close();
+    }
+    expect((await product.succeed(["dead-letters", "list", "--json"])).stdout).to.include('"retry": null');
+  });
 
   it("retries all letters of a reason, and tells how many became what", async () => {
     await writeBad(event("a1", "much"), event("a2", "more"), "one,two");

@@ -175,6 +175,23 @@ describe("StoredDeadLetters", () => {
     expect(reasons.atMs[9]! - reasons.atMs[8]!).to.equal(360_001);
   });
 
+  it("asks for no retry that the runner's graph would never read, by name", async () => {
+    await insert(letterAt(0));
+    const here = new StoredDeadLetters({
+      ...{ queries: session, pipeline: PIPELINE, readFields: () => undefined },
+      heldWithoutRetries: "runner flink",
+    });
+    const { id, reason } = (await here.list()).items[0]!;
+    for (const refused of [here.retryOne(id, { by: "me" }), here.retryReason(reason, "me")]) {
+      expect(await failureOf(refused)).to.include({
+        code: "not_taken",
+        message:
+          'runner flink takes no retries of dead letters: run pipeline "p" with --runner=direct for them',
+      });
+    }
+    expect((await here.show(id)).retry).to.equal(null);
+  });
+
   it("retryOne() asks once; a pending or settled letter is refused, a rejected one may be tried again", async () => {
     await insert(letterAt(0));
     const { id } = (await letters.list()).items[0]!;

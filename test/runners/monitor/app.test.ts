@@ -64,6 +64,10 @@ function fakeLetters(asked: unknown[]): DeadLetterActions {
       asked.push(query);
       return { items: [], next: null };
     },
+    retryReason: async (reason: string) => {
+      if (reason === "elsewhere") throw new DeadLetterError("not_taken", "runner flink takes no retries");
+      return { requested: 3, atMs: reason.length };
+    },
     show: async (id: string) => {
       throw new DeadLetterError("not_found", `there is no dead letter ${id}`);
     },
@@ -71,7 +75,6 @@ function fakeLetters(asked: unknown[]): DeadLetterActions {
       asked.push([id, request.by, request.raw?.toString()]);
       return { status: "requested", by: request.by, atMs: 1, epoch: null, messages: [] };
     },
-    retryReason: async (reason: string) => ({ requested: 3, atMs: reason.length }),
     export: async function* () {
       yield '{"a":1}\n';
       yield '{"a":2}\n';
@@ -140,6 +143,11 @@ describe("the monitor's application", () => {
     expect(bad.status).to.equal(400);
     const all = await call("/api/dead-letters/retry", { method: "POST", body: '{"reason": "field_count"}' });
     expect(await all.json()).to.deep.equal({ requested: 3, atMs: 11 });
+    const none = await call("/api/dead-letters/retry", { method: "POST", body: '{"reason": "elsewhere"}' });
+    expect([none.status, await none.json()]).to.deep.equal([
+      409,
+      { error: { code: "not_taken", message: "runner flink takes no retries" } },
+    ]);
     const lines = await call("/api/dead-letters/export");
     expect(await lines.text()).to.equal('{"a":1}\n{"a":2}\n');
     expect(lines.headers.get("content-type")).to.equal("application/x-ndjson");

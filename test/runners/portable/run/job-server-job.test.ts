@@ -247,7 +247,7 @@ describe("JobServerJob with intervalMs", () => {
     job = bench.start({ intervalMs: 300 });
     await bench.until(() => bench.events.some(({ type }) => type === "commit"));
     await session.query(
-      "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'millrace/pipeline' and datname = current_database()",
+      "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'millrace/job-server-client' and datname = current_database()",
     );
     bench.waiting = 1;
     await bench.until(() => bench.read === 2);
