@@ -5,7 +5,14 @@ import type { JobAction, JobOverview } from "../runners/job/job-view.js";
 import { readAddress, readToken } from "../runners/monitor/token-file.js";
 import { UsageError } from "./usage-error.js";
 
+/** Nobody answers, or not in a way that can be trusted. */
+export class NoAnswerError extends Error {
+  override readonly name = "NoAnswerError";
+}
+
 const ENDS: ReadonlySet<JobState> = new Set(["DONE", "DRAINED", "CANCELLED", "FAILED"]);
+/** Of OpenSSL, by way of Node: a certificate that is nobody's that is known, or of another name. */
+const CERTIFICATE_CODES = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY/;
 const LOOK_MS = 500;
 const ANSWER_MS_MAX = 10_000;
 
@@ -39,18 +46,30 @@ export class AttachedJob {
 
   /** What the job shows, again and again until it has ended or its process is gone, or the signal fires. */
   async *follow(signal: AbortSignal): AsyncGenerator<JobOverview, void> {
+    let hasAnswered = false;
     while (!signal.aborted) {
       let overview: JobOverview;
       try {
         overview = await this.overview();
       } catch (error) {
-        if (error instanceof TypeError) return; // fetch's word for: nobody answers any more
+        // it has answered before: its process is gone
+        if (error instanceof NoAnswerError && hasAnswered) return;
         throw error;
       }
+      hasAnswered = true;
       yield overview;
       if (ENDS.has(overview.state)) return;
       await sleep(LOOK_MS, undefined, { signal }).catch(() => undefined); // the loop looks at the signal
     }
+  }
+
+  #noAnswer(error: Error): NoAnswerError {
+    const cause = error.cause instanceof Error ? error.cause : error;
+    const { code } = cause as NodeJS.ErrnoException;
+    const hint = CERTIFICATE_CODES.test(code ?? "")
+      ? "; give the certificate that it must have with NODE_EXTRA_CA_CERTS=FILE"
+      : "";
+    return new NoAnswerError(`the run at ${this.#url} gives no answer: ${cause.message}${hint}`, { cause });
   }
 
   async #call(method: "GET" | "POST", path: string): Promise<unknown> {
@@ -58,6 +77,8 @@ export class AttachedJob {
       method,
       headers: { authorization: `Bearer ${this.#token}` },
       signal: AbortSignal.timeout(ANSWER_MS_MAX),
+    }).catch((error: Error) => {
+      throw this.#noAnswer(error);
     });
     const body = (await response.json()) as { error?: { message: string } };
     if (!response.ok) throw new Error(body.error?.message ?? `the run answered ${response.status}`);

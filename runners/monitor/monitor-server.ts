@@ -78,15 +78,27 @@ async function createHttpServer(
   listener: ReturnType<typeof getRequestListener>,
   tls: MonitorOptions["tls"],
 ): Promise<Server> {
-  const server =
-    tls === undefined
-      ? createServer(listener)
-      : createTlsServer({ cert: await readFile(tls.certFile), key: await readFile(tls.keyFile) }, listener);
+  const server = tls === undefined ? createServer(listener) : await createSecureServer(listener, tls);
   server.maxConnections = CONNECTIONS_MAX;
   // who looks on must not keep a process that has nothing else to do
   server.unref();
   server.on("connection", (socket) => socket.unref());
   return server;
+}
+
+async function createSecureServer(
+  listener: ReturnType<typeof getRequestListener>,
+  { certFile, keyFile }: NonNullable<MonitorOptions["tls"]>,
+): Promise<Server> {
+  const files = { cert: await readFile(certFile), key: await readFile(keyFile) };
+  try {
+    return createTlsServer(files, listener);
+  } catch (error) {
+    throw new Error(
+      `the monitor cannot use the certificate ${certFile} with the key ${keyFile}: ${(error as Error).message}`,
+      { cause: error },
+    );
+  }
 }
 
 /** Port 0 is any free one. */
