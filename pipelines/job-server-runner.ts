@@ -15,6 +15,7 @@ export function onJobServer(name: JobServerName | "portable"): CreateRunner {
       ...refuseStream(name, config),
       ...refuseOrder(name, config),
       ...refuseSavepoints(name, config),
+      ...refuseSamples(name, config),
     ];
     if (problems.length > 0) throw new UsageError(problems);
     return new JobServerRunner({
@@ -73,6 +74,13 @@ function refuseSavepoints(name: string, config: Config): string[] {
         (flag) =>
           `${flag} needs a cluster of Flink: --flink-rest with --job-endpoint, or jobServer.flinkMaster`,
       );
+}
+
+/** Its steps run in workers, which keep nothing for the page. */
+function refuseSamples(name: string, { monitorSamples }: Config): string[] {
+  return monitorSamples === 0
+    ? []
+    : [`--monitor-samples is for --runner=direct: the steps of --runner=${name} run in its workers`];
 }
 
 function portableOptions(

@@ -39,6 +39,7 @@ export async function startJob(
     takeover,
     retryTimeout,
     epochRecordsMax,
+    monitorSamples,
   } = loaded.config;
   if (!(await prepareDatabase(context, database))) return undefined;
   const { runner, pipeline: built } = await loading;
@@ -49,6 +50,7 @@ export async function startJob(
     ...{ pipeline, connection, once, takeover, clock, log },
     retryTimeoutMs: retryTimeout,
     bundleRecordsMax: epochRecordsMax,
+    samplesMax: monitorSamples,
     ...{ client: built.client, workerEnvironment },
   };
   return { job: await runner.run(built.graph, options), metrics, pipeline: built };

@@ -27,6 +27,7 @@ const horizonRecords = value(`a whole number from 1 to ${HORIZON_RECORDS_MAX}`, 
   within(parseWhole(raw), 1, HORIZON_RECORDS_MAX),
 );
 const port = value("a port from 0 to 65535", (raw) => within(parseWhole(raw), 0, 65_535));
+const samples = value("a whole number from 0 to 100", (raw) => within(parseWhole(raw), 0, 100));
 const seed = value("a whole number", parseWhole);
 const share = value("a number from 0 to 1", (raw) => within(parseNumber(raw), 0, 1));
 const rate = value("a number above 0", (raw) => positive(parseNumber(raw)));
@@ -77,6 +78,7 @@ export const configSchema = z.strictObject({
   monitorTlsCert: path.optional(),
   monitorTlsKey: path.optional(),
   monitorInsecure: flag,
+  monitorSamples: samples,
   json: flag,
   logLevel: choice(["debug", "info", "warn", "error"]),
   status: z.strictObject({ watch: flag }),

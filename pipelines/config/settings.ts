@@ -97,6 +97,7 @@ const rows: readonly Row[] = [
   ["monitorTlsCert", "FILE", undefined, "certificate of the page, PEM"],
   ["monitorTlsKey", "FILE", undefined, "its key, PEM"],
   ["monitorInsecure", null, false, "another address than loopback without TLS"],
+  ["monitorSamples", "N", 0, "last elements of each step kept for the page; 0: none", "10"],
   ["json", null, false, "JSON on stdout, for programs"],
   ["logLevel", "LEVEL", "info", "debug, info, warn, error"],
   ["status.watch", null, false, "show it again every second, until stopped"],

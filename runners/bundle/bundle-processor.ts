@@ -202,7 +202,8 @@ export class BundleProcessor {
 
   /** As `#receiver`, with a counter where no consumer's own count will do. */
   #counted(collection: string): Receive {
-    const receive = this.#receiver(collection);
+    const taken = this.#receiver(collection);
+    const receive = this.host.samples?.observing(collection, taken) ?? taken;
     if (isCountedByConsumer(this.stage, collection)) return receive;
     const meter = new StepMeter();
     this.#counters.set(collection, meter);

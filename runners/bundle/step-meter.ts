@@ -16,6 +16,9 @@ export class StepMeter {
   finishMs = 0;
   /** At the end of bundles, for earlier epochs. */
   waitedMs = 0;
+  /** Of an asynchronous step: calls that have not come to their end, of so many at once. */
+  inFlight = 0;
+  inFlightMax = 0;
 
   /** With the steps behind it, without the ends of bundles. */
   get inclusiveMs(): number {
@@ -51,6 +54,8 @@ export interface StepWork {
   readonly outputs: ReadonlyMap<string, number>;
   readonly busyMs: number;
   readonly waitedMs: number;
+  /** 0 to 1 of the calls that an asynchronous step has under way at once; null for others. */
+  readonly queueFill: number | null;
 }
 
 /**
@@ -82,10 +87,11 @@ export function stageWork(
   };
   return new Map(
     stage.steps.map((step) => {
-      const { elementsIn, inclusiveMs, finishMs, waitedMs } = meters.get(step)!;
+      const { elementsIn, inclusiveMs, finishMs, waitedMs, inFlight, inFlightMax } = meters.get(step)!;
+      const queueFill = inFlightMax === 0 ? null : Math.min(1, inFlight / inFlightMax);
       const outputs = new Map(outputsOf(step).map((collection) => [collection, countOf(collection)]));
       const ownMs = step.kind === "flatten" ? 0 : Math.max(0, inclusiveMs - behindMs(step));
-      return [step.path, { elementsIn, outputs, busyMs: ownMs + finishMs, waitedMs }];
+      return [step.path, { elementsIn, outputs, busyMs: ownMs + finishMs, waitedMs, queueFill }];
     }),
   );
 }

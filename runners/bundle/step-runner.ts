@@ -145,9 +145,10 @@ export abstract class StepRunner<Fn extends DoFnLife = DoFnLife> implements Cont
 
   /** Counts a call that goes on later; what it fails with is the bundle's failure. */
   protected track(done: Promise<void>, method = "process"): void {
-    this.running++;
+    this.meter.inFlight = ++this.running;
+    this.meter.inFlightMax = this.concurrencyMax;
     const ended = () => {
-      this.running--;
+      this.meter.inFlight = --this.running;
       this.hasRoom();
       if (this.running === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
     };

@@ -1,6 +1,7 @@
 /** A pipeline running on the direct runner. */
 import type { SqlQueries } from "../../sql/sql-session.js";
 import { NO_COUNTS } from "../bundle/bundle-ledger.js";
+import { ElementSamples } from "../bundle/element-samples.js";
 import type { Plan } from "../graph/translate.js";
 import type { Job, JobEvent, JobState, RecordCounts, SourceProgress } from "../job/job.js";
 import { JobEvents } from "../job/job-events.js";
@@ -29,6 +30,7 @@ export class DirectJob implements Job {
   readonly #drain = new AbortController();
   readonly #cancel = new AbortController();
   readonly #pausing = new Pausing();
+  readonly #samples: ElementSamples | undefined;
   readonly live: LiveDirectJob;
   readonly #end: Promise<JobState>;
   #failure: Error | undefined;
@@ -40,7 +42,9 @@ export class DirectJob implements Job {
     this.pipeline = options.pipeline;
     this.#plan = plan;
     this.#options = options;
-    this.live = new LiveDirectJob(plan, this.#pausing);
+    const { samplesMax = 0 } = options;
+    this.#samples = samplesMax > 0 ? new ElementSamples(samplesMax) : undefined;
+    this.live = new LiveDirectJob(plan, this.#pausing, this.#samples);
     this.#events = new JobEvents(now, options.log);
     this.#metrics = new MetricsStore(now);
     // One turn later, so that whoever starts the job can subscribe to its first event.
@@ -142,6 +146,7 @@ export class DirectJob implements Job {
     try {
       await runPlan(this.#plan, {
         ...{ ...this.#options, log: this.#events.log, metrics: this.#metrics, committer, database },
+        samples: this.#samples,
         drain: this.#drain.signal,
         pausing: this.#pausing,
         cancel: this.#cancel.signal,

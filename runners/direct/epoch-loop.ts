@@ -5,7 +5,7 @@ import type { SourceProgress } from "../job/job.js";
 import { DirectBundleScope } from "./bundle-scope.js";
 import { EngineCounters } from "./engine-counters.js";
 import type { CommittedEpoch, Epoch } from "./epoch.js";
-import type { LoopOptions, LoopProcessor, LoopStage } from "./loop-options.js";
+import type { LoopEngine, LoopOptions, LoopProcessor, LoopStage } from "./loop-options.js";
 import { CANCEL_WAIT_MS, orLeave, Pause } from "./pause.js";
 import { RestingSources } from "./resting-sources.js";
 import { Slot } from "./slot.js";
@@ -128,8 +128,9 @@ export class EpochLoop {
     return this.#blockedMs;
   }
 
-  stageWatermark(stage: string): number {
-    return this.#options.engine.stageWatermark(stage);
+  /** What the graph keeps, as of now. */
+  get engine(): Pick<LoopEngine, "stageWatermark" | "stageLoads" | "groupedKeys"> {
+    return this.#options.engine;
   }
 
   #createSlot(): Promise<void> {

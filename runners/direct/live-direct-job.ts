@@ -1,35 +1,44 @@
 /** The steps of a running direct job: what they have counted, added up over its attempts and their instances. */
+import type { ElementSamples } from "../bundle/element-samples.js";
 import type { StepWork } from "../bundle/step-meter.js";
 import { jobGraph } from "../graph/job-graph.js";
-import type { Plan } from "../graph/translate.js";
+import type { ExecutableStage, Plan } from "../graph/translate.js";
 import type { GraphStep, JobGraph } from "../job/job-view.js";
-import type { LiveJob, StepCounts } from "../job/live-job.js";
+import type { LiveJob, StepCounts, StepSample } from "../job/live-job.js";
 import type { EpochLoop } from "./epoch-loop.js";
 import type { Pausing } from "./pausing.js";
 
 /** Event times beyond these are Beam's "before all" and "after all", and no time of any clock. */
 const DATE_MS_MAX = 8_640_000_000_000_000;
 
+type Kept = Pick<StepCounts, "waiting" | "stateKeys" | "timers">;
+
+const NOTHING_KEPT: Kept = { waiting: null, stateKeys: null, timers: null };
+
 interface Sums {
   elementsIn: number;
   busyMs: number;
   waitedMs: number;
+  queueFill: number | null;
   readonly outputs: Map<string, number>;
 }
 
 export class LiveDirectJob implements LiveJob {
   readonly graph: JobGraph;
   readonly #pausing: Pausing;
-  readonly #stages: ReadonlySet<string>;
+  readonly #stages: readonly ExecutableStage[];
   /** Of attempts that are over. */
   readonly #past = new Map<string, Sums>();
   #pastBlockedMs = 0;
   #loop: EpochLoop | undefined;
 
-  constructor(plan: Plan, pausing: Pausing) {
+  readonly #samples: ElementSamples | undefined;
+
+  constructor(plan: Plan, pausing: Pausing, samples: ElementSamples | undefined) {
+    this.#samples = samples;
     this.graph = jobGraph(plan);
     this.#pausing = pausing;
-    this.#stages = new Set(plan.stages.map(({ id }) => id));
+    this.#stages = plan.stages;
   }
 
   get isPaused(): boolean {
@@ -52,6 +61,7 @@ export class LiveDirectJob implements LiveJob {
   ended(): void {
     if (this.#loop === undefined) return;
     for (const work of this.#loop.work()) addAll(this.#past, work);
+    for (const sum of this.#past.values()) sum.queueFill = null;
     this.#pastBlockedMs += this.#loop.blockedMs;
     this.#loop = undefined;
   }
@@ -62,22 +72,65 @@ export class LiveDirectJob implements LiveJob {
     for (const work of this.#loop?.work() ?? []) addAll(sums, work);
     const counts = new Map<string, number>();
     for (const { outputs } of sums.values()) for (const [id, count] of outputs) counts.set(id, count);
-    return new Map(this.graph.steps.map((step) => [step.id, this.#counts(step, sums, counts)]));
+    const kept = this.#kept();
+    return new Map(
+      this.graph.steps.map((step) => [
+        step.id,
+        { ...this.#counts(step, sums, counts), ...(kept.get(step.id) ?? NOTHING_KEPT) },
+      ]),
+    );
+  }
+
+  get isSampling(): boolean {
+    return this.#samples !== undefined;
+  }
+
+  samples(step: string): readonly StepSample[] {
+    return this.#outputsOf(step).flatMap(([output, collection]) =>
+      (this.#samples?.of(collection) ?? []).map((sample) => ({ output, ...sample })),
+    );
+  }
+
+  #outputsOf(path: string): (readonly [output: string, collection: string])[] {
+    const step = this.#stages.flatMap(({ steps }) => steps).find((candidate) => candidate.path === path);
+    if (step === undefined) return [];
+    return step.kind === "flatten" ? [["", step.output]] : [...step.outputs];
+  }
+
+  /** What waits at the steps and what they keep, as of now. */
+  #kept(): ReadonlyMap<string, Kept> {
+    const kept = new Map<string, Kept>();
+    if (this.#loop === undefined) return kept;
+    const { engine } = this.#loop;
+    for (const stage of this.#stages) {
+      const loads = engine.stageLoads(stage.id);
+      for (const { id, consumers } of stage.roots) {
+        const { waiting, keyed } = loads.get(id)!;
+        for (const { step } of consumers) {
+          const before = kept.get(step.path)?.waiting ?? 0;
+          const [stateKeys, timers] = [keyed?.keys ?? null, keyed?.timers ?? null];
+          kept.set(step.path, { waiting: before + waiting, stateKeys, timers });
+        }
+      }
+    }
+    for (const [id, stateKeys] of engine.groupedKeys())
+      kept.set(id, { waiting: null, stateKeys, timers: null });
+    return kept;
   }
 
   #counts(
     { id, kind, stage }: GraphStep,
     sums: ReadonlyMap<string, Sums>,
     counts: ReadonlyMap<string, number>,
-  ): StepCounts {
+  ): Omit<StepCounts, keyof Kept> {
     const watermarkMs = this.#watermarkOf(stage);
     const work = sums.get(id);
     if (work === undefined) return { ...this.#runnerStep(id, sums, counts), watermarkMs };
-    const { elementsIn, busyMs, waitedMs, outputs } = work;
+    const { elementsIn, busyMs, waitedMs, queueFill, outputs } = work;
     const elementsOut = [...outputs.values()].reduce((sum, count) => sum + count, 0);
     const blockedMs =
       kind === "source" ? waitedMs + this.#pastBlockedMs + (this.#loop?.blockedMs ?? 0) : waitedMs;
-    return { elementsIn, elementsOut, busyMs, blockedMs, watermarkMs };
+    return { elementsIn, elementsOut, busyMs, blockedMs, queueFill, watermarkMs };
   }
 
   /** What the runner does itself is counted by those before and behind it. */
@@ -90,24 +143,31 @@ export class LiveDirectJob implements LiveJob {
       elementsOut: (behind && sums.get(behind.to)?.elementsIn) ?? 0,
       busyMs: null,
       blockedMs: null,
+      queueFill: null,
     };
   }
 
   /** Fused steps have their stage's. */
   #watermarkOf(stage: string): number | null {
-    if (this.#loop === undefined || !this.#stages.has(stage)) return null;
-    const ms = this.#loop.stageWatermark(stage);
+    if (this.#loop === undefined || !this.#stages.some(({ id }) => id === stage)) return null;
+    const ms = this.#loop.engine.stageWatermark(stage);
     return Math.abs(ms) > DATE_MS_MAX ? null : ms;
   }
 }
 
 function addAll(sums: Map<string, Sums>, work: ReadonlyMap<string, StepWork>): void {
-  for (const [step, { elementsIn, busyMs, waitedMs, outputs }] of work) {
-    const sum = sums.get(step) ?? { elementsIn: 0, busyMs: 0, waitedMs: 0, outputs: new Map() };
+  for (const [step, { elementsIn, busyMs, waitedMs, queueFill, outputs }] of work) {
+    const sum = sums.get(step) ?? {
+      ...{ elementsIn: 0, busyMs: 0, waitedMs: 0 },
+      queueFill,
+      outputs: new Map(),
+    };
     sums.set(step, sum);
     sum.elementsIn += elementsIn;
     sum.busyMs += busyMs;
     sum.waitedMs += waitedMs;
+    // the fullest of its instances
+    if (queueFill !== null) sum.queueFill = Math.max(queueFill, sum.queueFill ?? 0);
     for (const [id, count] of outputs) sum.outputs.set(id, (sum.outputs.get(id) ?? 0) + count);
   }
 }

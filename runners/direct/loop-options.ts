@@ -3,6 +3,7 @@ import type { Clock } from "../../transforms/primitives/do-fn.js";
 import type { BundleHost, BundleScope } from "../bundle/host.js";
 import type { StepWork } from "../bundle/step-meter.js";
 import type { Bundle, BundleInput, BundleResult } from "../engine/bundle.js";
+import type { RootLoad } from "../engine/root-state.js";
 import type { SourceProgress } from "../job/job.js";
 import type { MetricsStore } from "../job/metrics-store.js";
 import type { CommittedEpoch, Committer } from "./epoch.js";
@@ -20,6 +21,10 @@ export interface LoopEngine {
   resume(stage: string, root: string): void;
   drain(): void;
   stageWatermark(stage: string): number;
+  /** By the id of the root. */
+  stageLoads(stage: string): ReadonlyMap<string, RootLoad>;
+  /** By the path of a GroupByKey. */
+  groupedKeys(): ReadonlyMap<string, number>;
   readonly nextWakeUpMs: number | undefined;
   readonly isDone: boolean;
   /** By `<node id>\t<name>`. */

@@ -2,6 +2,7 @@
 import type { SqlQueries } from "../../sql/sql-session.js";
 import type { Clock } from "../../transforms/primitives/do-fn.js";
 import { BundleProcessor } from "../bundle/bundle-processor.js";
+import type { ElementSamples } from "../bundle/element-samples.js";
 import { Engine } from "../engine/engine.js";
 import type { EngineGraph, StageRoot } from "../engine/engine-graph.js";
 import { createGroupByKey } from "../engine/group-by-key.js";
@@ -22,10 +23,12 @@ const BUNDLE_RECORDS_MAX = 20_000;
 /** Elements that the engine hands to a stage at once: enough to make a bundle's own cost small. */
 const BUNDLE_ELEMENTS_MAX = 10_000;
 
-export interface PlanOptions extends Omit<RunnerOptions, "connection" | "takeover" | "retryTimeoutMs"> {
+export interface PlanOptions
+  extends Omit<RunnerOptions, "connection" | "takeover" | "retryTimeoutMs" | "samplesMax"> {
   readonly committer: Committer;
   readonly metrics: MetricsStore;
   readonly database: SqlQueries | undefined;
+  readonly samples: ElementSamples | undefined;
   readonly drain: AbortSignal;
   readonly pausing: Pausing;
   readonly cancel: AbortSignal;
@@ -49,7 +52,7 @@ export async function runPlan(plan: Plan, options: PlanOptions): Promise<void> {
 }
 
 function createLoop(plan: Plan, options: PlanOptions): EpochLoop {
-  const { log, database, pipeline, once, committer, metrics } = options;
+  const { log, database, pipeline, once, committer, metrics, samples } = options;
   const graph = toEngineGraph(plan);
   const processing = new ProcessingClock(options.clock);
   const engine = new Engine(graph, { processingTimeMs: processing.now(), createGroupByKey });
@@ -63,7 +66,7 @@ function createLoop(plan: Plan, options: PlanOptions): EpochLoop {
     stages,
     createProcessor: (id, host) => BundleProcessor.create(processors.get(id) as ExecutableStage, host),
     host: new EngineHost({
-      ...{ engine, pipeline, clock, log, database },
+      ...{ engine, pipeline, clock, log, database, samples },
       mode: once ? "available-now" : "stream",
       runId: committer.state.runId,
       signal: options.cancel,

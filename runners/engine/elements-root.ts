@@ -2,7 +2,7 @@
 import type { BundleInput } from "./bundle.js";
 import { MAX_WATERMARK_MS } from "./element.js";
 import type { RootInput } from "./root-input.js";
-import type { RootState } from "./root-state.js";
+import type { RootLoad, RootState } from "./root-state.js";
 
 export class ElementsRoot implements RootState {
   readonly kind = "elements";
@@ -16,6 +16,10 @@ export class ElementsRoot implements RootState {
 
   get isIdle(): boolean {
     return this.input.isIdle;
+  }
+
+  get load(): RootLoad {
+    return { waiting: this.input.waiting };
   }
 
   next(max: number): readonly BundleInput[] | undefined {

@@ -2,7 +2,7 @@
 import type { Bundle, BundleInput, BundleResult } from "./bundle.js";
 import type { Collection } from "./collection.js";
 import type { NodeState } from "./node-state.js";
-import type { RootState } from "./root-state.js";
+import type { RootLoad, RootState } from "./root-state.js";
 import { SplittableRoot } from "./splittable-root.js";
 import type { Watermark } from "./watermark.js";
 
@@ -46,6 +46,11 @@ export class StageState implements NodeState {
 
   get nextWakeUpMs(): number | undefined {
     return earliest(this.#roots);
+  }
+
+  /** By the id of the root. */
+  loads(): Map<string, RootLoad> {
+    return new Map(this.#roots.map((root) => [root.id, root.load]));
   }
 
   /** Work of one root, if the stage has no bundle in flight: restrictions, or anything else. */

@@ -11,7 +11,7 @@ const FILES_MAX = 100;
 /** What is stored as JSON beside the counts. */
 type Detail = Pick<
   Batch,
-  "durationMs" | "latencyMs" | "watermarkMs" | "eventTime" | "backlogFiles" | "backlogBytes"
+  "durationMs" | "latencyMs" | "watermarkMs" | "eventTime" | "backlogFiles" | "backlogBytes" | "sentBytes"
 >;
 
 const NO_DETAIL: Detail = {
@@ -21,6 +21,7 @@ const NO_DETAIL: Detail = {
   eventTime: null,
   backlogFiles: 0,
   backlogBytes: 0,
+  sentBytes: null,
 };
 
 export function batchRow(commit: CommitReport): BatchRowWithSources {
@@ -33,6 +34,7 @@ export function batchRow(commit: CommitReport): BatchRowWithSources {
     eventTime: commit.eventTime,
     backlogFiles: backlog.files,
     backlogBytes: backlog.bytes,
+    sentBytes: commit.sentBytes ?? null,
   };
   return {
     ...counts,

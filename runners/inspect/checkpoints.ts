@@ -19,6 +19,7 @@ export function checkpointsOf(batches: readonly Batch[], facts: CheckpointFacts)
   const done = batches.map(completedCheckpoint);
   const lost = failures.map(({ reason, atMs }, at) => failedCheckpoint(`failed-${at + 1}`, atMs, reason));
   const durations = done.map(({ durationMs }) => durationMs!);
+  const sizes = done.flatMap(({ sizeBytes }) => sizeBytes ?? []);
   return {
     overview: {
       ...{ completed, failed, triggered: completed + failed, inProgress: 0 },
@@ -31,20 +32,27 @@ export function checkpointsOf(batches: readonly Batch[], facts: CheckpointFacts)
       restored: restoredAt === undefined ? null : restoredCheckpoint(restoredAt, startedAtMs),
     },
     history: [...done, ...lost].sort((a, b) => b.triggeredAtMs - a.triggeredAtMs),
-    summary: { durationMs: summaryOf(durations), sizeBytes: null },
+    summary: { durationMs: summaryOf(durations), sizeBytes: summaryOf(sizes) },
     configuration: [
       { name: "mode", value: "exactly once" },
       { name: "checkpoint", value: "the commit of an epoch: rows, positions and counts in one transaction" },
       { name: "interval", value: facts.runner === "direct" ? "whenever records were read" : "1 s" },
       { name: "storage", value: "PostgreSQL" },
+      {
+        name: "size",
+        value:
+          facts.runner === "direct"
+            ? "what is sent to PostgreSQL in its transaction"
+            : "not known: the job server's workers write in sessions of their own",
+      },
     ],
   };
 }
 
-function completedCheckpoint({ epoch, startedAtMs, committedAtMs }: Batch): Checkpoint {
+function completedCheckpoint({ epoch, startedAtMs, committedAtMs, sentBytes = null }: Batch): Checkpoint {
   return {
     ...{ id: String(epoch), kind: "epoch", status: "completed", triggeredAtMs: startedAtMs },
-    ...{ durationMs: committedAtMs - startedAtMs, sizeBytes: null, message: null },
+    ...{ durationMs: committedAtMs - startedAtMs, sizeBytes: sentBytes, message: null },
   };
 }
 

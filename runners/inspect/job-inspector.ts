@@ -24,17 +24,21 @@ import type {
   JobOverview,
   Page,
   Series,
+  StepSamples,
 } from "../job/job-view.js";
 import { batchRow, toBatch, toBatchDetail } from "./batch-views.js";
 import { checkpointsOf } from "./checkpoints.js";
+import { elementText } from "./element-text.js";
 import { JobHistory, LONG_STEP_MS, SHORT_STEP_MS } from "./job-history.js";
 import { type LastCommit, readLastCommit } from "./last-commit.js";
 import { latenciesOf } from "./latencies.js";
 import { backlogOf, LiveFigures } from "./live-figures.js";
+import { numberOf, pageOf } from "./page-of.js";
 import { ProcessUsage } from "./process-usage.js";
 import { SampleStep } from "./sample-steps.js";
 import { toSeries } from "./series.js";
 import { StepRates } from "./step-rates.js";
+import { withUnknownFigures } from "./unknown-figures.js";
 import { verdictOf } from "./verdict.js";
 
 const TICK_MS = 1_000;
@@ -43,6 +47,10 @@ const PRUNE_EVERY_TICKS = 60;
 /** A retry is news for so long after it was to happen, if nothing was committed since. */
 const RETRY_SHOWN_MS = 5_000;
 const CHECKPOINTS_SHOWN = 50;
+/** Event times beyond these are Beam's "before all" and "after all", and no time of any clock. */
+const DATE_MS_MAX = 8_640_000_000_000_000;
+/** Events that wait for the first who listens. */
+const UNTOLD_MAX = 1_000;
 
 export interface InspectorOptions {
   readonly runner: string;
@@ -83,10 +91,12 @@ export class JobInspector implements JobInspection {
   #last: LastCommit | undefined;
   #retries = 0;
   #failures: Retry[] = [];
+  /** What has happened before anybody listened; undefined once somebody does. */
+  #untold: InspectionEvent[] | undefined = [];
 
   constructor(job: Job, options: InspectorOptions) {
     const nowMs = options.clock.now();
-    this.graph = options.graph;
+    this.graph = withUnknownFigures(options.graph, job.live);
     this.#job = job;
     this.#options = options;
     this.#startedAtMs = options.startedAtMs;
@@ -140,6 +150,17 @@ export class JobInspector implements JobInspection {
     return this.#rates.at(this.#options.clock.now(), this.#job.metrics);
   }
 
+  samples(step: string): StepSamples | undefined {
+    const known = this.graph.steps.find(({ id }) => id === step);
+    if (known === undefined) return undefined;
+    const elements = (this.#job.live?.samples(step) ?? []).map(({ output, timestampMs, value }) => ({
+      output,
+      eventTimeMs: Math.abs(timestampMs) > DATE_MS_MAX ? null : timestampMs,
+      text: redact(elementText(value)),
+    }));
+    return { step, reason: known.unknown?.samples ?? null, elements };
+  }
+
   async series({ fromMs, toMs, points }: SeriesQuery): Promise<Series> {
     const nowMs = this.#options.clock.now();
     return toSeries(await this.#history.spans({ fromMs, toMs, points, nowMs }), fromMs, toMs);
@@ -148,7 +169,7 @@ export class JobInspector implements JobInspection {
   async batches({ before, limit }: PageQuery): Promise<Page<Batch>> {
     await this.#flush();
     const rows = await this.#history.batches(numberOf(before), limit + 1);
-    return page(rows, limit, toBatch, ({ epoch }) => epoch);
+    return pageOf(rows, limit, toBatch, ({ epoch }) => epoch);
   }
 
   async batch(epoch: number): Promise<BatchDetail | undefined> {
@@ -173,7 +194,7 @@ export class JobInspector implements JobInspection {
   async files({ before, limit, search, state }: FileQuery): Promise<Page<FileView>> {
     const query = { before: numberOf(before), limit: limit + 1, search, state };
     const rows = await this.#history.files(query);
-    return page(
+    return pageOf(
       rows,
       limit,
       (row) => {
@@ -206,6 +227,8 @@ export class JobInspector implements JobInspection {
   }
 
   subscribe(listener: (event: InspectionEvent) => void): () => void {
+    for (const event of this.#untold ?? []) listener(event);
+    this.#untold = undefined;
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -250,6 +273,7 @@ export class JobInspector implements JobInspection {
   }
 
   #tell(event: InspectionEvent): void {
+    if (this.#untold !== undefined && this.#untold.length < UNTOLD_MAX) this.#untold.push(event);
     for (const listener of this.#listeners) listener(event);
   }
 
@@ -294,23 +318,4 @@ export class JobInspector implements JobInspection {
     const retries: JobAction[] = this.#options.takesRetries ? ["retry-dead-letters"] : [];
     return [...pausing, "drain", "cancel", ...retries];
   }
-}
-
-function numberOf(cursor: string | undefined): number | undefined {
-  return cursor === undefined ? undefined : Number(cursor);
-}
-
-/** Of one row more than asked for, to know whether there is another page. */
-function page<Row, Item>(
-  rows: readonly Row[],
-  limit: number,
-  toItem: (row: Row) => Item,
-  idOf: (row: Row) => number,
-): Page<Item> {
-  const shown = rows.slice(0, limit);
-  const last = shown.at(-1);
-  return {
-    items: shown.map(toItem),
-    next: rows.length > limit && last !== undefined ? String(idOf(last)) : null,
-  };
 }

@@ -17,7 +17,18 @@ const NOTHING: StepCounts = {
   elementsOut: 0,
   busyMs: null,
   blockedMs: null,
+  queueFill: null,
+  waiting: null,
+  stateKeys: null,
+  timers: null,
   watermarkMs: null,
+};
+
+/** Where another process runs the graph. */
+const NOT_TOLD: Omit<StepFigures, "id" | "counters"> = {
+  ...{ elementsIn: null, elementsOut: null, inPerSecond: null, outPerSecond: null },
+  ...{ busyShare: null, blockedShare: null, queueFill: null, waiting: null, watermarkMs: null },
+  ...{ stateBytes: null, stateKeys: null, timers: null },
 };
 
 export class StepRates {
@@ -38,7 +49,9 @@ export class StepRates {
     const counters = countersByStep(metrics);
     const figures = this.#graph.steps.map(({ id }) => ({
       id,
-      ...figuresOf(steps.get(id) ?? NOTHING, before.steps.get(id) ?? NOTHING, spanMs),
+      ...(this.#live === undefined
+        ? NOT_TOLD
+        : figuresOf(steps.get(id) ?? NOTHING, before.steps.get(id) ?? NOTHING, spanMs)),
       counters: counters.get(id) ?? {},
     }));
     this.#keep({ atMs: nowMs, steps });
@@ -67,10 +80,12 @@ function figuresOf(
     outPerSecond: perSecond(now.elementsOut, before.elementsOut),
     busyShare: share(now.busyMs, before.busyMs),
     blockedShare: share(now.blockedMs, before.blockedMs),
-    queueFill: null,
+    queueFill: now.queueFill,
+    waiting: now.waiting,
     watermarkMs: now.watermarkMs,
     stateBytes: null,
-    timers: null,
+    stateKeys: now.stateKeys,
+    timers: now.timers,
   };
 }
 

@@ -11,6 +11,7 @@ import type {
   JobOverview,
   Page,
   Series,
+  StepSamples,
 } from "./job-view.js";
 
 /** A part of a list that is read backwards from the newest. */
@@ -51,6 +52,8 @@ export interface JobInspection {
   readiness(): Readiness;
   readonly graph: JobGraph;
   figures(): GraphFigures;
+  /** Undefined: the graph has no such step. */
+  samples(step: string): StepSamples | undefined;
   series(query: SeriesQuery): Promise<Series>;
   /** The newest first. */
   batches(query: PageQuery): Promise<Page<Batch>>;
@@ -64,7 +67,10 @@ export interface JobInspection {
    * @throws ActionRefusedError when the job cannot do it, or not now
    */
   act(action: JobAction): Promise<JobState>;
-  /** Calls back for what happens from now on; returns the way to stop it. */
+  /**
+   * Calls back for what happens from now on; who subscribes first is told at once what has happened since the job's
+   * start. Returns the way to stop it.
+   */
   subscribe(listener: (event: InspectionEvent) => void): () => void;
 }
 

@@ -64,6 +64,9 @@ export interface JobGraph {
   readonly edges: readonly { readonly from: string; readonly to: string; readonly collection: string }[];
 }
 
+/** Of a step. */
+export type UnknownFigure = "counts" | "queueFill" | "waiting" | "stateBytes" | "timers" | "samples";
+
 export interface GraphStep {
   /** Its path, unique. */
   readonly id: string;
@@ -76,6 +79,8 @@ export interface GraphStep {
   readonly stage: string;
   readonly hasState: boolean;
   readonly hasTimers: boolean;
+  /** Why a figure of it is never known. */
+  readonly unknown?: Readonly<Partial<Record<UnknownFigure, string>>>;
   /** The registered name of its DoFn and its configuration, secrets masked; null where there is none. */
   readonly doFn: { readonly name: string; readonly config: unknown } | null;
 }
@@ -87,20 +92,40 @@ export interface GraphFigures {
 
 export interface StepFigures {
   readonly id: string;
-  readonly elementsIn: number;
-  readonly elementsOut: number;
-  readonly inPerSecond: number;
-  readonly outPerSecond: number;
+  /** Counts and rates are null where the runner tells of none before the job's end. */
+  readonly elementsIn: number | null;
+  readonly elementsOut: number | null;
+  readonly inPerSecond: number | null;
+  readonly outPerSecond: number | null;
   /** 0 to 1 of wall time since the last figures; null where it is not measured. */
   readonly busyShare: number | null;
   /** 0 to 1 of time in which it waited for those behind it. */
   readonly blockedShare: number | null;
-  /** 0 to 1 of the limit of what waits for it. */
+  /** 0 to 1 of the elements that an asynchronous step works on at once: what is full makes those before it wait. */
   readonly queueFill: number | null;
+  /** Elements that wait between two stages; only the first steps of a stage have them. */
+  readonly waiting?: number | null;
   readonly watermarkMs: number | null;
   readonly stateBytes: number | null;
+  /** Keys with state, once for each window. */
+  readonly stateKeys?: number | null;
   readonly timers: number | null;
   readonly counters: Readonly<Record<string, number>>;
+}
+
+/** The last elements that a step has made. */
+export interface StepSamples {
+  readonly step: string;
+  /** Why there are none; null where they are kept. */
+  readonly reason: string | null;
+  /** The oldest first. */
+  readonly elements: readonly {
+    /** The tag of the output. */
+    readonly output: string;
+    readonly eventTimeMs: number | null;
+    /** As JSON; what is cut ends with `…`. */
+    readonly text: string;
+  }[];
 }
 
 /** A committed epoch, as `CommitReport` has it, kept in the database. */
@@ -119,6 +144,8 @@ export interface Batch {
   readonly eventTime: { readonly minMs: number; readonly maxMs: number } | null;
   readonly backlogFiles: number;
   readonly backlogBytes: number;
+  /** Sent to the database in its transaction; null where workers of a job server write, and before it was recorded. */
+  readonly sentBytes?: number | null;
 }
 
 export interface BatchDetail extends Batch {

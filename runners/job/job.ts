@@ -22,6 +22,8 @@ export interface CommitReport {
   readonly committedAtMs: number;
   /** Where the time went, in ms, by phase: `read`, `wait`, `sink`, `commit`. */
   readonly durationMs: Readonly<Record<string, number>>;
+  /** Sent to the database in its transaction; absent where others than the runner write in it. */
+  readonly sentBytes?: number;
   /** Of this epoch alone. */
   readonly counts: RecordCounts;
   /** Since the pipeline's first commit. */

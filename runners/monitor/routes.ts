@@ -46,6 +46,8 @@ const POINTS_MAX = 500;
 /** As base64. */
 const RETRY_TEXT_MAX = Math.ceil(RETRY_BYTES_MAX / 3) * 4;
 const TEXT_MAX = 200;
+/** A path of names. */
+const STEP_MAX = 2_000;
 
 const cursor = z.string().regex(/^\d{1,18}$/, "must be what `next` of the page before was");
 const page = {
@@ -59,6 +61,7 @@ const seriesQuery = z.object({
   toMs: timeMs,
   points: z.coerce.number().int().min(1).max(POINTS_MAX).default(200),
 });
+const samplesQuery = z.object({ step: z.string().min(1).max(STEP_MAX) });
 const filesQuery = z.object({ ...page, search: text.optional(), state: text.optional() });
 const lettersQuery = z.object({ ...page, reason: text.optional(), search: text.optional() });
 const retryBody = z.object({ rawBase64: z.base64().max(RETRY_TEXT_MAX).optional() });
@@ -80,6 +83,14 @@ const jobRoutes: readonly Route[] = [
   {
     ...get("/api/graph/figures", "open", "What each step does", "GraphFigures"),
     run: ({ inspection }) => inspection.figures(),
+  },
+  {
+    ...get("/api/graph/samples", "token", "The last elements that a step has made", "StepSamples"),
+    query: samplesQuery,
+    run: ({ inspection }, { query }) => {
+      const { step } = query as z.output<typeof samplesQuery>;
+      return inspection.samples(step) ?? fail(notFound(`the graph has no step ${JSON.stringify(step)}`));
+    },
   },
   {
     ...get("/api/series", "open", "Figures over time", "Series"),

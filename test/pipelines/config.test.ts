@@ -58,6 +58,7 @@ describe("mergeConfig()", () => {
       monitorPort: 4_040,
       monitorHost: "127.0.0.1",
       monitorInsecure: false,
+      monitorSamples: 0,
       json: false,
       logLevel: "info",
       status: { watch: false },

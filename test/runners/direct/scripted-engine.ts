@@ -88,6 +88,12 @@ export class ScriptedEngine implements LoopEngine {
   stageWatermark(): number {
     return 0;
   }
+  stageLoads(): Map<string, never> {
+    return new Map<string, never>();
+  }
+  groupedKeys(): Map<string, never> {
+    return new Map<string, never>();
+  }
   drain(): void {
     this.events.push("drain");
     this.onDrain();

@@ -14,7 +14,7 @@ export function standingOf(figures: StepFigures | undefined): Standing {
   if (isBusy && (figures.queueFill ?? 0) >= queueFull) return "bottleneck";
   if ((figures.blockedShare ?? 0) >= blocked) return "blocked";
   if (isBusy) return "busy";
-  return figures.inPerSecond > 0 || figures.outPerSecond > 0 ? "running" : "idle";
+  return (figures.inPerSecond ?? 0) > 0 || (figures.outPerSecond ?? 0) > 0 ? "running" : "idle";
 }
 
 export function figuresById(figures: GraphFigures | null): ReadonlyMap<string, StepFigures> {

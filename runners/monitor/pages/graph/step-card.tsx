@@ -67,11 +67,15 @@ export function StepCard({
       </span>
       <span class="step-bars">
         <Bar name="busy" value={figures?.busyShare} level={standing === "bottleneck" ? "error" : "neutral"} />
-        <Bar
-          name="queue"
-          value={figures?.queueFill}
-          level={(figures?.queueFill ?? 0) >= 0.8 ? "warning" : "neutral"}
-        />
+        {figures?.queueFill == null ? (
+          <Waiting elements={figures?.waiting} />
+        ) : (
+          <Bar
+            name="queue"
+            value={figures.queueFill}
+            level={figures.queueFill >= 0.8 ? "warning" : "neutral"}
+          />
+        )}
       </span>
     </button>
   );
@@ -91,6 +95,17 @@ function Bar({
       <span class="muted">{name}</span>
       <Meter share={value ?? 0} level={level} />
       <span>{share(value)}</span>
+    </span>
+  );
+}
+
+/** Where there is no limit, a number says more than a bar. */
+function Waiting({ elements }: { readonly elements: number | null | undefined }) {
+  if (elements == null) return null;
+  return (
+    <span class="step-bar">
+      <span class="muted">waiting</span>
+      <span>{short(elements)}</span>
     </span>
   );
 }

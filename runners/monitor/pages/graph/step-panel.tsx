@@ -4,7 +4,38 @@ import type { GraphStep, StepFigures } from "../../../job/job-view.js";
 import { bytes, count, dateTime, duration, rate, share } from "../format.js";
 import { Code } from "../parts/code.js";
 import { Facts } from "../parts/panel.js";
+import { Samples } from "./samples.js";
 import { kindName } from "./step-card.js";
+
+type Fact = readonly [name: string, value: string];
+
+/** A figure, or why there is none. */
+function known(
+  value: number | null | undefined,
+  format: (value: number) => string,
+  reason: string | undefined,
+): string {
+  return value == null ? (reason ?? "–") : format(value);
+}
+
+function countFacts({ unknown }: GraphStep, figures: StepFigures | undefined): Fact[] {
+  if (unknown?.counts !== undefined) return [["Elements", unknown.counts]];
+  return [
+    ["In", `${rate(figures?.inPerSecond)}, ${count(figures?.elementsIn)} in all`],
+    ["Out", `${rate(figures?.outPerSecond)}, ${count(figures?.elementsOut)} in all`],
+    ["Busy", share(figures?.busyShare)],
+    ["Waits for those behind", share(figures?.blockedShare)],
+  ];
+}
+
+function stateFacts({ hasState, unknown }: GraphStep, figures: StepFigures | undefined): Fact[] {
+  const keys = figures?.stateKeys;
+  if (!hasState && keys == null) return [["State", "none"]];
+  return [
+    ...(keys == null ? [] : [["State", `${count(keys)} keys`] as const]),
+    ["Size of its state", known(figures?.stateBytes, bytes, unknown?.stateBytes)],
+  ];
+}
 
 export function StepPanel({
   step,
@@ -46,17 +77,15 @@ export function StepPanel({
       <Facts
         facts={[
           ["Transform", kindName(step.kind)],
-          ["In", `${rate(figures?.inPerSecond)}, ${count(figures?.elementsIn)} in all`],
-          ["Out", `${rate(figures?.outPerSecond)}, ${count(figures?.elementsOut)} in all`],
-          ["Busy", share(figures?.busyShare)],
-          ["Waits for those behind", share(figures?.blockedShare)],
-          ["Queue before it", share(figures?.queueFill)],
+          ...countFacts(step, figures),
+          ["Waiting before it", known(figures?.waiting, count, step.unknown?.waiting)],
+          ["Calls under way", known(figures?.queueFill, share, step.unknown?.queueFill)],
           [
             "Watermark",
             figures?.watermarkMs == null ? "–" : `${dateTime(figures.watermarkMs)} (${duration(lag)} behind)`,
           ],
-          ["State", step.hasState ? bytes(figures?.stateBytes) : "none"],
-          ["Timers", step.hasTimers ? count(figures?.timers) : "none"],
+          ...stateFacts(step, figures),
+          ["Timers", step.hasTimers ? known(figures?.timers, count, step.unknown?.timers) : "none"],
           ["Fused stage", step.stage],
           ["Inside", step.composites.length === 0 ? "the pipeline itself" : step.composites.join(" / ")],
           ["URN", <code key="urn">{step.urn}</code>],
@@ -68,6 +97,7 @@ export function StepPanel({
       ) : (
         <Facts facts={counters.map(([name, value]) => [name, count(value)] as const)} />
       )}
+      <Samples step={step} />
       {step.doFn !== null && (
         <>
           <h3>DoFn {step.doFn.name}</h3>

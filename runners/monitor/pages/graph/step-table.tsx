@@ -1,6 +1,6 @@
 /** All steps in the order of the graph, for those who read figures rather than drawings. */
 import type { GraphStep, JobGraph, StepFigures } from "../../../job/job-view.js";
-import { duration, rate, share } from "../format.js";
+import { count, duration, rate, share } from "../format.js";
 import { Panel } from "../parts/panel.js";
 import { Table } from "../parts/table.js";
 import { pathOf } from "../route.js";
@@ -47,6 +47,7 @@ export function StepTable({
           { title: "Busy", isNumber: true, cell: (step) => share(of(step)?.busyShare) },
           { title: "Waits", isNumber: true, cell: (step) => share(of(step)?.blockedShare) },
           { title: "Queue", isNumber: true, cell: (step) => share(of(step)?.queueFill) },
+          { title: "Waiting", isNumber: true, cell: (step) => count(of(step)?.waiting) },
           { title: "Watermark lag", isNumber: true, cell: (step) => duration(lag(step)) },
         ]}
       />
