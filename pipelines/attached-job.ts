@@ -19,6 +19,7 @@ const ANSWER_MS_MAX = 10_000;
 export class AttachedJob {
   readonly #url: string;
   readonly #token: string;
+  #hasAnswered = false;
 
   private constructor(url: string, token: string) {
     this.#url = url;
@@ -46,17 +47,15 @@ export class AttachedJob {
 
   /** What the job shows, again and again until it has ended or its process is gone, or the signal fires. */
   async *follow(signal: AbortSignal): AsyncGenerator<JobOverview, void> {
-    let hasAnswered = false;
     while (!signal.aborted) {
       let overview: JobOverview;
       try {
         overview = await this.overview();
       } catch (error) {
         // it has answered before: its process is gone
-        if (error instanceof NoAnswerError && hasAnswered) return;
+        if (error instanceof NoAnswerError && this.#hasAnswered) return;
         throw error;
       }
-      hasAnswered = true;
       yield overview;
       if (ENDS.has(overview.state)) return;
       await sleep(LOOK_MS, undefined, { signal }).catch(() => undefined); // the loop looks at the signal
@@ -73,15 +72,21 @@ export class AttachedJob {
   }
 
   async #call(method: "GET" | "POST", path: string): Promise<unknown> {
+    const { isOk, status, body } = await this.#ask(method, path).catch((error: Error) => {
+      throw this.#noAnswer(error);
+    });
+    this.#hasAnswered = true;
+    if (!isOk) throw new Error(body.error?.message ?? `the run answered ${status}`);
+    return body;
+  }
+
+  async #ask(method: "GET" | "POST", path: string) {
     const response = await fetch(`${this.#url}${path}`, {
       method,
       headers: { authorization: `Bearer ${this.#token}` },
       signal: AbortSignal.timeout(ANSWER_MS_MAX),
-    }).catch((error: Error) => {
-      throw this.#noAnswer(error);
     });
     const body = (await response.json()) as { error?: { message: string } };
-    if (!response.ok) throw new Error(body.error?.message ?? `the run answered ${response.status}`);
-    return body;
+    return { isOk: response.ok, status: response.status, body };
   }
 }

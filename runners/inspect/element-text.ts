@@ -3,6 +3,8 @@ import { isUtf8 } from "node:buffer";
 
 const TEXT_MAX = 2_000;
 const STRING_MAX = 500;
+/** An element may hold all of the block that it was read in. */
+const BYTES_MAX = 64;
 const ENTRIES_MAX = 20;
 const DEPTH_MAX = 5;
 const CUT = "…";
@@ -57,8 +59,8 @@ function list(size: number, values: Iterable<unknown>, depth: number): unknown[]
 }
 
 function bytesText(bytes: Uint8Array): string {
-  const shown = bytes.subarray(0, STRING_MAX);
-  const end = bytes.length > STRING_MAX ? CUT : "";
+  const shown = bytes.subarray(0, BYTES_MAX);
+  const end = bytes.length > BYTES_MAX ? `${CUT} (${bytes.length} bytes)` : "";
   if (!isUtf8(bytes)) return `0x${Buffer.from(shown).toString("hex")}${end}`;
   // a character that the cut divides is left out
   return new TextDecoder().decode(shown, { stream: true }) + end;

@@ -33,7 +33,7 @@ describe("elementText()", () => {
     cyclic["self"] = cyclic;
     expect(elementText(cyclic)).to.equal('{"self":{"self":{"self":{"self":{"self":"…"}}}}}');
     expect(elementText(`${"x".repeat(499)}😀`)).to.equal(`"${"x".repeat(499)}…"`);
-    expect(elementText(Buffer.from(`${"x".repeat(499)}é`))).to.equal(`"${"x".repeat(499)}…"`);
+    expect(elementText(Buffer.from(`${"x".repeat(63)}é`))).to.equal(`"${"x".repeat(63)}… (65 bytes)"`);
     const wide = Object.fromEntries(Array.from({ length: 25 }, (_, n) => [`k${n}`, n]));
     expect(JSON.parse(elementText(wide))).to.include({ k19: 19, "…": "5 more" });
     expect(JSON.parse(elementText(Array.from({ length: 25 }, (_, n) => n)))).to.have.length(21);
