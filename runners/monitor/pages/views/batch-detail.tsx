@@ -45,6 +45,7 @@ function Detail({ batch }: { readonly batch: BatchDetail }) {
                   : `${dateTime(batch.eventTime.minMs)} to ${dateTime(batch.eventTime.maxMs)}`,
               ],
               ["Backlog after it", `${bytes(batch.backlogBytes)} in ${count(batch.backlogFiles)} files`],
+              ...(batch.sentBytes == null ? [] : [["Sent to the database", bytes(batch.sentBytes)] as const]),
               ["Run", batch.runId],
             ]}
           />
