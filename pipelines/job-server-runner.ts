@@ -135,7 +135,7 @@ async function connect(
   const masters = { spark: jobServer.sparkMasterUrl, flink: jobServer.flinkMaster, prism: undefined };
   log.info(`starting a ${name} job server`);
   const master = masters[name];
-  const server = await startJobServer(name, { port: 0, master, log });
+  const server = await startJobServer(name, { port: 0, master, heapBytes: jobServer.heap, log });
   // without a cluster the REST API behind the server's port is found, and is no reason to take a savepoint
   const clusterRest = master === undefined ? undefined : server.flinkRest;
   return { endpoint: server.endpoint, flinkRest: flinkRest ?? clusterRest, stop: () => server.stop() };

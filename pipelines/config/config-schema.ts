@@ -88,7 +88,12 @@ export const configSchema = z.strictObject({
   }),
   graph: z.strictObject({ format: choice(["mermaid", "dot", "json"]) }),
   demo: z.strictObject({ duration: seconds, eventsPerSecond: rate }),
-  jobServer: z.strictObject({ port, sparkMasterUrl: text.optional(), flinkMaster: text.optional() }),
+  jobServer: z.strictObject({
+    port,
+    heap: bytes,
+    sparkMasterUrl: text.optional(),
+    flinkMaster: text.optional(),
+  }),
   worker: z.strictObject({ port, host: text, processes: count }),
 });
 
