@@ -97,15 +97,32 @@ function portableOptions(
   };
 }
 
+/** From a stage's last bundle to the next one's first; what Spark does in between needs no worker. */
+const WORKERS_KEPT_MS = 60_000;
+
+/** Spark in the job server's own process, which tries no task again. */
+const LOCAL_MASTER = /^local(\[[^,\]]*\])?$/;
+
+/**
+ * Spark ends a job's worker with each stage, and asks for another one for the next, unless it is to keep them. Not on
+ * a cluster, which tries a task again when its worker is gone, and would find that one kept each time; and not
+ * containers, which nobody but the job server can end.
+ */
+function sparkKeepsWorkers({ jobEndpoint, jobServer, environment }: Config): boolean {
+  const isLocal = jobEndpoint === undefined && LOCAL_MASTER.test(jobServer.sparkMasterUrl ?? "local");
+  return isLocal && environment !== "docker";
+}
+
 /** How often a streaming job on Flink is checkpointed: what is read again after a failure is so much. */
 const CHECKPOINT_MS = 1_000;
 
-function defaultOptions(
-  name: string,
-  { once, interval, streaming, parallelism }: Config,
-): PortableRunnerOptions["pipelineOptions"] {
+function defaultOptions(name: string, config: Config): PortableRunnerOptions["pipelineOptions"] {
+  const { once, interval, streaming, parallelism } = config;
   const workers = { sdk_worker_parallelism: parallelism };
-  if (name === "spark") return { ...workers, storage_level: "MEMORY_AND_DISK" };
+  if (name === "spark") {
+    const kept = sparkKeepsWorkers(config) ? { environment_cache_millis: WORKERS_KEPT_MS } : {};
+    return { ...workers, storage_level: "MEMORY_AND_DISK", ...kept };
+  }
   if (name !== "flink") return workers;
   const isStreaming = streaming || (!once && interval === undefined);
   return {
@@ -126,7 +143,7 @@ async function connect(
   const masters = { spark: jobServer.sparkMasterUrl, flink: jobServer.flinkMaster, prism: undefined };
   log.info(`starting a ${name} job server`);
   const master = masters[name];
-  const server = await startJobServer(name, { port: 0, master, log });
+  const server = await startJobServer(name, { port: 0, master, heapBytes: jobServer.heap, log });
   // without a cluster the REST API behind the server's port is found, and is no reason to take a savepoint
   const clusterRest = master === undefined ? undefined : server.flinkRest;
   return { endpoint: server.endpoint, flinkRest: flinkRest ?? clusterRest, stop: () => server.stop() };

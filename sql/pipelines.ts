@@ -111,6 +111,15 @@ export async function isRun(
   return rows.length === 1;
 }
 
+/** The pipeline's run, of which there is none before the first one. Whoever holds the lock gets no other answer later. */
+export async function lastRunId(queries: SqlQueries, key: PipelineKey): Promise<string | undefined> {
+  const rows = await queries.query<{ run_id: string }>(
+    "select run_id from pipelines where pipeline = $1 and shard = $2",
+    [key.pipeline, key.shard],
+  );
+  return rows[0]?.run_id;
+}
+
 /** Ends another session; its open transaction is rolled back. */
 export async function terminateBackend(queries: SqlQueries, backendPid: number): Promise<void> {
   await queries.query("select pg_terminate_backend($1)", [backendPid]);

@@ -107,7 +107,12 @@ export const configSchema = z.strictObject({
     yes: flag,
   }),
   demo: z.strictObject({ duration: seconds, eventsPerSecond: rate }),
-  jobServer: z.strictObject({ port, sparkMasterUrl: text.optional(), flinkMaster: text.optional() }),
+  jobServer: z.strictObject({
+    port,
+    heap: bytes,
+    sparkMasterUrl: text.optional(),
+    flinkMaster: text.optional(),
+  }),
   worker: z.strictObject({ port, host: text, processes: count }),
 });
 

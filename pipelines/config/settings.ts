@@ -130,6 +130,7 @@ const rows: readonly Row[] = [
   ["demo.duration", "SECONDS", 60, "how long to generate events", '60 or "1m"'],
   ["demo.eventsPerSecond", "N", 10, "rate of events", "10"],
   ["jobServer.port", "N", 8_099, "where pipelines are submitted; 0 for any free port", "8099"],
+  ["jobServer.heap", "SIZE", "2GiB", "memory for the objects of its JVM (Spark, Flink)", '"4GiB"'],
   [
     "jobServer.sparkMasterUrl",
     "URL",

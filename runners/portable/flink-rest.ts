@@ -49,6 +49,15 @@ export class FlinkRest {
     await call(endpoint, `/jobs/${jobId}?mode=cancel`, undefined, "PATCH");
   }
 
+  /** Ends the jobs of that name that have not ended, running or not; whether there were any. */
+  async cancelLeft(jobName: string): Promise<boolean> {
+    const left = (await this.#jobs()).filter(({ name, state }) => name === jobName && !ENDED.has(state));
+    for (const { endpoint, jid } of left) {
+      await call(endpoint, `/jobs/${jid}?mode=cancel`, undefined, "PATCH");
+    }
+    return left.length > 0;
+  }
+
   /** Where the savepoint lies, once it is written. @throws FlinkRestError when it could not be written */
   async whenWritten({ endpoint, jobId, requestId }: SavepointTrigger): Promise<string> {
     for (;;) {
@@ -72,22 +81,31 @@ export class FlinkRest {
   }
 
   async #find(jobName: string): Promise<{ readonly endpoint: string; readonly jobId: string }> {
-    const failures: FlinkRestError[] = [];
-    let hasAnswered = false;
-    for (const endpoint of endpointsOf(this.address)) {
-      try {
-        const { jobs } = await call<JobsOverview>(endpoint, "/jobs/overview");
-        hasAnswered = true;
-        const found = jobs.find(({ name, state }) => name === jobName && state === "RUNNING");
-        if (found !== undefined) return { endpoint, jobId: found.jid };
-      } catch (error) {
-        failures.push(error as FlinkRestError);
-      }
-    }
-    if (!hasAnswered && failures.length > 0) throw failures[0];
+    const found = (await this.#jobs()).find(({ name, state }) => name === jobName && state === "RUNNING");
+    if (found !== undefined) return { endpoint: found.endpoint, jobId: found.jid };
     throw new FlinkRestError(this.address, `it runs no job named "${jobName}"`);
   }
+
+  /** Of all that answer. @throws FlinkRestError when none does */
+  async #jobs(): Promise<(JobsOverview["jobs"][number] & { readonly endpoint: string })[]> {
+    const endpoints = endpointsOf(this.address);
+    const overviews = await Promise.allSettled(
+      endpoints.map((endpoint) => call<JobsOverview>(endpoint, "/jobs/overview")),
+    );
+    const failed = overviews.find(({ status }) => status === "rejected");
+    if (failed !== undefined && overviews.every(({ status }) => status === "rejected")) {
+      throw (failed as PromiseRejectedResult).reason;
+    }
+    return overviews.flatMap((overview, i) =>
+      overview.status === "rejected"
+        ? []
+        : overview.value.jobs.map((job) => ({ ...job, endpoint: endpoints[i]! })),
+    );
+  }
 }
+
+/** Flink's states from which a job does not come back. */
+const ENDED: ReadonlySet<string> = new Set(["FINISHED", "CANCELED", "FAILED"]);
 
 interface JobsOverview {
   readonly jobs: readonly { readonly jid: string; readonly name: string; readonly state: string }[];

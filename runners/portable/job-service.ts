@@ -2,19 +2,38 @@
 // Loads the SDK's index, before which its messages cannot be loaded.
 import "../../transforms/primitives/beam.js";
 import { type ClientReadableStream, credentials, type ServiceError, status } from "@grpc/grpc-js";
-import type {
-  DescribePipelineOptionsResponse,
-  GetJobMetricsResponse,
-  JobMessagesResponse,
+import {
+  type DescribePipelineOptionsResponse,
+  type GetJobMetricsResponse,
+  type GetJobsResponse,
+  type JobInfo,
+  type JobMessagesResponse,
   JobState_Enum,
-  JobStateEvent,
-  PipelineOptionType_Enum,
-  PrepareJobRequest,
-  PrepareJobResponse,
-  RunJobResponse,
+  type JobStateEvent,
+  type PipelineOptionType_Enum,
+  type PrepareJobRequest,
+  type PrepareJobResponse,
+  type RunJobResponse,
 } from "apache-beam/proto/beam_job_api";
 import { JobServiceClient } from "apache-beam/proto/beam_job_api.grpc-client";
 import { reach } from "./reach.js";
+
+/** STOPPED is none of them: with it Java's job servers begin. */
+const TERMINAL: ReadonlySet<JobState_Enum> = new Set([
+  JobState_Enum.DONE,
+  JobState_Enum.FAILED,
+  JobState_Enum.CANCELLED,
+  JobState_Enum.DRAINED,
+  JobState_Enum.UPDATED,
+]);
+
+/** Whether no other state comes after this one. */
+export function isTerminal(state: JobState_Enum): boolean {
+  return TERMINAL.has(state);
+}
+
+/** How long a server may take to end a job after it was cancelled. */
+export const CANCEL_MS_MAX = 60_000;
 
 /** How long a server may take to be reached. */
 const REACH_MS_MAX = 15_000;
@@ -78,6 +97,14 @@ export class JobService {
       this.#client.getState({ jobId }, done),
     );
     return event.state;
+  }
+
+  /** All that it has taken since its start. */
+  async jobs(): Promise<readonly JobInfo[]> {
+    const { jobInfo } = await this.#call<GetJobsResponse>("did not tell its jobs", (done) =>
+      this.#client.getJobs({}, done),
+    );
+    return jobInfo;
   }
 
   async cancel(jobId: string): Promise<JobState_Enum> {

@@ -12,13 +12,10 @@ import {
 import { metricResults, type ToldMetrics } from "../job/monitoring-infos.js";
 import type { FlinkRest } from "./flink-rest.js";
 import { jobFailure } from "./job-failure.js";
-import type { JobServerError, JobService } from "./job-service.js";
+import { CANCEL_MS_MAX, isTerminal, type JobServerError, type JobService } from "./job-service.js";
 
 /** How long the last messages may take to come behind the job's end. */
 const LAST_MESSAGES_MS = 2_000;
-
-/** How long a server may take to end a job after it was cancelled. */
-const CANCEL_MS_MAX = 60_000;
 
 /** How long a job that drains may take until it has ended. */
 const DRAIN_MS_MAX = 300_000;
@@ -37,15 +34,6 @@ export interface JobLine {
   readonly level: LogLevel;
   readonly text: string;
 }
-
-/** STOPPED is none of them: with it Java's job servers begin. */
-const TERMINAL: ReadonlySet<JobState_Enum> = new Set([
-  JobState_Enum.DONE,
-  JobState_Enum.FAILED,
-  JobState_Enum.CANCELLED,
-  JobState_Enum.DRAINED,
-  JobState_Enum.UPDATED,
-]);
 
 export class PortablePipelineResult extends PipelineResult {
   readonly jobId: string;
@@ -100,7 +88,7 @@ export class PortablePipelineResult extends PipelineResult {
     await this.#cancelOnFlink();
     await this.#service.cancel(this.jobId);
     const state = await this.waitUntilFinish(CANCEL_MS_MAX);
-    if (TERMINAL.has(state)) return state;
+    if (isTerminal(state)) return state;
     throw new Error(
       `job "${this.jobId}" is still ${JobState_Enum[state]} ${CANCEL_MS_MAX / 1000} s after it was cancelled`,
     );
@@ -121,7 +109,7 @@ export class PortablePipelineResult extends PipelineResult {
     const first = await Promise.race([this.#whenEnded, refused]);
     if (first instanceof Error) throw first;
     const state = await this.waitUntilFinish(DRAIN_MS_MAX);
-    if (TERMINAL.has(state)) return state;
+    if (isTerminal(state)) return state;
     throw new Error(
       `job "${this.jobId}" is still ${JobState_Enum[state]} ${DRAIN_MS_MAX / 1000} s after it was drained`,
     );
@@ -167,7 +155,7 @@ export class PortablePipelineResult extends PipelineResult {
 
   /** Beam's job server for Flink calls a job CANCELLED, and leaves it running on its cluster. */
   async #cancelOnFlink(): Promise<void> {
-    if (this.#flink === undefined || TERMINAL.has(this.#state)) return;
+    if (this.#flink === undefined || isTerminal(this.#state)) return;
     try {
       await this.#flink.cancel(this.#jobName);
     } catch (error) {
@@ -220,10 +208,10 @@ export class PortablePipelineResult extends PipelineResult {
     try {
       for await (const { state } of this.#service.states(this.jobId)) {
         this.#state = state;
-        if (TERMINAL.has(state)) break;
+        if (isTerminal(state)) break;
       }
       // A stream may end before the job: then the server is asked, and says so or not.
-      while (!TERMINAL.has(this.#state)) {
+      while (!isTerminal(this.#state)) {
         await sleep(500);
         this.#state = await this.#service.state(this.jobId);
       }

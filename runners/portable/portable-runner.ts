@@ -13,6 +13,7 @@ import { FlinkRest, restPortsBehind } from "./flink-rest.js";
 import { withFlattensOfWorkers, withFusibleFlattens } from "./fusible-flattens.js";
 import { JobService } from "./job-service.js";
 import { checkWorkersOptions, type EnvironmentName, prepareWorkers } from "./job-workers.js";
+import { type EarlierRun, endLeftJob } from "./left-job.js";
 import {
   type DescribedOptions,
   optionUrns,
@@ -56,6 +57,11 @@ export interface PortableRunnerOptions {
   readonly flinkRest?: string;
   /** The run of a pipeline with a database that the job is part of; its workers write as that run alone. */
   readonly run?: WorkerRun | undefined;
+  /**
+   * The run before that one, which is over: what it has left on the server, as when its client was killed, is
+   * cancelled before the job is submitted. It could not write any more, but takes the server's place.
+   */
+  readonly after?: EarlierRun | undefined;
   /** Variables of the environment of workers in this process, e.g. which database to use. */
   readonly workerEnvironment?: Readonly<Record<string, string>> | undefined;
   readonly log?: Log;
@@ -71,6 +77,7 @@ const OPTION_NAMES: ReadonlySet<string> = new Set([
   "pipelineOptions",
   "flinkRest",
   "run",
+  "after",
   "workerEnvironment",
   "log",
 ]);
@@ -142,6 +149,9 @@ export class PortableRunner extends Runner {
       const workers = await prepareWorkers(this.#options, log);
       closers.push(() => workers.release());
       const submission = { jobName, options, job, artifacts: workers.artifacts };
+      if (this.#options.after !== undefined) {
+        await endLeftJob(this.#options.after, { service, cluster: this.#flinkRest, workers, log });
+      }
       const graph = inEnvironment(graphFor(kind, withPlayableTestStreams(proto)), workers.environment);
       const jobId = await this.#submit(service, graph, submission);
       const areKept = Number(options[WORKERS_KEPT_OPTION] ?? 0) > 0;
@@ -167,11 +177,10 @@ export class PortableRunner extends Runner {
     described: DescribedOptions,
     { proto: pipeline, jobName }: { readonly proto: runnerApi.Pipeline; readonly jobName: string },
   ): PipelineOptions {
-    const { pipelineOptions = {}, log = noLog, environment } = this.#options;
+    const { pipelineOptions = {}, log = noLog } = this.#options;
     const options = {
       ...{ app_name: jobName, job_name: jobName },
       ...(kind === "flink" ? flinkDefaults(pipeline) : {}),
-      ...(kind === "spark" ? sparkDefaults(environment) : {}),
       ...serverOptions(pipelineOptions, described),
     };
     const hasFlinkRest = this.#flinkRest !== undefined;
@@ -226,17 +235,8 @@ function flinkDefaults(pipeline: runnerApi.Pipeline): PipelineOptions {
   return { finish_bundle_before_checkpointing: true, ...ending };
 }
 
+/** With it a job server leaves a job's workers for its next stage, and the last ones to whoever has submitted it. */
 const WORKERS_KEPT_OPTION = "environment_cache_millis";
-/** From a stage's last bundle to the next one's first; what Spark does in between needs no worker. */
-const WORKERS_KEPT_MS = 60_000;
-
-/**
- * Spark's job server ends a job's worker with each stage, and asks for another one for the next, unless it is to keep
- * them. Then they outlive the job too, and are ended from here; containers cannot be.
- */
-function sparkDefaults(environment: EnvironmentName | undefined): PipelineOptions {
-  return environment === "docker" ? {} : { [WORKERS_KEPT_OPTION]: WORKERS_KEPT_MS };
-}
 
 /** With what each server's own ways of fusing steps ask for. */
 function graphFor(kind: ServerKind, proto: runnerApi.Pipeline): runnerApi.Pipeline {

@@ -7,7 +7,7 @@ import { startLoopbackWorkers } from "../../runners/harness/worker/loopback.js";
 const say = (message: string) => void process.stderr.write(`${message}\n`);
 
 const pool = await startLoopbackWorkers({
-  modules: [new URL("./spark-work.js", import.meta.url)],
+  modules: [new URL("./spark-work.js", import.meta.url), new URL("./spark-work-ours.js", import.meta.url)],
   log: { debug: () => undefined, info: () => undefined, warn: say, error: say },
 });
 process.stdout.write(`pool at ${pool.endpoint}\n`);

@@ -162,11 +162,11 @@ function* linesOf(path: string, place = 0): Iterable<Line> {
 
 /** Six fields without quotes: id, user, type, product, price, time. */
 const RECORD =
-  /^([!-+\--~]{1,64}),([!-+\--~]{1,64}),(view|add_to_cart|purchase),([!-+\--~]{1,64}),(\d{1,8}(?:\.\d\d?)?),(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)?)$/;
+  /^([!#-+\--~]{1,64}),([!#-+\--~]{1,64}),(view|add_to_cart|purchase),([!#-+\--~]{1,64}),(\d{1,8}(?:\.\d\d?)?),(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)?)$/;
 
 function parseRow({ place, number, text }: Line): Row | undefined {
   const fields = RECORD.exec(text);
-  if (fields === null) return undefined;
+  if (fields === null || !exists(fields[6]!)) return undefined;
   return {
     event_id: fields[1]!,
     user_id: fields[2]!,
@@ -179,12 +179,22 @@ function parseRow({ place, number, text }: Line): Row | undefined {
   };
 }
 
+/** No thirtieth of February, no sixty-first minute. */
+function exists(time: string): boolean {
+  const [year, month, day, hour, minute, second] = time
+    .slice(0, 19)
+    .split(/[^0-9]/)
+    .map(Number);
+  const date = new Date(Date.UTC(year!, month! - 1, day, hour, minute, second));
+  return date.toISOString().slice(0, 19) === time.slice(0, 19).replace(" ", "T");
+}
+
 function isBefore(one: Row, other: Row): boolean {
   return one.place === other.place ? one.number < other.number : one.place < other.place;
 }
 
 /** FNV-1a of id and price, 32 bits: two million of them add up to less than what a number holds exactly. */
-function hashOf({ event_id, price }: Row): number {
+export function hashOf({ event_id, price }: Pick<Row, "event_id" | "price">): number {
   let hash = 0x811c9dc5 ^ Math.round(price * 100);
   for (let at = 0; at < event_id.length; at++) {
     hash = Math.imul(hash ^ event_id.charCodeAt(at), 0x01000193);

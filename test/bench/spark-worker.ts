@@ -1,6 +1,6 @@
 /**
- * Our workers and the SDK's own ones on the same job server of Spark, with the same work, by turns: wall time, and CPU of
- * the workers and of the job server each for itself.
+ * The same work on one job server of Spark, by turns: the SDK's graph on the SDK's own workers, the SDK's graph on ours,
+ * and our transforms on ours. Wall time, and CPU of the workers and of the job server each for itself.
  */
 import { type ChildProcess, execFile } from "node:child_process";
 import { once } from "node:events";
@@ -27,9 +27,15 @@ import {
   type SparkWork,
   type WorkResult,
 } from "./spark-work.js";
+import { buildWorkWithOurTransforms } from "./spark-work-ours.js";
 
-const WORKERS = ["stock", "ours"] as const;
+const WORKERS = ["stock", "ours", "transforms"] as const;
 type Workers = (typeof WORKERS)[number];
+const TITLES: Record<Workers, string> = {
+  stock: "SDK's graph, SDK's worker, patched",
+  ours: "SDK's graph, our worker",
+  transforms: "our transforms, our worker",
+};
 
 export interface WorkerRun {
   readonly workers: Workers;
@@ -47,7 +53,7 @@ export interface SparkWorkerResult {
   readonly runs: readonly WorkerRun[];
 }
 
-/** How many times the SDK's rate ours is to be. */
+/** How many times the SDK's rate that of our transforms on our workers is to be. */
 const AIM = 5;
 const ROWS_PER_FILE = 10_000;
 /** Of the runs that tell what a job costs at all. */
@@ -132,25 +138,31 @@ const submit: Record<Workers, Submit> = {
     const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: JOB_MS_MAX });
     return (JSON.parse(stdout) as { wallS: number }).wallS;
   },
-  ours: async (jobServer, pool, work) => {
-    const runner = portableRunner({
-      ...{ jobEndpoint: jobServer, environment: "external", workerEndpoint: pool, log },
-    });
-    const startMs = performance.now();
-    const result = await runner.runAsync((root: Root) => buildSparkWork(root, work));
-    while (!ENDS.has(result.state) && performance.now() - startMs < JOB_MS_MAX) await later(POLL_MS);
-    // the rest is waiting for the job's last messages
-    const wallS = (performance.now() - startMs) / 1000;
-    const state = await result.waitUntilFinish(JOB_MS_MAX);
-    if (state === JobState_Enum.DONE) return wallS;
-    throw result.failure ?? new Error(`the job of our worker ended ${JobState_Enum[state]}`);
-  },
+  ours: (jobServer, pool, work) => submitToOurs(jobServer, pool, (root) => buildSparkWork(root, work)),
+  transforms: (jobServer, pool, work) =>
+    submitToOurs(jobServer, pool, (root) => buildWorkWithOurTransforms(root, work)),
 };
+
+async function submitToOurs(jobServer: string, pool: string, build: (root: Root) => void): Promise<number> {
+  const runner = portableRunner({
+    ...{ jobEndpoint: jobServer, environment: "external", workerEndpoint: pool, log },
+    // as the command has it on a server that it starts
+    pipelineOptions: { environment_cache_millis: 60_000 },
+  });
+  const startMs = performance.now();
+  const result = await runner.runAsync(build);
+  while (!ENDS.has(result.state) && performance.now() - startMs < JOB_MS_MAX) await later(POLL_MS);
+  // the rest is waiting for the job's last messages
+  const wallS = (performance.now() - startMs) / 1000;
+  const state = await result.waitUntilFinish(JOB_MS_MAX);
+  if (state === JobState_Enum.DONE) return wallS;
+  throw result.failure ?? new Error(`the job of our worker ended ${JobState_Enum[state]}`);
+}
 
 const script = (name: string) => fileURLToPath(new URL(`./${name}.js`, import.meta.url));
 /** As `npm run worker`, for both. */
 const FLAGS = ["--max-semi-space-size=32"];
-const POOLS: Record<Workers, string> = { stock: "stock-pool", ours: "own-pool" };
+const POOLS: Record<Workers, string> = { stock: "stock-pool", ours: "own-pool", transforms: "own-pool" };
 const POOL_MS_MAX = 30_000;
 
 /** A worker pool in a process of its own. */
@@ -190,15 +202,19 @@ class Pool implements AsyncDisposable {
 
 export function printSparkWorkers({ records, result, starts, runs }: SparkWorkerResult): void {
   const figures = WORKERS.map((workers) => summary(workers, records, { starts, runs }));
-  const [stock, ours] = figures as [Summary, Summary];
   const row = (name: string, figure: (of: Summary) => number, digits: number, isBetter: "more" | "less") => {
-    const [of, over] = isBetter === "more" ? [ours, stock] : [stock, ours];
-    const ratio = (figure(of) / figure(over)).toFixed(2);
-    return [name, figure(stock).toFixed(digits), figure(ours).toFixed(digits), ratio];
+    const [stock, ...ours] = figures.map(figure) as [number, ...number[]];
+    const times = ours.map((own) => (isBetter === "more" ? own / stock : stock / own));
+    return [
+      name,
+      ...[stock, ...ours].map((value) => value.toFixed(digits)),
+      ...times.map((of) => of.toFixed(2)),
+    ];
   };
+  const ratios = ["our worker: times", "with our transforms: times"];
   printTable(
     `Workers on Spark: ${records} records, medians of ${runs.length / WORKERS.length} runs each, aim ${AIM} times`,
-    ["", "SDK's own, patched", "ours", "times"],
+    ["", ...WORKERS.map((workers) => TITLES[workers]), ...ratios],
     [
       row("records/s", (of) => records / of.wallS, 0, "more"),
       row("records/s without the start", (of) => records / (of.wallS - of.startWallS), 0, "more"),
@@ -211,13 +227,13 @@ export function printSparkWorkers({ records, result, starts, runs }: SparkWorker
     ],
   );
   console.log(
-    `\nboth: ${result.kept} kept, ${result.repeats} repeats, ${result.invalid} invalid, checksum ${result.checksum}`,
+    `\nall: ${result.kept} kept, ${result.repeats} repeats, ${result.invalid} invalid, checksum ${result.checksum}`,
   );
   printTable(
     "Each run",
     ["workers", "wall s", "CPU s of workers", "CPU s of the job server"],
     [...starts, ...runs].map(({ workers, wallS, workerCpuS, serverCpuS }) => [
-      workers,
+      TITLES[workers],
       wallS.toFixed(2),
       workerCpuS.toFixed(2),
       serverCpuS.toFixed(2),

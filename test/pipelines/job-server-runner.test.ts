@@ -5,6 +5,7 @@ import { mergeConfig } from "../../pipelines/config.js";
 import { onJobServer } from "../../pipelines/job-server-runner.js";
 import type { Graph } from "../../pipelines/registry.js";
 import { UsageError } from "../../pipelines/usage-error.js";
+import type { JobServerRunner } from "../../runners/portable/run/job-server-runner.js";
 
 type Name = Parameters<typeof onJobServer>[0];
 
@@ -36,6 +37,26 @@ describe("onJobServer()", () => {
     expect(refused("spark", { interval: "10s", whenDone: "archive" })).to.deep.equal([
       "--when-done=archive needs --once under --runner=spark: a stream there leaves its files",
     ]);
+  });
+
+  it("keeps workers from stage to stage on the Spark that it starts, and not where Spark tries tasks again", () => {
+    const keptMs = (flags: Record<string, unknown>) => {
+      const layers = [
+        defaultsLayer(),
+        flagsLayer(new Map(Object.entries({ runner: "spark", once: true, ...flags }))),
+      ];
+      const runner = onJobServer("spark")(mergeConfig(layers).config, { graph: {} as Graph });
+      return (runner as JobServerRunner).options.portable.pipelineOptions?.["environment_cache_millis"];
+    };
+    expect(keptMs({})).to.equal(60_000);
+    for (const local of ["local", "local[*]", "local[4]"]) {
+      expect(keptMs({ "jobServer.sparkMasterUrl": local }), local).to.equal(60_000);
+    }
+    for (const trying of ["local[4,3]", "local-cluster[2,1,512]", "spark://host:7077"]) {
+      expect(keptMs({ "jobServer.sparkMasterUrl": trying }), trying).to.equal(undefined);
+    }
+    expect(keptMs({ jobEndpoint: "localhost:8099" })).to.equal(undefined);
+    expect(keptMs({ environment: "docker" })).to.equal(undefined);
   });
 
   it("refuses savepoints but for a stream on a cluster of Flink", () => {

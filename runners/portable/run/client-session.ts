@@ -2,13 +2,13 @@
 import { randomUUID } from "node:crypto";
 import { sumLedger } from "../../../sql/ledger.js";
 import { migrate } from "../../../sql/migrate.js";
-import { committedEpoch, JOB_SERVER_CLIENT, type PipelineKey } from "../../../sql/pipelines.js";
+import { committedEpoch, JOB_SERVER_CLIENT, lastRunId, type PipelineKey } from "../../../sql/pipelines.js";
 import { refusePooler } from "../../../sql/pooler.js";
 import { type ConnectionConfig, SqlSession } from "../../../sql/sql-session.js";
 import { backoffMs, classify, sqlStateOf } from "../../../sql/sql-state.js";
 import type { Clock, Log } from "../../../transforms/primitives/do-fn.js";
 import type { JobEvent } from "../../job/job.js";
-import { beginRun, FencedError, lockPipeline, type StartedRun, startRun } from "../../run/run-start.js";
+import { beginRun, FencedError, lockPipeline, type StartedRun } from "../../run/run-start.js";
 
 export interface ClientSessionOptions {
   readonly pipeline: string;
@@ -27,6 +27,7 @@ export class ClientSession {
   readonly #options: ClientSessionOptions;
   readonly #backendPids = new Set<number>();
   #run!: StartedRun;
+  #earlierRunId: string | undefined;
   /** A run that was asked for; whether it was taken is not known when the answer was lost. */
   #next: string | undefined;
 
@@ -41,11 +42,10 @@ export class ClientSession {
     try {
       await refusePooler(session, () => client.#connect());
       await migrate(session, options.log);
-      client.#run = await startRun(session, randomUUID(), {
-        ...client.#lockOptions(),
-        takeover: options.takeover,
-        after: undefined,
-      });
+      const lock = { ...client.#lockOptions(), takeover: options.takeover, after: undefined };
+      await lockPipeline(session, lock);
+      client.#earlierRunId = await lastRunId(session, lock.key);
+      client.#run = await beginRun(session, randomUUID(), lock);
     } catch (error) {
       await session.close();
       throw error;
@@ -55,6 +55,11 @@ export class ClientSession {
 
   get run(): StartedRun {
     return this.#run;
+  }
+
+  /** The run before this one, of which something may be left on a job server. */
+  get earlierRunId(): string | undefined {
+    return this.#earlierRunId;
   }
 
   /**
@@ -86,6 +91,7 @@ export class ClientSession {
     await this.use(async ({ key, runId, session }) => {
       try {
         this.#run = await beginRun(session, next, { key, after: [runId, next] });
+        this.#earlierRunId = runId;
       } catch (error) {
         if (session.broken === undefined) await session.execute("rollback");
         throw error;

@@ -7,7 +7,6 @@ import { JobEvents } from "../../job/job-events.js";
 import type { JobMessage } from "../../job/messages.js";
 import { type MetricResults, NO_METRICS } from "../../job/metrics.js";
 import type { RunnerOptions } from "../../job/runner.js";
-import type { StartedRun } from "../../run/run-start.js";
 import type { PortablePipelineResult } from "../portable-result.js";
 import { ClientSession } from "./client-session.js";
 import { EpochKeeper } from "./epoch-keeper.js";
@@ -21,10 +20,10 @@ export type SubmittedRun = Pick<
   "jobId" | "failure" | "waitUntilFinish" | "cancel" | "metrics" | "savepoint"
 >;
 
-/** Submits the graph as part of a run; resolves once the server has taken it. */
+/** Submits the graph as part of a session's run; resolves once the server has taken it. */
 export type Submit = (
   pipeline: Pipeline | runnerApi.Pipeline,
-  run: StartedRun,
+  session: Pick<ClientSession, "run" | "earlierRunId">,
   events: JobEvents,
 ) => Promise<SubmittedRun>;
 
@@ -214,7 +213,7 @@ export class JobServerJob implements Job {
     if (isWork) {
       epochs.begin();
       this.#hasSubmitted = true;
-      this.#result = await this.#server.submit(this.#graph, session.run, this.#events);
+      this.#result = await this.#server.submit(this.#graph, session, this.#events);
     }
     if (this.state === "STARTING") this.#events.enter("RUNNING");
     if (this.#result === undefined) return undefined;

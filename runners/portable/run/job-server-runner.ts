@@ -43,9 +43,10 @@ export class JobServerRunner implements Runner {
     const savepoints = savepointDir === undefined ? undefined : { folder: savepointDir, graph };
     const isBounded = options.once || intervalMs !== undefined;
     let server: JobServerAddress | undefined;
-    const submit: Submit = async (given, run, { log }) => {
+    const submit: Submit = async (given, { run, earlierRunId }, { log }) => {
       server ??= await this.options.connect({ ...options, log });
       const { flinkRest, endpoint: jobEndpoint } = server;
+      const jobName = (runId: string) => `${options.pipeline}-${runId.slice(0, 8)}`;
       const runner = portableRunner({
         ...this.options.portable,
         pipelineOptions: {
@@ -53,7 +54,9 @@ export class JobServerRunner implements Runner {
           ...(fromSavepoint === undefined ? {} : { savepoint_path: savepointUrl(fromSavepoint) }),
         },
         ...(flinkRest === undefined ? {} : { flinkRest }),
-        ...{ jobEndpoint, jobName: `${options.pipeline}-${run.runId.slice(0, 8)}`, log },
+        ...{ jobEndpoint, jobName: jobName(run.runId), log },
+        after:
+          earlierRunId === undefined ? undefined : { runId: earlierRunId, jobName: jobName(earlierRunId) },
         run: {
           ...{ pipeline: options.pipeline, runId: run.runId },
           mode: isBounded ? "available-now" : "stream",

@@ -10,9 +10,12 @@ import {
   status,
 } from "@grpc/grpc-js";
 import {
+  type CancelJobRequest,
   CancelJobResponse,
   DescribePipelineOptionsResponse,
   GetJobMetricsResponse,
+  type GetJobStateRequest,
+  GetJobsResponse,
   type JobMessagesRequest,
   JobMessagesResponse,
   JobService,
@@ -55,6 +58,12 @@ export class FakeJobService {
   refusal = "";
   /** Types of the pipeline options that it describes, e.g. `INTEGER`. */
   options: Record<string, string> = {};
+  /** Jobs of earlier clients. */
+  left: { readonly jobId: string; state: JobState_Enum; readonly options: Record<string, string> }[] = [];
+  /** Whether it tells which jobs it has. */
+  tellsJobs = true;
+  /** Jobs of earlier clients that were cancelled, each with how many pipelines it had been given before. */
+  readonly cancelled: { readonly jobId: string; readonly preparedBefore: number }[] = [];
   attempted: MonitoringInfo[] = [];
   committed: MonitoringInfo[] = [];
   readonly prepared: PrepareJobRequest[] = [];
@@ -126,11 +135,27 @@ export class FakeJobService {
         done(null, DescribePipelineOptionsResponse.fromJson({ options }));
       },
       run: (_: unknown, done: Done<RunJobResponse>) => done(null, RunJobResponse.create({ jobId: "job-1" })),
-      getState: (_: unknown, done: Done<JobStateEvent>) => {
-        if (this.isForgetful) done({ code: status.NOT_FOUND, details: "no such job" });
+      getJobs: (_: unknown, done: Done<GetJobsResponse>) => {
+        if (!this.tellsJobs) return done({ code: status.UNIMPLEMENTED, details: "not here" });
+        const jobInfo = this.left.map(({ jobId, state, options }) => ({
+          ...{ jobId, state, jobName: "" },
+          pipelineOptions: Struct.fromJson(options),
+        }));
+        done(null, GetJobsResponse.create({ jobInfo }));
+      },
+      getState: ({ request }: ServerUnaryCall<GetJobStateRequest, unknown>, done: Done<JobStateEvent>) => {
+        const left = this.left.find(({ jobId }) => jobId === request.jobId);
+        if (left !== undefined) done(null, JobStateEvent.create({ state: left.state }));
+        else if (this.isForgetful) done({ code: status.NOT_FOUND, details: "no such job" });
         else done(null, JobStateEvent.create({ state: this.states.at(-1)! }));
       },
-      cancel: (_: unknown, done: Done<CancelJobResponse>) => {
+      cancel: ({ request }: ServerUnaryCall<CancelJobRequest, unknown>, done: Done<CancelJobResponse>) => {
+        const left = this.left.find(({ jobId }) => jobId === request.jobId);
+        if (left !== undefined) {
+          left.state = JobState_Enum.CANCELLED;
+          this.cancelled.push({ jobId: left.jobId, preparedBefore: this.prepared.length });
+          return done(null, CancelJobResponse.create({ state: JobState_Enum.CANCELLING }));
+        }
         this.tell(JobState_Enum.CANCELLED);
         done(null, CancelJobResponse.create({ state: JobState_Enum.CANCELLING }));
       },

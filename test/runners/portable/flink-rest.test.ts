@@ -43,6 +43,20 @@ describe("FlinkRest", () => {
     return (error as Error).message.replace(address, "HOST");
   }
 
+  it("cancels what has not ended of that name, restarting or not", async () => {
+    const restarting = { jid: "j2", name: "one", state: "RESTARTING" };
+    const other = { jid: "j3", name: "other", state: "RUNNING" };
+    answers["GET /jobs/overview"] = [
+      [200, { jobs: [OLD, restarting, other] }],
+      [200, { jobs: [OLD, other] }],
+    ];
+    answers["PATCH /jobs/j2?mode=cancel"] = [[202, {}]];
+    const rest = new FlinkRest(address);
+    expect(await rest.cancelLeft("one")).to.equal(true);
+    expect(await rest.cancelLeft("one")).to.equal(false);
+    expect(asked).to.deep.equal(["GET /jobs/overview", "PATCH /jobs/j2?mode=cancel", "GET /jobs/overview"]);
+  });
+
   it("writes a savepoint of the running job of that name, and tells where it lies", async () => {
     answers["POST /jobs/j1/savepoints"] = [[202, { "request-id": "r1" }]];
     answers["GET /jobs/j1/savepoints/r1"] = [

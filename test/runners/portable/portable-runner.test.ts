@@ -330,18 +330,16 @@ describe("the portable runner", () => {
     expect(pool.job).to.match(/^[0-9a-f-]{36}$/);
   });
 
-  it("lets Spark keep workers from stage to stage, and ends them when the job is DONE", async () => {
+  it("ends workers that the server was to keep from stage to stage when the job is DONE", async () => {
     server.options = { spark_master: "STRING", environment_cache_millis: "INTEGER" };
     server.states = [JobState_Enum.RUNNING];
     server.staysOpen = true;
     await using pool = await OneWorkerPool.start();
     const runner = portableRunner({
       ...{ jobEndpoint: server.endpoint, environment: "external", workerEndpoint: pool.endpoint },
+      pipelineOptions: { environmentCacheMillis: 60_000 },
     });
     const result = await runner.runAsync(graph);
-    expect(server.optionsOf(server.prepared[0]!)).to.deep.include({
-      "beam:option:environment_cache_millis:v1": 60_000,
-    });
     pool.job = jobIn(server);
     await startWorker(pool.endpoint);
     expect(pool.stopped).to.deep.equal([]);
@@ -350,17 +348,45 @@ describe("the portable runner", () => {
     expect(pool.stopped).to.deep.equal([pool.job]);
   });
 
-  it("keeps no workers where the server is not Spark, where they are containers, or where the user says so", async () => {
-    const keptFor = async (options: object) => {
-      server.prepared.length = 0;
-      await portableRunner({ jobEndpoint: server.endpoint, ...options }).run(graph);
-      return server.optionsOf(server.prepared[0]!)["beam:option:environment_cache_millis:v1"];
-    };
-    server.options = { flink_master: "STRING" };
-    expect(await keptFor({})).to.equal(undefined);
-    server.options = { spark_master: "STRING", environment_cache_millis: "INTEGER" };
-    expect(await keptFor({ environment: "docker" })).to.equal(undefined);
-    expect(await keptFor({ pipelineOptions: { environmentCacheMillis: 0 } })).to.equal(0);
+  describe("after a run that is over", () => {
+    const earlier = { runId: "00000000-0000-4000-8000-000000000001", jobName: "shop-00000000" };
+    const runOption = (runId: string) => ({
+      "beam:option:millrace_run:v1": JSON.stringify({ pipeline: "shop", runId, mode: "available-now" }),
+      "beam:option:millrace_job:v1": `job of ${runId}`,
+    });
+
+    it("cancels what that one has left on the server, and nothing else, before it submits", async () => {
+      server.left = [
+        { jobId: "ended", state: JobState_Enum.DONE, options: runOption(earlier.runId) },
+        { jobId: "left", state: JobState_Enum.RUNNING, options: runOption(earlier.runId) },
+        { jobId: "another run's", state: JobState_Enum.RUNNING, options: runOption("someone-else") },
+        { jobId: "somebody's", state: JobState_Enum.RUNNING, options: {} },
+        {
+          ...{ jobId: "of a later version", state: JobState_Enum.RUNNING },
+          options: { "beam:option:millrace_run:v1": "{}" },
+        },
+      ];
+      await using pool = await OneWorkerPool.start();
+      pool.job = `job of ${earlier.runId}`;
+      await startWorker(pool.endpoint);
+      const lines: string[] = [];
+      await portableRunner({
+        ...{ jobEndpoint: server.endpoint, environment: "external", workerEndpoint: pool.endpoint },
+        log: listLog(lines),
+        after: earlier,
+      }).run(graph);
+      expect(server.cancelled).to.deep.equal([{ jobId: "left", preparedBefore: 0 }]);
+      expect(pool.stopped).to.deep.equal([pool.job]);
+      expect(lines.filter((line) => line.includes("left"))).to.deep.equal([
+        'warn cancelling job "left", left on the job server by an earlier run',
+      ]);
+    });
+
+    it("submits to a server that tells no jobs", async () => {
+      server.tellsJobs = false;
+      await portableRunner({ jobEndpoint: server.endpoint, after: earlier }).run(graph);
+      expect(server.prepared).to.have.lengthOf(1);
+    });
   });
 });
 
