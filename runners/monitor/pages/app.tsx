@@ -1,7 +1,7 @@
 /** The frame around every page: what job it is, whether all is well, where one can go. */
 import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { type LiveState, subscribe, useLive } from "./live/live.js";
+import { hasEnded, type LiveState, subscribe, useLive } from "./live/live.js";
 import { useRoute } from "./navigation.js";
 import { Header, VerdictLine } from "./parts/header.js";
 import { Messages } from "./parts/messages.js";
@@ -30,12 +30,12 @@ const topics: Partial<Record<PageName, readonly string[]>> = {
 };
 
 const pipelineOf = (live: LiveState) => live.overview?.pipeline ?? null;
-const isLost = (live: LiveState) => live.connection.state === "lost";
+const isStale = (live: LiveState) => live.connection.state === "lost" && !hasEnded(live);
 
 export function App() {
   const route = useRoute();
   const pipeline = useLive(pipelineOf);
-  const stale = useLive(isLost);
+  const stale = useLive(isStale);
   const page = route?.page ?? null;
 
   useEffect(() => {

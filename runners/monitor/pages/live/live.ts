@@ -13,7 +13,12 @@ export interface LiveState {
   readonly batches: readonly Batch[];
   readonly panels: Readonly<Record<string, PanelData>>;
   readonly connection: Connection;
+  /** How often it came back after it was away: what was read once may have missed something each time. */
+  readonly returns: number;
 }
+
+/** States that no job leaves: a lost connection is then how it should be. */
+const finalStates: readonly JobOverview["state"][] = ["DONE", "DRAINED", "CANCELLED", "FAILED"];
 
 const batchesMax = 200;
 /** A tab that nobody looks at gives its connection back after this time. */
@@ -25,11 +30,13 @@ let state: LiveState = {
   batches: [],
   panels: {},
   connection: { state: "connecting" },
+  returns: 0,
 };
 let drawn = state;
 let frame: number | null = null;
 let topics = "";
 let current: AbortController | null = null;
+let wasAway = false;
 const listeners = new Set<() => void>();
 
 /** Reads these topics from now on; the same ones leave the connection as it is. */
@@ -52,11 +59,28 @@ export function connect(): void {
       headers: authorization(),
       onEvent: take,
       onConnection: (connection) => {
-        if (current === mine) change({ connection });
+        if (current === mine) follow(connection);
       },
     },
     mine.signal,
   );
+}
+
+/** Whether there is somebody to ask now; the first answer is still to come while it connects. */
+export function canAsk(): boolean {
+  return state.connection.state !== "lost";
+}
+
+/** The run told how it ended before it was gone. */
+export function hasEnded({ overview, connection }: LiveState): boolean {
+  return connection.state === "lost" && overview !== null && finalStates.includes(overview.state);
+}
+
+function follow(connection: Connection): void {
+  if (connection.state === "lost") wasAway = true;
+  const isBack = connection.state === "live" && wasAway;
+  if (isBack) wasAway = false;
+  change({ connection, returns: state.returns + (isBack ? 1 : 0) });
 }
 
 /** Connects and gives back as the tab is seen and hidden; call once. */
@@ -68,6 +92,7 @@ export function followVisibility(): void {
       timer = setTimeout(() => {
         current?.abort();
         current = null;
+        wasAway = true;
       }, hiddenMaxMs);
     } else if (current === null) {
       connect();
