@@ -11,7 +11,6 @@ import { goodFile, malformedFile, moreFile, repeatsFile } from "./real-input.js"
 import { RealRun } from "./real-run.js";
 import { commitsOf } from "./real-truth.js";
 import { agree, tableOf, textsOf } from "./shown.js";
-import { linkTo } from "./target.js";
 
 const commitColumns = ["Epoch", "Read", "Written", "Duplicates", "Conflicts", "Dead letters"];
 /** What Chromium itself writes to the console when nobody answers; no page can keep it from doing so. */
@@ -125,7 +124,7 @@ describe("the pages of a real run that pauses, ends, dies", () => {
     await expectBalance(run.session);
   });
 
-  it("a page that is loaded while the run is away comes to life with it", async () => {
+  it("a page that was asked for first while the run was away comes with the run", async () => {
     const [overview] = await open("overview");
     const { page } = overview ?? expect.fail();
     await run.crash();
@@ -206,14 +205,5 @@ describe("the pages of a real run that pauses, ends, dies", () => {
     }, "a comment");
     expect(Date.now() - beganAtMs).to.be.below(30_000);
     silent.abort();
-  });
-
-  it("a step's own page and a letter's can be opened by their address", async () => {
-    const [{ page }] = (await open("graph")) as [Opened];
-    await page.locator(".graph .step").first().click();
-    const address = new URL(page.url()).pathname;
-    await page.goto(linkTo(run.target, address));
-    await page.locator(".step-panel h2").waitFor();
-    expectNoComplaints();
   });
 });
