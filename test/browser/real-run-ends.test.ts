@@ -1,4 +1,5 @@
 /** Pages of a real run while it is paused, drained and killed, and when it is there again at the same address. */
+import { rm } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "chai";
 import type { Browser, BrowserContext, Page } from "playwright-core";
@@ -7,7 +8,7 @@ import { until } from "../support/product.js";
 import { desktop, launchChromium, openPage } from "./chromium.js";
 import { type KnownPage, knownPages, openKnown, waitFor } from "./pages.js";
 import { figuresAgree } from "./real-figures.js";
-import { goodFile, malformedFile, moreFile, repeatsFile } from "./real-input.js";
+import { goodFile, malformedFile, markup, moreFile, repeatsFile } from "./real-input.js";
 import { RealRun } from "./real-run.js";
 import { commitsOf } from "./real-truth.js";
 import { agree, tableOf, textsOf } from "./shown.js";
@@ -137,6 +138,21 @@ describe("the pages of a real run that pauses, ends, dies", () => {
     await page.locator("section[aria-label='Files'] tbody tr").first().waitFor();
     await figuresAgree["files"]?.(page, run);
     expectNoComplaints();
+  });
+
+  it("a run that comes back with another token is followed, and asked for records once it is given", async () => {
+    const [shop] = await open("shop");
+    const { page } = shop ?? expect.fail();
+    await run.crash();
+    await page.locator(".connection", { hasText: "Stale since" }).waitFor();
+    await rm(run.product.path(".millrace", "monitor-token"));
+    await run.launch();
+    await page.getByRole("heading", { name: "This needs the token" }).waitFor();
+    await page.locator(".connection", { hasText: "Live" }).waitFor();
+    expect(await page.locator("main").textContent()).not.to.contain(markup.script);
+    await page.getByLabel("Token").fill(run.target.token);
+    await page.getByRole("button", { name: "Use token" }).click();
+    await agrees(shop ?? expect.fail());
   });
 
   it("a run that is paused in the page reads nothing, and resumed reads on", async () => {

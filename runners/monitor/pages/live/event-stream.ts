@@ -3,7 +3,15 @@ import { type ServerEvent, SseParser } from "./sse-parser.js";
 
 export type Connection =
   | { readonly state: "connecting" | "live" }
-  | { readonly state: "lost"; readonly reason: string; readonly sinceMs: number };
+  | {
+      readonly state: "lost";
+      readonly reason: string;
+      readonly sinceMs: number;
+      /** The server is there, and the token is not its own. */
+      readonly needsToken: boolean;
+    };
+
+class NeedsTokenError extends Error {}
 
 export interface EventStreamOptions {
   readonly url: string;
@@ -29,6 +37,7 @@ export async function readEvents(options: EventStreamOptions, signal: AbortSigna
   let heardAtMs = now();
   while (!signal.aborted) {
     let reason = "The server ended the stream";
+    let needsToken = false;
     try {
       await readOnce(options, signal, () => {
         attempt = 0;
@@ -36,9 +45,10 @@ export async function readEvents(options: EventStreamOptions, signal: AbortSigna
       });
     } catch (error) {
       reason = error instanceof Error ? error.message : String(error);
+      needsToken = error instanceof NeedsTokenError;
     }
     if (signal.aborted) return;
-    options.onConnection({ state: "lost", reason, sinceMs: heardAtMs });
+    options.onConnection({ state: "lost", reason, sinceMs: heardAtMs, needsToken });
     const limit = Math.min(retryMaxMs, firstRetryMs * 2 ** attempt);
     attempt++;
     await delay(limit * (0.5 + random() / 2), signal);
@@ -66,6 +76,7 @@ async function readOnce(
       headers: options.headers,
       signal: either,
     });
+    if (response.status === 401) throw new NeedsTokenError("The server wants its token");
     if (!response.ok || response.body === null) throw new Error(`The server answered ${response.status}`);
     const parser = new SseParser();
     const decoder = new TextDecoder();

@@ -81,6 +81,10 @@ function follow(connection: Connection): void {
   const isBack = connection.state === "live" && wasAway;
   if (isBack) wasAway = false;
   change({ connection, returns: state.returns + (isBack ? 1 : 0) });
+  // a run with another token than the one before: what is open is followed, and the page asks for the token
+  if (connection.state === "lost" && connection.needsToken && topics.includes("panel:")) {
+    subscribe(topics.split(",").filter((topic) => !topic.startsWith("panel:")));
+  }
 }
 
 /** Connects and gives back as the tab is seen and hidden; call once. */
