@@ -4,7 +4,7 @@ import { expect } from "chai";
 import type { Page } from "playwright-core";
 import type { RealRun } from "./real-run.js";
 import { commitsOf, deadByReason, deadOf, rowsOf, sum, totalsOf } from "./real-truth.js";
-import { agree, count, dateTime, pairsOf, tableOf, textsOf, words } from "./shown.js";
+import { agree, count, dateTime, mapValues, pairsOf, tableOf, textsOf, words } from "./shown.js";
 
 /** Fails unless the page that is open agrees with the database. */
 export type FiguresAgree = (page: Page, run: RealRun) => Promise<void>;
@@ -263,8 +263,4 @@ async function environmentAgrees(page: Page, run: RealRun): Promise<void> {
   expect(facts).to.include({ PostgreSQL: version?.server_version, Node: process.version });
   const password = new URL(run.product.env["DATABASE_URL"] ?? "").password;
   expect(await page.content()).not.to.contain(password);
-}
-
-function mapValues<From, To>(of: Record<string, From>, map: (value: From) => To): Record<string, To> {
-  return Object.fromEntries(Object.entries(of).map(([name, value]) => [name, map(value)]));
 }

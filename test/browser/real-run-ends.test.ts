@@ -208,6 +208,19 @@ describe("the pages of a real run that pauses, ends, dies", () => {
     await expectBalance(run.session);
   });
 
+  it("a run that is cancelled in the page ends, and pages say so", async () => {
+    const [overview] = await open("overview");
+    const { page } = overview ?? expect.fail();
+    await page.getByRole("button", { name: "Cancel" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Cancel the job" }).click();
+    await (run.command ?? expect.fail()).ended;
+    await page.locator(".badge", { hasText: "CANCELLED" }).waitFor();
+    await page.locator(".verdict.level-warning", { hasText: "It was cancelled." }).waitFor();
+    await page.locator(".connection", { hasText: "Ended at" }).waitFor();
+    await agrees(overview ?? expect.fail());
+    expectNoComplaints();
+  });
+
   it("a stream of events to which nothing happens says within 30 s that it lives", async function () {
     this.timeout(60_000);
     const silent = new AbortController();

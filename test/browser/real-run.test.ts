@@ -10,7 +10,8 @@ import { type KnownPage, knownPages, openKnown } from "./pages.js";
 import { figuresAgree } from "./real-figures.js";
 import { dearPrice, event, goodFile, malformedFile, markup, moreFile, repeatsFile } from "./real-input.js";
 import { RealRun } from "./real-run.js";
-import { agree, tableOf } from "./shown.js";
+import { commitsOf } from "./real-truth.js";
+import { agree, mapValues, pairsOf, tableOf, textsOf } from "./shown.js";
 import { linkTo } from "./target.js";
 
 describe("the pages of a real run", () => {
@@ -88,6 +89,34 @@ describe("the pages of a real run", () => {
       });
     });
   }
+
+  it("a batch's own page shows its records and what it read: all batches together, every byte of every file", async () => {
+    await withPage(desktop, async (page) => {
+      const bytes: Record<string, number> = {};
+      for (const commit of await commitsOf(run, 50)) {
+        await page.goto(linkTo(run.target, `/batches/${commit["Epoch"]}`));
+        await page.locator(".ledger-read").waitFor();
+        const parts = mapValues(await pairsOf(page, ".ledger-parts"), (text) => text.split(" ")[0]);
+        expect({ Read: (await textsOf(page, ".ledger-read"))[0], ...parts }).to.deep.equal({
+          Read: commit["Read"],
+          Written: commit["Written"],
+          Duplicates: commit["Duplicates"],
+          Conflicts: commit["Conflicts"],
+          "Dead letters": commit["Dead letters"],
+        });
+        for (const row of await tableOf(page, "Files it read", ["File", "From byte", "To byte"])) {
+          const [from = 0, to = 0] = [row["From byte"], row["To byte"]].map((text) =>
+            Number(text?.replaceAll(",", "")),
+          );
+          bytes[row["File"] ?? ""] = (bytes[row["File"] ?? ""] ?? 0) + to - from;
+        }
+      }
+      const sizes = await run.session.query<{ path: string; size: number }>(
+        "select path, size from source_files",
+      );
+      expect(bytes).to.deep.equal(Object.fromEntries(sizes.map(({ path, size }) => [path, size])));
+    });
+  });
 
   it("pages that are open follow a file that comes, without being loaded anew", async () => {
     const followed = knownPages.filter(({ name }) => name !== "environment");

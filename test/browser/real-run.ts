@@ -3,7 +3,7 @@
 import { SqlSession } from "../../sql/sql-session.js";
 import { type PipelineStatus, readStatus } from "../../sql/status.js";
 import { freePort } from "../support/free-ports.js";
-import { type FreshDatabase, freshDatabase } from "../support/postgres.js";
+import { type FreshDatabase, freshDatabase, type TestServer } from "../support/postgres.js";
 import { Product, type RunningCommand, until } from "../support/product.js";
 import { dropFile, type Expected, sumOf, type WrittenFile } from "./real-input.js";
 import { openTarget, type Target } from "./target.js";
@@ -18,21 +18,23 @@ export class RealRun {
 
   private constructor(
     readonly product: Product,
-    readonly session: SqlSession,
+    public session: SqlSession,
     private readonly database: FreshDatabase,
     private readonly port: number,
   ) {}
 
   /** With its tables, and nothing that runs. */
-  static async create(): Promise<RealRun> {
-    const database = await freshDatabase();
+  static async create(server?: TestServer): Promise<RealRun> {
+    const database = await freshDatabase(server);
     const product = await Product.create(database.url);
     await product.succeed(["migrate"]);
-    const session = await SqlSession.connect({
-      connection: database.connection,
-      applicationName: "millrace/test",
-    });
-    return new RealRun(product, session, database, await freePort());
+    return new RealRun(product, await connect(database), database, await freePort());
+  }
+
+  /** After its server was away. */
+  async reconnect(): Promise<void> {
+    await this.session.close();
+    this.session = await connect(this.database);
   }
 
   /** The same command each time, so a second one continues the first. */
@@ -79,4 +81,8 @@ export class RealRun {
     await this.session.close();
     await this.database.drop();
   }
+}
+
+function connect({ connection }: FreshDatabase): Promise<SqlSession> {
+  return SqlSession.connect({ connection, applicationName: "millrace/test" });
 }

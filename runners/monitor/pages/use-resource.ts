@@ -12,6 +12,8 @@ export interface Resource<Body> {
   readonly reload: () => void;
 }
 
+/** After a failure that may pass. */
+const retryMs = 3_000;
 const returnsOf = (live: LiveState) => live.returns;
 
 /** Read again whenever the server is back; with `everyMs` also so often, as `useEvery` has it. */
@@ -40,7 +42,10 @@ export function useResource<Body>(path: string | null, query: Query = {}, everyM
     return () => controller.abort();
   }, [key, round, returns]);
   const reload = useCallback(() => setRound((before) => before + 1), []);
-  useEvery(everyMs, reload);
+  const { error } = state;
+  // what the server could not do now, it may do soon: its database was away, for example
+  const isPassing = error !== null && (error.status === 0 || error.status >= 500);
+  useEvery(isPassing ? retryMs : everyMs, reload);
   return { ...state, reload };
 }
 

@@ -90,18 +90,20 @@ function follow(connection: Connection): void {
 /** Connects and gives back as the tab is seen and hidden; call once. */
 export function followVisibility(): void {
   let timer: ReturnType<typeof setTimeout> | undefined;
+  const giveBackLater = () => {
+    timer = setTimeout(() => {
+      current?.abort();
+      current = null;
+      wasAway = true;
+    }, hiddenMaxMs);
+  };
   document.addEventListener("visibilitychange", () => {
     clearTimeout(timer);
-    if (document.hidden) {
-      timer = setTimeout(() => {
-        current?.abort();
-        current = null;
-        wasAway = true;
-      }, hiddenMaxMs);
-    } else if (current === null) {
-      connect();
-    }
+    if (document.hidden) giveBackLater();
+    else if (current === null) connect();
   });
+  // a tab that was opened in the background; some of them would take all connections that a browser has for us
+  if (document.hidden) giveBackLater();
 }
 
 /** A part of what is live, and again whenever it changed. */
