@@ -12,6 +12,7 @@ import { goodFile, malformedFile, markup, moreFile, repeatsFile } from "./real-i
 import { RealRun } from "./real-run.js";
 import { commitsOf } from "./real-truth.js";
 import { agree, tableOf, textsOf } from "./shown.js";
+import { linkTo } from "./target.js";
 
 const commitColumns = ["Epoch", "Read", "Written", "Duplicates", "Conflicts", "Dead letters"];
 /** What Chromium itself writes to the console when nobody answers; no page can keep it from doing so. */
@@ -219,6 +220,30 @@ describe("the pages of a real run that pauses, ends, dies", () => {
     await page.locator(".connection", { hasText: "Ended at" }).waitFor();
     await agrees(overview ?? expect.fail());
     expectNoComplaints();
+  });
+
+  it("one reader too many is told why nothing comes live, and gets all when there is room", async () => {
+    const readers = new AbortController();
+    const read = () => fetch(`${run.target.url}/api/events?topics=graph`, { signal: readers.signal });
+    const answers = await Promise.all(Array.from({ length: 16 }, read));
+    expect(answers.map(({ status }) => status)).to.deep.equal(answers.map(() => 200));
+    const { page, context, complaints } = await openPage(browser, desktop);
+    try {
+      await page.goto(linkTo(run.target, "/files"));
+      await page
+        .locator(".verdict.level-error", { hasText: "16 clients watch already: close one" })
+        .waitFor();
+      await figuresAgree["files"]?.(page, run);
+      await run.drop(moreFile("unseen.csv", 900, 10));
+      await figuresAgree["files"]?.(page, run);
+      readers.abort();
+      await page.locator(".connection", { hasText: "Live" }).waitFor();
+      const refused = /^Failed to load resource: the server responded with a status of 429/;
+      expect(complaints.filter((text) => !refused.test(text))).to.deep.equal([]);
+    } finally {
+      readers.abort();
+      await context.close();
+    }
   });
 
   it("a stream of events to which nothing happens says within 30 s that it lives", async function () {

@@ -1,4 +1,5 @@
 /** Keeps one stream of server-sent events open: reads it with fetch, so that the token is no part of an address. */
+import { ApiError, errorOf } from "../api.js";
 import { type ServerEvent, SseParser } from "./sse-parser.js";
 
 export type Connection =
@@ -7,11 +8,9 @@ export type Connection =
       readonly state: "lost";
       readonly reason: string;
       readonly sinceMs: number;
-      /** The server is there, and the token is not its own. */
-      readonly needsToken: boolean;
+      /** Of the server's answer, where it is there and gives no stream: 401 for a token that is not its own. */
+      readonly status: number | null;
     };
-
-class NeedsTokenError extends Error {}
 
 export interface EventStreamOptions {
   readonly url: string;
@@ -37,7 +36,7 @@ export async function readEvents(options: EventStreamOptions, signal: AbortSigna
   let heardAtMs = now();
   while (!signal.aborted) {
     let reason = "The server ended the stream";
-    let needsToken = false;
+    let status: number | null = null;
     try {
       await readOnce(options, signal, () => {
         attempt = 0;
@@ -45,10 +44,10 @@ export async function readEvents(options: EventStreamOptions, signal: AbortSigna
       });
     } catch (error) {
       reason = error instanceof Error ? error.message : String(error);
-      needsToken = error instanceof NeedsTokenError;
+      status = error instanceof ApiError ? error.status : null;
     }
     if (signal.aborted) return;
-    options.onConnection({ state: "lost", reason, sinceMs: heardAtMs, needsToken });
+    options.onConnection({ state: "lost", reason, sinceMs: heardAtMs, status });
     const limit = Math.min(retryMaxMs, firstRetryMs * 2 ** attempt);
     attempt++;
     await delay(limit * (0.5 + random() / 2), signal);
@@ -76,8 +75,8 @@ async function readOnce(
       headers: options.headers,
       signal: either,
     });
-    if (response.status === 401) throw new NeedsTokenError("The server wants its token");
-    if (!response.ok || response.body === null) throw new Error(`The server answered ${response.status}`);
+    if (!response.ok) throw await errorOf(response);
+    if (response.body === null) throw new Error("The server's answer is empty");
     const parser = new SseParser();
     const decoder = new TextDecoder();
     const reader = response.body.getReader();

@@ -68,7 +68,7 @@ export function connect(): void {
 
 /** Whether there is somebody to ask now; the first answer is still to come while it connects. */
 export function canAsk(): boolean {
-  return state.connection.state !== "lost";
+  return state.connection.state !== "lost" || state.connection.status !== null;
 }
 
 /** The run told how it ended before it was gone. */
@@ -82,7 +82,7 @@ function follow(connection: Connection): void {
   if (isBack) wasAway = false;
   change({ connection, returns: state.returns + (isBack ? 1 : 0) });
   // a run with another token than the one before: what is open is followed, and the page asks for the token
-  if (connection.state === "lost" && connection.needsToken && topics.includes("panel:")) {
+  if (connection.state === "lost" && connection.status === 401 && topics.includes("panel:")) {
     subscribe(topics.split(",").filter((topic) => !topic.startsWith("panel:")));
   }
 }

@@ -50,8 +50,9 @@ export function VerdictLine() {
       <p class="verdict level-error">
         <LevelMark level="error" />
         <span>
-          No connection: what is shown is of {clock(connection.sinceMs)}. Connecting again; if the run has
-          ended, start it again and open the link that it prints.
+          {connection.status === null
+            ? `No connection: what is shown is of ${clock(connection.sinceMs)}. Connecting again; if the run has ended, start it again and open the link that it prints.`
+            : `Nothing comes live, and what is shown may be older: ${connection.reason}. Trying again.`}
         </span>
       </p>
     );
