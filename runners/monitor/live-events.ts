@@ -18,6 +18,7 @@ class Client {
   readonly #frames = new Map<string, string>();
   readonly #batches: string[] = [];
   #wake: () => void = () => undefined;
+  #hasEnded = false;
 
   constructor(readonly topics: ReadonlySet<string>) {}
 
@@ -29,8 +30,16 @@ class Client {
     this.#wake();
   }
 
-  async take(): Promise<string> {
+  /** What waits is read yet. */
+  end(): void {
+    this.#hasEnded = true;
+    this.#wake();
+  }
+
+  /** Undefined once it has ended and all of it is taken. */
+  async take(): Promise<string | undefined> {
     while (this.#frames.size === 0 && this.#batches.length === 0) {
+      if (this.#hasEnded) return undefined;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
@@ -78,7 +87,11 @@ export class LiveEvents {
     this.#join(client);
     const stream = new ReadableStream<Uint8Array>(
       {
-        pull: async (controller) => controller.enqueue(Buffer.from(await client.take())),
+        pull: async (controller) => {
+          const text = await client.take();
+          if (text === undefined) controller.close();
+          else controller.enqueue(Buffer.from(text));
+        },
         cancel: () => this.#leave(client),
       },
       { highWaterMark: 0 },
@@ -87,8 +100,13 @@ export class LiveEvents {
     return new Response(stream, { headers });
   }
 
+  /** Readers get how it all ended, and then the end of their streams. */
   close(): void {
-    for (const client of [...this.#clients]) this.#leave(client);
+    this.#refreshJob(this.#wanted());
+    for (const client of [...this.#clients]) {
+      this.#leave(client);
+      client.end();
+    }
   }
 
   #join(client: Client): void {
@@ -122,7 +140,16 @@ export class LiveEvents {
   }
 
   #refresh(): void {
-    const wanted = new Set([...this.#clients].flatMap(({ topics }) => [...topics]));
+    const wanted = this.#wanted();
+    this.#refreshJob(wanted);
+    for (const topic of wanted) if (topic.startsWith("panel:")) void this.#refreshPanel(topic);
+  }
+
+  #wanted(): ReadonlySet<string> {
+    return new Set([...this.#clients].flatMap(({ topics }) => [...topics]));
+  }
+
+  #refreshJob(wanted: ReadonlySet<string>): void {
     if (wanted.has("overview")) {
       const overview = this.#inspection.overview();
       this.#send(
@@ -136,7 +163,6 @@ export class LiveEvents {
       const figures = this.#inspection.figures();
       this.#send("graph", "graph", figures, JSON.stringify(figures.steps));
     }
-    for (const topic of wanted) if (topic.startsWith("panel:")) void this.#refreshPanel(topic);
   }
 
   async #refreshPanel(topic: string): Promise<void> {

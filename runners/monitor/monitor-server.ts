@@ -35,6 +35,9 @@ export interface RunningMonitor {
 
 const PORTS_TRIED = 20;
 const CONNECTIONS_MAX = 128;
+/** Who does not take the last frame of the events within this time goes without it. */
+const LAST_FRAME_MS_MAX = 500;
+const IDLE_LOOK_MS = 10;
 
 /** @throws when the address cannot be listened on, or others could listen in */
 export async function startMonitor(options: MonitorOptions): Promise<RunningMonitor> {
@@ -67,9 +70,7 @@ export async function startMonitor(options: MonitorOptions): Promise<RunningMoni
     close: async () => {
       live.close();
       prometheus.close();
-      const closed = new Promise((resolve) => server.close(resolve));
-      server.closeAllConnections();
-      await closed;
+      await closeServer(server);
     },
   };
 }
@@ -99,6 +100,16 @@ async function createSecureServer(
       { cause: error },
     );
   }
+}
+
+/** A connection ends once what was asked through it is answered. */
+async function closeServer(server: Server): Promise<void> {
+  const closed = new Promise((resolve) => server.close(resolve));
+  const look = setInterval(() => server.closeIdleConnections(), IDLE_LOOK_MS);
+  const limit = setTimeout(() => server.closeAllConnections(), LAST_FRAME_MS_MAX);
+  await closed;
+  clearInterval(look);
+  clearTimeout(limit);
 }
 
 /** Port 0 is any free one. */

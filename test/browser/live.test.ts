@@ -174,6 +174,15 @@ describe("the pages, live", () => {
     await until(async () => fake.openStreams === 1);
   });
 
+  it("a tab that was opened in the background gives its stream back as well", async () => {
+    await page.addInitScript(hiddenIs(true));
+    await page.goto(linkTo(target, "/"));
+    await until(async () => fake.openStreams === 1);
+    await until(async () => fake.openStreams === 0);
+    await seen(page, true);
+    await until(async () => fake.openStreams === 1);
+  });
+
   it("a record that is HTML stays text: in the list, its fields, its bytes and a panel", async () => {
     await page.goto(linkTo(target, "/dead-letters/401"));
     await page.locator(".fields .is-failing code", { hasText: hostile }).waitFor();
@@ -217,9 +226,11 @@ describe("the pages, live", () => {
 
 /** As the browser tells a page that its tab was hidden or is seen again. */
 async function seen(page: Page, isSeen: boolean): Promise<void> {
-  await page.evaluate(
-    `Object.defineProperty(document, "hidden", { configurable: true, value: ${!isSeen} }); document.dispatchEvent(new Event("visibilitychange"))`,
-  );
+  await page.evaluate(`${hiddenIs(!isSeen)}; document.dispatchEvent(new Event("visibilitychange"))`);
+}
+
+function hiddenIs(value: boolean): string {
+  return `Object.defineProperty(document, "hidden", { configurable: true, value: ${value} })`;
 }
 
 async function until(holds: () => Promise<boolean>): Promise<void> {

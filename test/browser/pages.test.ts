@@ -1,15 +1,10 @@
 /** Every page in a real browser: complete, safe, readable by all, on a phone and in the dark. */
-import axe from "axe-core";
 import { expect } from "chai";
 import type { Browser, Page } from "playwright-core";
+import { violations } from "./axe.js";
 import { desktop, type Look, launchChromium, openPage, phone } from "./chromium.js";
 import { knownPages, openKnown, waitFor } from "./pages.js";
 import { linkTo, openTarget, type Target } from "./target.js";
-
-interface Violation {
-  readonly id: string;
-  readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[];
-}
 
 describe("the pages in Chromium", () => {
   let target: Target;
@@ -131,15 +126,3 @@ describe("the pages in Chromium", () => {
     });
   });
 });
-
-async function violations(page: Page): Promise<unknown> {
-  // the page's policy lets no script in but its own, so axe is run by the debugger
-  await page.evaluate(axe.source);
-  const { violations: found } = (await page.evaluate(
-    "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })",
-  )) as { violations: Violation[] };
-  return found.map(({ id, nodes }) => ({
-    id,
-    nodes: nodes.map(({ html, failureSummary }) => `${html}: ${failureSummary}`),
-  }));
-}

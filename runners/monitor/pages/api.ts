@@ -72,7 +72,8 @@ async function call(url: string, init: RequestInit): Promise<Response> {
   throw await errorOf(response);
 }
 
-async function errorOf(response: Response): Promise<ApiError> {
+/** What an answer that is no success says. */
+export async function errorOf(response: Response): Promise<ApiError> {
   const text = await response.text();
   try {
     const { error } = JSON.parse(text) as { error: { code: string; message: string } };
@@ -82,7 +83,7 @@ async function errorOf(response: Response): Promise<ApiError> {
     return new ApiError(
       response.status,
       "unknown",
-      `The server answered ${response.status} ${response.statusText}`,
+      `The server answered ${response.status} ${response.statusText}`.trim(),
     );
   }
 }

@@ -1,11 +1,12 @@
 /** The frame around every page: what job it is, whether all is well, where one can go. */
 import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { type LiveState, subscribe, useLive } from "./live/live.js";
+import { hasEnded, type LiveState, subscribe, useLive } from "./live/live.js";
 import { useRoute } from "./navigation.js";
 import { Header, VerdictLine } from "./parts/header.js";
 import { Messages } from "./parts/messages.js";
 import { Navigation } from "./parts/navigation.js";
+import { Notice } from "./parts/notice.js";
 import { type PageName, type Route, titleOf } from "./route.js";
 import { Overview } from "./views/overview.js";
 
@@ -30,12 +31,13 @@ const topics: Partial<Record<PageName, readonly string[]>> = {
 };
 
 const pipelineOf = (live: LiveState) => live.overview?.pipeline ?? null;
-const isLost = (live: LiveState) => live.connection.state === "lost";
+const returnsOf = (live: LiveState) => live.returns;
+const isStale = (live: LiveState) => live.connection.state === "lost" && !hasEnded(live);
 
 export function App() {
   const route = useRoute();
   const pipeline = useLive(pipelineOf);
-  const stale = useLive(isLost);
+  const stale = useLive(isStale);
   const page = route?.page ?? null;
 
   useEffect(() => {
@@ -67,6 +69,7 @@ export function App() {
 function CurrentView({ route }: { readonly route: Route }) {
   const [loaded, setLoaded] = useState<{ page: PageName; view: View } | null>(null);
   const [failure, setFailure] = useState<string | null>(null);
+  const returns = useLive(returnsOf);
   const { page, id } = route;
   useEffect(() => {
     if (page === "overview") return;
@@ -82,8 +85,21 @@ function CurrentView({ route }: { readonly route: Route }) {
       isCurrent = false;
     };
   }, [page]);
+  useEffect(() => {
+    // browsers keep a module that could not be loaded as failed, and its name may be another one by now
+    if (failure !== null) location.reload();
+  }, [returns]);
   if (page === "overview") return <Overview />;
-  if (failure !== null) return <p class="empty">The page could not be loaded: {failure}</p>;
+  if (failure !== null) {
+    return (
+      <Notice level="error">
+        <p>The page could not be loaded: {failure}</p>
+        <button type="button" onClick={() => location.reload()}>
+          Load again
+        </button>
+      </Notice>
+    );
+  }
   if (loaded === null || loaded.page !== page) return <p class="empty">Loading…</p>;
   return <loaded.view id={id} />;
 }

@@ -1,6 +1,7 @@
 /** JSON that a part of the page shows: loaded when it appears, again when its query changes or its time is up. */
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { ApiError, getJson, type Query } from "./api.js";
+import { canAsk, type LiveState, useLive } from "./live/live.js";
 import { useToken } from "./token.js";
 
 export interface Resource<Body> {
@@ -11,7 +12,11 @@ export interface Resource<Body> {
   readonly reload: () => void;
 }
 
-/** With `everyMs` it is read again so often, while the tab is seen. */
+/** After a failure that may pass. */
+const retryMs = 3_000;
+const returnsOf = (live: LiveState) => live.returns;
+
+/** Read again whenever the server is back; with `everyMs` also so often, as `useEvery` has it. */
 export function useResource<Body>(path: string | null, query: Query = {}, everyMs?: number): Resource<Body> {
   const token = useToken();
   const [state, setState] = useState<Omit<Resource<Body>, "reload">>({
@@ -20,6 +25,7 @@ export function useResource<Body>(path: string | null, query: Query = {}, everyM
     readAtMs: null,
   });
   const [round, setRound] = useState(0);
+  const returns = useLive(returnsOf);
   const key = JSON.stringify([path, query, token]);
   // the key stands for path, query and token
   useEffect(() => {
@@ -34,13 +40,22 @@ export function useResource<Body>(path: string | null, query: Query = {}, everyM
       },
     );
     return () => controller.abort();
-  }, [key, round]);
+  }, [key, round, returns]);
+  const reload = useCallback(() => setRound((before) => before + 1), []);
+  const { error } = state;
+  // what the server could not do now, it may do soon: its database was away, for example
+  const isPassing = error !== null && (error.status === 0 || error.status >= 500);
+  useEvery(isPassing ? retryMs : everyMs, reload);
+  return { ...state, reload };
+}
+
+/** Does it again and again while the tab is seen and the server answers; the frame says when it does not. */
+export function useEvery(ms: number | undefined, action: () => void): void {
   useEffect(() => {
-    if (everyMs === undefined) return;
+    if (ms === undefined) return;
     const timer = setInterval(() => {
-      if (!document.hidden) setRound((before) => before + 1);
-    }, everyMs);
+      if (!document.hidden && canAsk()) action();
+    }, ms);
     return () => clearInterval(timer);
-  }, [everyMs]);
-  return { ...state, reload: useCallback(() => setRound((before) => before + 1), []) };
+  }, [ms, action]);
 }

@@ -190,6 +190,21 @@ describe("the monitor's application", () => {
     expect(inspection.listeners.size).to.equal(1); // of Prometheus
   });
 
+  it("ends a stream with how it all ended, batches and all, also for one who is slow to read", async () => {
+    const { call, live } = await app();
+    const reader = (await call("/api/events?topics=overview,batch")).body!.getReader();
+    const next = async () => Buffer.from((await reader.read()).value!).toString();
+    expect(await next()).to.include('"state":"RUNNING"');
+    const batch = { epoch: 8, durationMs: {} } as never;
+    for (const listener of inspection.listeners) listener({ type: "batch", batch });
+    inspection.shown = overview({ state: "DRAINED" });
+    live.close();
+    expect(await next()).to.match(
+      /event: batch\ndata: {"epoch":8,.*\n\nevent: overview\ndata: .*"state":"DRAINED"/,
+    );
+    expect(await reader.read()).to.deep.equal({ done: true, value: undefined });
+  });
+
   it("says when it is not ready, and counts for Prometheus", async () => {
     const { call } = await app();
     const ready = await call("/readyz");
@@ -212,14 +227,17 @@ describe("the monitor's application", () => {
     await mkdir(join(folder, "assets"));
     await writeFile(join(folder, "index.html"), "<!doctype html>");
     await writeFile(join(folder, "assets", "app-1a2b.js"), "1");
-    await writeFile(join(folder, "api.js"), "compiled");
+    for (const name of ["api.js", "notes.html", "secret.svg"]) await writeFile(join(folder, name), "no page");
+    await writeFile(join(folder, "icon.svg"), "<svg/>");
     const { call } = await app();
+    const icon = await call("/icon.svg");
+    expect([await icon.text(), icon.headers.get("content-type")]).to.deep.equal(["<svg/>", "image/svg+xml"]);
     const script = await call("/assets/app-1a2b.js");
     expect([await script.text(), script.headers.get("cache-control")]).to.deep.equal([
       "1",
       "public, max-age=31536000, immutable",
     ]);
-    for (const path of ["/", "/batches", "/dead-letters/7"]) {
+    for (const path of ["/", "/index.html", "/batches", "/dead-letters/7", "/graph/Read.All%2FSplit"]) {
       const page = await call(path);
       expect([await page.text(), page.headers.get("cache-control")]).to.deep.equal([
         "<!doctype html>",
@@ -227,7 +245,8 @@ describe("the monitor's application", () => {
       ]);
       expect(page.headers.get("content-security-policy")).to.include("default-src 'none'");
     }
-    for (const path of ["/api.js", "/assets/../../package.json", "/assets/%2e%2e/api.js", "/nothing.css"]) {
+    const others = ["/api.js", "/notes.html", "/secret.svg", "/nothing.css", "/assets/nothing", "/assets/"];
+    for (const path of [...others, "/assets/../../package.json", "/assets/%2e%2e/api.js"]) {
       expect((await call(path)).status, path).to.equal(404);
     }
   });

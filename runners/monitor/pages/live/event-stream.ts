@@ -1,9 +1,16 @@
 /** Keeps one stream of server-sent events open: reads it with fetch, so that the token is no part of an address. */
+import { ApiError, errorOf } from "../api.js";
 import { type ServerEvent, SseParser } from "./sse-parser.js";
 
 export type Connection =
   | { readonly state: "connecting" | "live" }
-  | { readonly state: "lost"; readonly reason: string; readonly sinceMs: number };
+  | {
+      readonly state: "lost";
+      readonly reason: string;
+      readonly sinceMs: number;
+      /** Of the server's answer, where it is there and gives no stream: 401 for a token that is not its own. */
+      readonly status: number | null;
+    };
 
 export interface EventStreamOptions {
   readonly url: string;
@@ -29,6 +36,7 @@ export async function readEvents(options: EventStreamOptions, signal: AbortSigna
   let heardAtMs = now();
   while (!signal.aborted) {
     let reason = "The server ended the stream";
+    let status: number | null = null;
     try {
       await readOnce(options, signal, () => {
         attempt = 0;
@@ -36,9 +44,10 @@ export async function readEvents(options: EventStreamOptions, signal: AbortSigna
       });
     } catch (error) {
       reason = error instanceof Error ? error.message : String(error);
+      status = error instanceof ApiError ? error.status : null;
     }
     if (signal.aborted) return;
-    options.onConnection({ state: "lost", reason, sinceMs: heardAtMs });
+    options.onConnection({ state: "lost", reason, sinceMs: heardAtMs, status });
     const limit = Math.min(retryMaxMs, firstRetryMs * 2 ** attempt);
     attempt++;
     await delay(limit * (0.5 + random() / 2), signal);
@@ -66,7 +75,8 @@ async function readOnce(
       headers: options.headers,
       signal: either,
     });
-    if (!response.ok || response.body === null) throw new Error(`The server answered ${response.status}`);
+    if (!response.ok) throw await errorOf(response);
+    if (response.body === null) throw new Error("The server's answer is empty");
     const parser = new SseParser();
     const decoder = new TextDecoder();
     const reader = response.body.getReader();

@@ -13,7 +13,12 @@ export interface LiveState {
   readonly batches: readonly Batch[];
   readonly panels: Readonly<Record<string, PanelData>>;
   readonly connection: Connection;
+  /** How often it came back after it was away: what was read once may have missed something each time. */
+  readonly returns: number;
 }
+
+/** States that no job leaves: a lost connection is then how it should be. */
+const finalStates: readonly JobOverview["state"][] = ["DONE", "DRAINED", "CANCELLED", "FAILED"];
 
 const batchesMax = 200;
 /** A tab that nobody looks at gives its connection back after this time. */
@@ -25,11 +30,13 @@ let state: LiveState = {
   batches: [],
   panels: {},
   connection: { state: "connecting" },
+  returns: 0,
 };
 let drawn = state;
 let frame: number | null = null;
 let topics = "";
 let current: AbortController | null = null;
+let wasAway = false;
 const listeners = new Set<() => void>();
 
 /** Reads these topics from now on; the same ones leave the connection as it is. */
@@ -52,27 +59,51 @@ export function connect(): void {
       headers: authorization(),
       onEvent: take,
       onConnection: (connection) => {
-        if (current === mine) change({ connection });
+        if (current === mine) follow(connection);
       },
     },
     mine.signal,
   );
 }
 
+/** Whether there is somebody to ask now; the first answer is still to come while it connects. */
+export function canAsk(): boolean {
+  return state.connection.state !== "lost" || state.connection.status !== null;
+}
+
+/** The run told how it ended before it was gone. */
+export function hasEnded({ overview, connection }: LiveState): boolean {
+  return connection.state === "lost" && overview !== null && finalStates.includes(overview.state);
+}
+
+function follow(connection: Connection): void {
+  if (connection.state === "lost") wasAway = true;
+  const isBack = connection.state === "live" && wasAway;
+  if (isBack) wasAway = false;
+  change({ connection, returns: state.returns + (isBack ? 1 : 0) });
+  // a run with another token than the one before: what is open is followed, and the page asks for the token
+  if (connection.state === "lost" && connection.status === 401 && topics.includes("panel:")) {
+    subscribe(topics.split(",").filter((topic) => !topic.startsWith("panel:")));
+  }
+}
+
 /** Connects and gives back as the tab is seen and hidden; call once. */
 export function followVisibility(): void {
   let timer: ReturnType<typeof setTimeout> | undefined;
+  const giveBackLater = () => {
+    timer = setTimeout(() => {
+      current?.abort();
+      current = null;
+      wasAway = true;
+    }, hiddenMaxMs);
+  };
   document.addEventListener("visibilitychange", () => {
     clearTimeout(timer);
-    if (document.hidden) {
-      timer = setTimeout(() => {
-        current?.abort();
-        current = null;
-      }, hiddenMaxMs);
-    } else if (current === null) {
-      connect();
-    }
+    if (document.hidden) giveBackLater();
+    else if (current === null) connect();
   });
+  // a tab that was opened in the background; some of them would take all connections that a browser has for us
+  if (document.hidden) giveBackLater();
 }
 
 /** A part of what is live, and again whenever it changed. */

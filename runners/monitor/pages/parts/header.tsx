@@ -1,7 +1,7 @@
 /** The top of every page: the job, its state, whether the figures are live, and one sentence on whether all is well. */
 import type { JobOverview, Verdict } from "../../../job/job-view.js";
 import { clock } from "../format.js";
-import { type LiveState, useLive } from "../live/live.js";
+import { hasEnded, type LiveState, useLive } from "../live/live.js";
 import { useResource } from "../use-resource.js";
 import { JobButtons } from "./job-buttons.js";
 import { Badge, type Level } from "./panel.js";
@@ -44,13 +44,15 @@ export function useOverview(): JobOverview | null {
 export function VerdictLine() {
   const overview = useOverview();
   const connection = useLive(connectionOf);
-  if (connection.state === "lost") {
+  const isOver = useLive(hasEnded);
+  if (connection.state === "lost" && !isOver) {
     return (
       <p class="verdict level-error">
         <LevelMark level="error" />
         <span>
-          No connection: what is shown is of {clock(connection.sinceMs)}. Connecting again; if the run has
-          ended, start it again and open the link that it prints.
+          {connection.status === null
+            ? `No connection: what is shown is of ${clock(connection.sinceMs)}. Connecting again; if the run has ended, start it again and open the link that it prints.`
+            : `Nothing comes live, and what is shown may be older: ${connection.reason}. Trying again.`}
         </span>
       </p>
     );
@@ -60,7 +62,11 @@ export function VerdictLine() {
   return (
     <p class={`verdict level-${verdict.level}`}>
       <LevelMark level={verdict.level} />
-      <span>{verdict.sentence}</span>
+      <span>
+        {verdict.sentence}
+        {connection.state === "lost" &&
+          ` What is shown is its end, of ${clock(connection.sinceMs)}; its next run at this address shows itself here.`}
+      </span>
     </p>
   );
 }
@@ -78,6 +84,15 @@ function levelOf({ state, isPaused }: JobOverview): Level {
 
 function ConnectionMark() {
   const connection = useLive(connectionOf);
+  const isOver = useLive(hasEnded);
+  if (connection.state === "lost" && isOver) {
+    return (
+      <span class="connection level-neutral">
+        <span class="dot" aria-hidden="true" />
+        Ended at {clock(connection.sinceMs)}
+      </span>
+    );
+  }
   if (connection.state === "lost") {
     return (
       <span class="connection level-error" title={connection.reason}>

@@ -10,6 +10,7 @@ const columns: readonly Column<Batch>[] = [
   { title: "Read", isNumber: true, cell: ({ counts }) => count(counts.recordsRead) },
   { title: "Written", isNumber: true, cell: ({ counts }) => count(counts.eventsWritten) },
   { title: "Duplicates", isNumber: true, cell: ({ counts }) => count(counts.duplicates) },
+  { title: "Conflicts", isNumber: true, cell: ({ counts }) => count(counts.conflicts) },
   { title: "Dead letters", isNumber: true, cell: ({ counts }) => <Letters value={lettersOf(counts)} /> },
   { title: "Duration", isNumber: true, cell: (batch) => duration(batch.committedAtMs - batch.startedAtMs) },
   { title: "Rate", isNumber: true, cell: ({ processedPerSecond }) => rate(processedPerSecond) },

@@ -1,5 +1,5 @@
 /** Every commit: seven charts with their histograms, the table, and one commit in detail. */
-import { useEffect, useState } from "preact/hooks";
+import { useCallback, useState } from "preact/hooks";
 import type { Batch, Page, Series } from "../../../job/job-view.js";
 import { Histogram } from "../charts/histogram.js";
 import type { ChartData } from "../charts/rolling-window.js";
@@ -8,7 +8,7 @@ import { bytes, duration, rate, short, words } from "../format.js";
 import { type LiveState, useLive } from "../live/live.js";
 import { Loaded } from "../parts/notice.js";
 import { Panel } from "../parts/panel.js";
-import { useResource } from "../use-resource.js";
+import { useEvery, useResource } from "../use-resource.js";
 import { BatchDetailPage } from "./batch-detail.js";
 import { BatchTable } from "./batch-table.js";
 
@@ -160,14 +160,12 @@ function Phases({ rows }: { readonly rows: readonly Batch[] }) {
   );
 }
 
-/** Now, again and again; it stands still while nobody looks. */
+/** Now, again and again; it stands still while nobody looks or answers. */
 function useClock(everyMs: number): number {
   const [now, setNow] = useState(() => Date.now());
-  useEffect(() => {
-    const timer = setInterval(() => {
-      if (!document.hidden) setNow(Date.now());
-    }, everyMs);
-    return () => clearInterval(timer);
-  }, [everyMs]);
+  useEvery(
+    everyMs,
+    useCallback(() => setNow(Date.now()), []),
+  );
   return now;
 }

@@ -126,12 +126,8 @@ function LetterList({
 }) {
   const [search, setSearch] = useState(() => new URLSearchParams(location.search).get("search") ?? "");
   const [before, setBefore] = useState<string | null>(null);
-  const page = useResource<Page<DeadLetterSummary>>("/api/dead-letters", {
-    reason,
-    search,
-    before,
-    limit: 50,
-  });
+  const query = { reason, search, before, limit: 50 };
+  const page = useResource<Page<DeadLetterSummary>>("/api/dead-letters", query, refreshMs);
   const known = sorted(reasons.data?.byReason ?? {}).map(([name]) => [name, words(name)] as const);
   return (
     <Panel

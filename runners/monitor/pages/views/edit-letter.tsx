@@ -20,7 +20,8 @@ export function EditLetter({
   const original = isText && letter.text !== null ? letter.text : hexOf(fromBase64(letter.rawBase64));
   const [edited, setEdited] = useState(original);
   const [wrong, setWrong] = useState<string | null>(null);
-  if (overview?.actions.includes("retry-dead-letters") !== true) return null;
+  if (overview?.actions.includes("retry-dead-letters") !== true || isSettled(letter)) return null;
+  const isPending = letter.retry?.status === "requested";
 
   const send = (event: Event) => {
     event.preventDefault();
@@ -67,11 +68,16 @@ export function EditLetter({
           <button type="button" disabled={edited === original} onClick={() => setEdited(original)}>
             As it was
           </button>
-          <button type="submit" class="primary">
+          <button type="submit" class="primary" disabled={isPending}>
             {edited === original ? "Retry as it is" : "Retry with the changes"}
           </button>
         </div>
       </form>
     </Panel>
   );
+}
+
+/** It has become something else than a dead letter: no retry of it is taken any more. */
+function isSettled({ retry }: DeadLetterDetail): boolean {
+  return retry !== null && ["written", "duplicate", "conflict"].includes(retry.status);
 }

@@ -35,6 +35,7 @@ const columns: readonly Column<FileView>[] = [
   { title: "Records", isNumber: true, cell: ({ counts }) => count(counts.recordsRead) },
   { title: "Written", isNumber: true, cell: ({ counts }) => count(counts.eventsWritten) },
   { title: "Duplicates", isNumber: true, cell: ({ counts }) => count(counts.duplicates) },
+  { title: "Conflicts", isNumber: true, cell: ({ counts }) => count(counts.conflicts) },
   {
     title: "Dead letters",
     isNumber: true,

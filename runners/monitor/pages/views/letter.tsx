@@ -6,14 +6,18 @@ import { Code, VisibleText } from "../parts/code.js";
 import { Loaded } from "../parts/notice.js";
 import { Badge, Facts, Panel } from "../parts/panel.js";
 import { fromBase64, hexLines } from "../raw-bytes.js";
-import { useResource } from "../use-resource.js";
+import { useEvery, useResource } from "../use-resource.js";
 import { EditLetter } from "./edit-letter.js";
 import { RetryBadge } from "./retry-badge.js";
 
 const hexLinesMax = 512;
+/** A commit decides a retry, mostly within a second. */
+const pendingRefreshMs = 1_000;
 
 export function LetterPage({ id }: { readonly id: string }) {
   const resource = useResource<DeadLetterDetail>(`/api/dead-letters/${encodeURIComponent(id)}`);
+  const isPending = resource.data?.retry?.status === "requested";
+  useEvery(isPending ? pendingRefreshMs : undefined, resource.reload);
   return (
     <>
       <p class="crumbs">

@@ -23,6 +23,7 @@ const names = [
   "watermarkLagMs",
 ];
 const batchesOf = (live: LiveState) => live.batches;
+const returnsOf = (live: LiveState) => live.returns;
 
 export function Overview() {
   const overview = useOverview();
@@ -138,8 +139,11 @@ function useRecent(overview: JobOverview | null): ChartData {
   const drawnAtMs = useRef(0);
   window.current ??= new RollingWindow(names, spanMs, pointsMax);
   const [data, setData] = useState(() => window.current?.data() ?? { atSeconds: [], values: {} });
+  const returns = useLive(returnsOf);
   useEffect(() => {
     const controller = new AbortController();
+    // after a time without the server there is a gap, which the server knows how to fill
+    if (returns > 0) window.current = new RollingWindow(names, spanMs, pointsMax);
     const now = Date.now();
     getJson<Series>(
       "/api/series",
@@ -154,7 +158,7 @@ function useRecent(overview: JobOverview | null): ChartData {
       () => undefined,
     );
     return () => controller.abort();
-  }, []);
+  }, [returns]);
   useEffect(() => {
     if (overview === null || window.current === null) return;
     window.current.add(overview.nowMs, {
@@ -176,11 +180,9 @@ function useRecent(overview: JobOverview | null): ChartData {
 function LastCommits() {
   const live = useLive(batchesOf);
   const stored = useResource<Page<Batch>>("/api/batches", { limit: 8 });
-  const liveEpochs = new Set(live.map(({ epoch }) => epoch));
-  const rows = [...live, ...(stored.data?.items ?? []).filter(({ epoch }) => !liveEpochs.has(epoch))].slice(
-    0,
-    8,
-  );
+  // what came live may be older than what was read: of a run before, or of before another page was looked at
+  const byEpoch = new Map([...(stored.data?.items ?? []), ...live].map((batch) => [batch.epoch, batch]));
+  const rows = [...byEpoch.values()].sort((a, b) => b.epoch - a.epoch).slice(0, 8);
   return (
     <Panel title="Last commits" tools={<a href="/batches">All batches</a>}>
       <BatchTable rows={rows} />

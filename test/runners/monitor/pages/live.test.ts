@@ -115,8 +115,8 @@ describe("readEvents()", () => {
       stop.signal,
     );
     expect(lost.filter(({ state }) => state === "lost")).to.deep.equal([
-      { state: "lost", reason: "The server ended the stream", sinceMs: 5_000 },
-      { state: "lost", reason: "gone", sinceMs: 5_000 },
+      { state: "lost", reason: "The server ended the stream", sinceMs: 5_000, status: null },
+      { state: "lost", reason: "gone", sinceMs: 5_000, status: null },
     ]);
   });
 });
