@@ -37,11 +37,15 @@ export class RealRun {
     this.session = await connect(this.database);
   }
 
-  /** The same command each time, so a second one continues the first. */
-  async launch(flags: readonly string[] = []): Promise<void> {
-    const fixed = ["--quiet-ms=50", "--epoch-records-max=100", `--monitor-port=${this.port}`];
-    const command = this.product.start(["pipeline", ...fixed, ...flags]);
+  /** The same command each time, so a second one continues the first; in small epochs, unless it is to be fast. */
+  async launch(flags: readonly string[] = [], { isSmall = true } = {}): Promise<void> {
+    const fixed = ["--quiet-ms=50", ...(isSmall ? ["--epoch-records-max=100"] : [])];
+    const port = flags.some((flag) => flag.startsWith("--monitor-port"))
+      ? []
+      : [`--monitor-port=${this.port}`];
+    const command = this.product.start(["pipeline", ...fixed, ...port, ...flags]);
     this.command = command;
+    if (port.length === 0) return;
     await command.says(link);
     this.target = await openTarget(link.exec(command.stderr)?.[1]);
   }
