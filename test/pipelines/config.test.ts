@@ -73,7 +73,7 @@ describe("mergeConfig()", () => {
       graph: { format: "mermaid" },
       deadLetters: { limit: 50, raw: false, wait: false, yes: false },
       demo: { duration: 60, eventsPerSecond: 10 },
-      jobServer: { port: 8_099 },
+      jobServer: { port: 8_099, heap: 2 * 1024 ** 3 },
       worker: { port: 50_000, host: "127.0.0.1", processes: 1 },
     });
     expect(origins.get("quietMs")).to.deep.equal({ layer: "default", name: "default" });
