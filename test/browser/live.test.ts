@@ -8,6 +8,7 @@ import type { Browser, BrowserContext, Page } from "playwright-core";
 import { desktop, launchChromium, openPage } from "./chromium.js";
 import { FakeApi, pagesDir } from "./fake-api.js";
 import { hostile } from "./fake-letters.js";
+import { mainThreadTasksMs, sum, taskCategories } from "./main-thread-tasks.js";
 import { knownPages, openKnown } from "./pages.js";
 import { linkTo, type Target } from "./target.js";
 
@@ -202,7 +203,7 @@ describe("the pages, live", () => {
     it(`${known.name} at two updates a second: no task over ${taskMaxMs} ms, under 5 % of a core`, async () => {
       await openKnown(page, target, known);
       await delay(500);
-      await browser.startTracing(page, { categories: ["toplevel", "__metadata"] });
+      await browser.startTracing(page, { categories: [...taskCategories] });
       await delay(watchedMs);
       const tasks = mainThreadTasksMs(await browser.stopTracing());
       expect(tasks.length).to.be.above(10);
@@ -239,34 +240,4 @@ async function until(holds: () => Promise<boolean>): Promise<void> {
     if (Date.now() > end) throw new Error("It did not come to hold within 40 s");
     await delay(50);
   }
-}
-
-interface TraceEvent {
-  readonly name: string;
-  readonly pid: number;
-  readonly tid: number;
-  /** CPU time in µs: what a busy machine does meanwhile is not in it. */
-  readonly tdur?: number;
-  readonly args?: { readonly name?: string };
-}
-
-/** How long each task of the page's main thread computed. */
-function mainThreadTasksMs(trace: Buffer): number[] {
-  const { traceEvents } = JSON.parse(trace.toString()) as { traceEvents: readonly TraceEvent[] };
-  const threads = new Map<string, TraceEvent[]>();
-  const mains = traceEvents.filter(
-    ({ name, args }) => name === "thread_name" && args?.name === "CrRendererMain",
-  );
-  for (const { pid, tid } of mains) threads.set(`${pid} ${tid}`, []);
-  for (const event of traceEvents) {
-    if (event.name.endsWith("RunTask") && event.tdur !== undefined)
-      threads.get(`${event.pid} ${event.tid}`)?.push(event);
-  }
-  // the page under test is the one that works; others are the browser's own
-  const tasks = [...threads.values()].map((events) => events.map(({ tdur = 0 }) => tdur / 1_000));
-  return tasks.sort((a, b) => sum(b) - sum(a))[0] ?? [];
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }

@@ -98,8 +98,14 @@ describe("the page of a run", () => {
     await writeEvents("a.csv", 1, 500, [line(1), "bad,line"]);
     const run = await watched(["--epoch-records-max=100"]);
     await read(run, 502);
-    const overview = await get<JobOverview>(run, "/api/overview");
-    const [status] = await product.status();
+    let [status] = await product.status();
+    let overview = await get<JobOverview>(run, "/api/overview");
+    // that a file has ended is a commit of its own, which may come between the two
+    await until(async () => {
+      [status] = await product.status();
+      overview = await get<JobOverview>(run, "/api/overview");
+      return overview.epoch === status!.epoch;
+    }, "status and overview of one epoch");
     expect(overview.totals).to.deep.equal({
       recordsRead: status!.records_read,
       eventsWritten: status!.events_written,
