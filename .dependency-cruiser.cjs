@@ -37,7 +37,16 @@ module.exports = {
       name: "monitor-reads-the-job-contract",
       severity: "error",
       from: { path: "^runners/monitor/" },
-      to: { path: "^(sql|runners/direct)/" },
+      to: { path: "^(sql|transforms|data|runners)/", pathNot: "^runners/(job|monitor)/" },
+    },
+    {
+      name: "pages-run-in-a-browser",
+      comment: "the pages know the API's shapes and their own libraries, nothing of Node",
+      severity: "error",
+      from: { path: "^runners/monitor/pages/", pathNot: "vite\\.config\\.ts$" },
+      to: {
+        pathNot: "^runners/(monitor/pages/|job/job-view\\.ts$)|node_modules/(preact|uplot|@dagrejs/dagre)/",
+      },
     },
     {
       name: "driver-only-in-sql",

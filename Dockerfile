@@ -47,7 +47,7 @@ USER node
 FROM program AS worker
 LABEL org.opencontainers.image.title="Millrace worker" \
       org.opencontainers.image.description="Runs the DoFns of Apache Beam pipelines for Spark, Flink and Prism."
-ENTRYPOINT ["node", "--max-semi-space-size=32", "dist/pipelines/worker-boot.js"]
+ENTRYPOINT ["node", "--max-semi-space-size=32", "--min-semi-space-size=32", "--initial-old-space-size=256", "dist/pipelines/worker-boot.js"]
 
 FROM program
 # No shell stands between Node and SIGTERM. Only while Node loads, before it listens, a first process misses

@@ -1,5 +1,6 @@
 /** The configuration of a command: defaults, then millrace.yaml, then the environment, then flags. */
 
+import { isLoopback } from "../runners/monitor/loopback.js";
 import { didYouMean } from "../runners/nearest-name.js";
 import { redact, rememberSecret } from "../sql/redact.js";
 import {
@@ -143,9 +144,21 @@ function rejectContradictions(config: Config, merged: ReadonlyMap<string, RawVal
         "archived files would be read again.",
     );
   }
+  problems.push(...refuseMonitor(config));
   problems.push(...refuseInterval(config, merged));
   if (problems.length > 0) throw new UsageError(problems);
   if (config.databaseUrl !== undefined) rememberUrlPassword(config.databaseUrl);
+}
+
+function refuseMonitor({ monitorTlsCert, monitorTlsKey, ...config }: Config): string[] {
+  if ((monitorTlsCert === undefined) !== (monitorTlsKey === undefined))
+    return ["monitorTlsCert and monitorTlsKey belong together: give both or neither."];
+  const isSafe = isLoopback(config.monitorHost) || config.monitorInsecure || monitorTlsCert !== undefined;
+  if (isSafe || config.monitorPort === 0) return [];
+  return [
+    `monitorHost ${JSON.stringify(config.monitorHost)} can be reached by others: give --monitor-tls-cert and ` +
+      "--monitor-tls-key, or --monitor-insecure where the network is your own.",
+  ];
 }
 
 function refuseInterval(config: Config, merged: ReadonlyMap<string, RawValue>): string[] {

@@ -15,6 +15,7 @@ export function onJobServer(name: JobServerName | "portable"): CreateRunner {
       ...refuseStream(name, config),
       ...refuseOrder(name, config),
       ...refuseSavepoints(name, config),
+      ...refuseSamples(name, config),
     ];
     if (problems.length > 0) throw new UsageError(problems);
     return new JobServerRunner({
@@ -73,6 +74,13 @@ function refuseSavepoints(name: string, config: Config): string[] {
         (flag) =>
           `${flag} needs a cluster of Flink: --flink-rest with --job-endpoint, or jobServer.flinkMaster`,
       );
+}
+
+/** Its steps run in workers, which keep nothing for the page. */
+function refuseSamples(name: string, { monitorSamples }: Config): string[] {
+  return monitorSamples === 0
+    ? []
+    : [`--monitor-samples is for --runner=direct: the steps of --runner=${name} run in its workers`];
 }
 
 function portableOptions(
@@ -135,7 +143,7 @@ async function connect(
   const masters = { spark: jobServer.sparkMasterUrl, flink: jobServer.flinkMaster, prism: undefined };
   log.info(`starting a ${name} job server`);
   const master = masters[name];
-  const server = await startJobServer(name, { port: 0, master, log });
+  const server = await startJobServer(name, { port: 0, master, heapBytes: jobServer.heap, log });
   // without a cluster the REST API behind the server's port is found, and is no reason to take a savepoint
   const clusterRest = master === undefined ? undefined : server.flinkRest;
   return { endpoint: server.endpoint, flinkRest: flinkRest ?? clusterRest, stop: () => server.stop() };

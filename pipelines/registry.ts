@@ -1,7 +1,10 @@
 /** The pipelines that can be run by name. */
+import type { DeadLetterActions } from "../runners/job/dead-letter-actions.js";
 import type { RunClient } from "../runners/job/run-client.js";
 import type { Runner } from "../runners/job/runner.js";
+import type { Panel } from "../runners/monitor/monitored.js";
 import { didYouMean } from "../runners/nearest-name.js";
+import type { ConnectionConfig, SqlQueries } from "../sql/sql-session.js";
 import type { Config } from "./config.js";
 
 /** A graph, as runners take it. */
@@ -12,6 +15,12 @@ export interface BuiltPipeline {
   readonly graph: Graph;
   /** What it does around a run on a job server. */
   readonly client?: RunClient;
+  /** Views of its data that a monitor shows. */
+  readonly panels?: (connection: ConnectionConfig) => Promise<readonly Panel[]>;
+  /** Present where it keeps dead letters. */
+  readonly deadLetters?: (queries: SqlQueries) => DeadLetterActions;
+  /** Whether its graph reads what is to be tried again of them. */
+  readonly takesRetries?: boolean;
   /** Modules that workers on job servers import, because they register what the graph names. */
   readonly modules?: readonly URL[];
 }

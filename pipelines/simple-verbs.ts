@@ -5,7 +5,7 @@ import { dbActions, runDb } from "./commands/db.js";
 import { parseGeneratorOptions, runGenerate } from "./commands/generate.js";
 import { runGraph } from "./commands/graph.js";
 import { runMigrate } from "./commands/migrate.js";
-import { runStatus } from "./commands/status.js";
+import { runStatus, watchStatus } from "./commands/status.js";
 import { rankOf } from "./config/config-layer.js";
 import type { LoadedConfig } from "./config.js";
 import { refuseName } from "./registry.js";
@@ -25,9 +25,15 @@ export const generate: RunVerb = async ({ loaded, stdout, stderr, stop, clock })
 };
 
 export const status: RunVerb = (context) =>
-  withDatabase(context, ({ connection }) =>
-    runStatus({ connection, json: context.loaded.config.json }, printer(context)),
-  );
+  withDatabase(context, ({ connection }) => {
+    const { json, status } = context.loaded.config;
+    const { clock, stop, stdout } = context;
+    const options = { connection, json };
+    if (!status.watch) return runStatus(options, printer(context));
+    return watchStatus(options, printer(context), {
+      ...{ clock, signal: stop.requested, isTerminal: stdout.isTTY === true },
+    });
+  });
 
 export const migrate: RunVerb = (context) =>
   withDatabase(context, ({ connection }) =>

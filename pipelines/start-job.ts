@@ -17,6 +17,7 @@ export interface RunnableGraph {
 export interface StartedJob {
   readonly job: Job;
   readonly metrics: Reporter;
+  readonly pipeline: BuiltPipeline;
 }
 
 /**
@@ -38,6 +39,7 @@ export async function startJob(
     takeover,
     retryTimeout,
     epochRecordsMax,
+    monitorSamples,
   } = loaded.config;
   if (!(await prepareDatabase(context, database))) return undefined;
   const { runner, pipeline: built } = await loading;
@@ -48,9 +50,10 @@ export async function startJob(
     ...{ pipeline, connection, once, takeover, clock, log },
     retryTimeoutMs: retryTimeout,
     bundleRecordsMax: epochRecordsMax,
+    samplesMax: monitorSamples,
     ...{ client: built.client, workerEnvironment },
   };
-  return { job: await runner.run(built.graph, options), metrics };
+  return { job: await runner.run(built.graph, options), metrics, pipeline: built };
 }
 
 /** What is wrong with the names of runner and pipeline: one line each. */

@@ -1,21 +1,30 @@
 /** `user-events` built from the configuration of the command line. */
+import { StoredDeadLetters } from "../runners/job/stored-dead-letters.js";
 import "../transforms/all-do-fns.js";
 import type { ReadFromDirectoryOptions } from "../transforms/read-from-directory.js";
 import type { Config } from "./config.js";
+import { csvFieldsReader } from "./dead-letter-fields.js";
 import { directoryRunClient } from "./directory-run-client.js";
-import type { BuildPipeline } from "./registry.js";
+import type { BuildPipeline, BuiltPipeline } from "./registry.js";
 import { buildUserEvents, userEventsFormat } from "./user-events.js";
 
 export const userEventsForConfig: BuildPipeline = (config) => {
-  const { input, errorDir, once, interval, delimiter, horizonRecords, pipeline } = config;
+  const { input, errorDir, once, interval, delimiter, horizonRecords, pipeline, runner } = config;
   const read = readOptions(config);
-  const distributed = config.runner !== "direct";
+  const distributed = runner !== "direct";
   const isBounded = once || interval !== undefined;
   const mode = isBounded ? "available-now" : "stream";
   const graph = buildUserEvents({ input, errorDir, mode, delimiter, horizonRecords, read, distributed });
-  if (!distributed) return { graph };
+  const deadLetters: NonNullable<BuiltPipeline["deadLetters"]> = (queries) =>
+    new StoredDeadLetters({
+      ...{ queries, pipeline, readFields: csvFieldsReader(delimiter) },
+      heldWithoutRetries: distributed ? `runner ${runner}` : undefined,
+    });
+  if (!distributed) return { graph, panels, deadLetters, takesRetries: true };
   return {
     graph,
+    panels,
+    deadLetters,
     client: directoryRunClient(
       { pipeline, errorDir, read: { ...read, directory: input, format: userEventsFormat(delimiter) } },
       isBounded,
@@ -23,6 +32,9 @@ export const userEventsForConfig: BuildPipeline = (config) => {
     modules: MODULES,
   };
 };
+
+const panels: NonNullable<BuiltPipeline["panels"]> = async (connection) =>
+  (await import("./shop-panels.js")).shopPanels(connection);
 
 function readOptions(config: Config): Omit<ReadFromDirectoryOptions, "directory" | "format"> {
   return {

@@ -1,7 +1,10 @@
 /** The pipeline of shop events: from a watched directory of CSV files into PostgreSQL, each event once. */
 
 import { deduplicate } from "../transforms/deduplicate.js";
+import type { InputRecord } from "../transforms/input-record.js";
 import { P, Pipeline, Root, withName } from "../transforms/primitives/beam.js";
+import { flattenAll } from "../transforms/primitives/flatten-all.js";
+import { readDeadLetterRetries } from "../transforms/read-dead-letter-retries.js";
 import { type ReadFromDirectoryOptions, readFromDirectory } from "../transforms/read-from-directory.js";
 import { validate } from "../transforms/validate-records.js";
 import { writeDeadLetters } from "../transforms/write-dead-letters.js";
@@ -45,11 +48,20 @@ export function buildUserEvents(options: UserEventsOptions): Pipeline {
     distributed = false,
   } = options;
   const pipeline = new Pipeline();
-  const files = { ...read, directory: input, format: userEventsFormat(delimiter) };
-  const source = readFromDirectory(files, mode, { distributed });
+  const format = userEventsFormat(delimiter);
+  const source = readFromDirectory({ ...read, directory: input, format }, mode, { distributed });
   const memory = { key: "event_id", horizon: { records: horizonRecords } };
 
-  const records = new Root(pipeline).apply(withName("ReadEvents", source));
+  const root = new Root(pipeline);
+  const events = root.apply(withName("ReadEvents", source));
+  // where bundles repeat, retries stay pending: the direct runner has them
+  const retries = distributed
+    ? undefined
+    : root.apply(withName("ReadRetries", readDeadLetterRetries({ format, columns }, mode)));
+  const records =
+    retries === undefined
+      ? events
+      : P([events, retries.records]).apply(withName("EventsAndRetries", flattenAll<InputRecord>()));
   const { valid, invalid } = P(records).apply(
     withName("ValidateEvents", validate<UserEvent>(userEventSchema.name)),
   );
@@ -57,7 +69,8 @@ export function buildUserEvents(options: UserEventsOptions): Pipeline {
     withName("DropDuplicates", deduplicate(memory, { distributed, lastWord: "table", shards: 1_024 })),
   );
   const { rejected } = P(fresh).apply(withName("WriteEvents", writeToPostgres(table)));
-  P([invalid, rejected]).apply(withName("WriteDeadLetters", writeDeadLetters({ errorDir })));
+  const letters = retries === undefined ? [invalid, rejected] : [invalid, rejected, retries.letters];
+  P(letters).apply(withName("WriteDeadLetters", writeDeadLetters({ errorDir })));
 
   return pipeline;
 }

@@ -1,9 +1,10 @@
 /** What a verb of the command line is given, and the parts of the house that it may use. */
+import type { Job, JobEvent } from "../runners/job/job.js";
 import type { ConnectionConfig } from "../sql/sql-session.js";
 import type { Clock, Log } from "../transforms/primitives/do-fn.js";
 import type { LoadedConfig } from "./config.js";
 import type { OpenDatabase, OpenEmbeddedPostgres } from "./open-database.js";
-import type { BuildPipeline, ByName, CreateRunner } from "./registry.js";
+import type { BuildPipeline, BuiltPipeline, ByName, CreateRunner } from "./registry.js";
 import type { LiveLine } from "./reporting/live-reporter.js";
 import type { RecordLog } from "./reporting/streaming-progress.js";
 import type { StopSignals } from "./stop-signals.js";
@@ -47,6 +48,7 @@ export interface Parts {
   readonly loadEmbedded: () => Promise<OpenEmbeddedPostgres>;
   readonly loadSchema: () => Promise<DatabaseSchema>;
   readonly loadRecordLog: () => Promise<OpenRecordLog>;
+  readonly loadMonitor: () => Promise<OpenMonitor>;
 }
 
 export interface DatabaseSchema {
@@ -58,3 +60,28 @@ export interface DatabaseSchema {
 
 /** Opens a log of JSON lines that rotates itself. */
 export type OpenRecordLog = (path: string, onError: (error: Error) => void) => RecordLog;
+
+export interface JobMonitor {
+  /** Writes what is left of the history and lets go of the port. */
+  close(): Promise<void>;
+}
+
+export interface MonitoredRun {
+  readonly job: Job;
+  readonly pipeline: BuiltPipeline;
+  readonly database: OpenDatabase;
+}
+
+/** What there was before the monitor. */
+export interface BeforeMonitor {
+  readonly startedAtMs: number;
+  readonly early: readonly JobEvent[];
+}
+
+/** Opens it; of a job that has `ended` by then only the history is written. */
+export type OpenMonitor = (
+  context: VerbContext,
+  run: MonitoredRun,
+  before: BeforeMonitor,
+  ended: AbortSignal,
+) => Promise<JobMonitor>;

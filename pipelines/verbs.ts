@@ -28,13 +28,28 @@ const GRAPH = [
 ];
 
 export const verbs: readonly VerbDescription[] = [
-  { name: "pipeline", summary: "run a pipeline", settings: ofPipeline },
+  {
+    name: "pipeline",
+    summary: "run a pipeline; or attach, drain, cancel, pause, resume one that runs",
+    settings: ofPipeline,
+    arguments: "[action]",
+  },
   {
     name: "generate",
     summary: "write fake shop events as CSV files",
     settings: [...section("generate"), "logDir", "logLevel"],
   },
-  { name: "status", summary: "show what pipelines have committed", settings: [...DATABASE, ...ANSWER] },
+  {
+    name: "status",
+    summary: "show what pipelines have committed",
+    settings: [...section("status"), ...DATABASE, ...ANSWER],
+  },
+  {
+    name: "dead-letters",
+    summary: "list, show, retry, export or purge what could not become a row",
+    settings: [...section("deadLetters"), "pipeline", "delimiter", ...DATABASE, ...ANSWER],
+    arguments: "<action> [id]",
+  },
   { name: "migrate", summary: "bring the database's schema up to date", settings: [...DATABASE, ...ANSWER] },
   {
     name: "graph",
@@ -50,7 +65,11 @@ export const verbs: readonly VerbDescription[] = [
   {
     name: "demo",
     summary: "generate events, run the pipeline on them, and show the result",
-    settings: [...section("demo"), "stateDir", "input", "errorDir", "logDir", "logLevel"],
+    settings: [
+      ...section("demo"),
+      ...["stateDir", "input", "errorDir", "logDir", "logLevel"],
+      ...ofPipeline.filter((path) => path.startsWith("monitor")),
+    ],
   },
   {
     name: "job-server",

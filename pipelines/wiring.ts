@@ -8,6 +8,7 @@ export const parts: Parts = {
     pipeline: async () => (await import("./commands/pipeline.js")).runPipeline,
     generate: async () => (await import("./simple-verbs.js")).generate,
     status: async () => (await import("./simple-verbs.js")).status,
+    "dead-letters": async () => (await import("./commands/dead-letters.js")).runDeadLetters,
     migrate: async () => (await import("./simple-verbs.js")).migrate,
     graph: async () => (await import("./simple-verbs.js")).graph,
     db: async () => (await import("./simple-verbs.js")).db,
@@ -37,4 +38,5 @@ export const parts: Parts = {
     const { RotatingLineLog } = await import("../transforms/rotating-line-log.js");
     return (path, onError) => new RotatingLineLog(path, { onError });
   },
+  loadMonitor: async () => (await import("./open-monitor.js")).openMonitor,
 };

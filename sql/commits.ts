@@ -11,7 +11,7 @@ export interface CommitRow {
   readonly eventsWritten: number;
   readonly duplicates: number;
   readonly conflicts: number;
-  /** All reasons together. */
+  /** All reasons together; less than nothing where more letters became something else than came. */
   readonly deadLetters: number;
 }
 

@@ -11,12 +11,15 @@ export interface RecordCounts {
   readonly deadLetters: Readonly<Record<string, number>>;
 }
 
-/** Counts to add. */
+/** Counts to add; dead letters may be taken away: a record that is tried again becomes something else. */
 export interface LedgerDelta extends RecordCounts {
   readonly fileId: number;
 }
 
-/** Adds to what is stored, dead letters reason by reason. One row a file: a file given twice is an error (21000). */
+/**
+ * Adds to what is stored, dead letters reason by reason; a reason of which none is left goes. One row a file: a file
+ * given twice is an error (21000).
+ */
 export async function addToLedger(
   transaction: SqlTransaction,
   pipeline: string,
@@ -50,6 +53,7 @@ on conflict (pipeline, file_id) do update set
           select * from jsonb_each_text(excluded.dead_letters)
         ) as both_sides(reason, value)
         group by reason
+        having sum(value::bigint) <> 0
       ) as sums
     )
   end`;

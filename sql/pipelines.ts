@@ -35,6 +35,30 @@ export async function tryLockPipeline(queries: SqlQueries, key: PipelineKey): Pr
   return rows[0]?.locked === true;
 }
 
+/** Whether the pipeline has ever run on this database. */
+export async function isKnown(queries: SqlQueries, pipeline: string): Promise<boolean> {
+  return (await queries.query("select from pipelines where pipeline = $1 limit 1", [pipeline])).length > 0;
+}
+
+/** What a session calls itself that holds a pipeline for a run on a job server. */
+export const JOB_SERVER_CLIENT = "millrace/job-server-client";
+
+/** What the session calls itself that runs the pipeline now, in any shard; undefined when nobody does. */
+export async function readHolderName(queries: SqlQueries, pipeline: string): Promise<string | undefined> {
+  const rows = await queries.query<{ name: string | null }>(
+    `select a.application_name as name from pipelines p
+     join lateral (select hashtextextended('millrace:' || p.pipeline || ':' || p.shard, 0) as key) k on true
+     join pg_locks l on l.locktype = 'advisory' and l.granted and l.objsubid = 1
+       and l.database = (select oid from pg_database where datname = current_database())
+       and l.classid::bigint = (k.key >> 32) & 4294967295 and l.objid::bigint = k.key & 4294967295
+     left join pg_stat_activity a on a.pid = l.pid
+     where p.pipeline = $1 limit 1`,
+    [pipeline],
+  );
+  // of another account's session the name is not told
+  return rows.length === 0 ? undefined : (rows[0]!.name ?? "");
+}
+
 /** Who holds the lock: the backend, and the process as it introduced itself, if it did already. */
 export interface LockHolder {
   readonly backendPid: number;

@@ -296,7 +296,78 @@ alter table pipelines add column pulse bigint not null default 0;
 -- As it was when the range was recorded.
 alter table read_ranges add column pulse bigint;
 
--- 0007_state.sql
+-- 0007_job_history.sql
+
+-- What a page that watches jobs shows of their past: bounded, written beside the commits and never in them.
+
+-- The latest epochs in full. What was not written before a crash is filled up from `commits`.
+create table batch_history (
+  pipeline text not null,
+  epoch bigint not null,
+  run_id uuid not null,
+  started_at timestamptz not null,
+  committed_at timestamptz not null,
+  records_read bigint not null,
+  events_written bigint not null,
+  duplicates bigint not null,
+  conflicts bigint not null,
+  -- by reason
+  dead_letters jsonb not null,
+  -- durations, latencies, event times, backlog; null where only the counts are known
+  detail jsonb,
+  -- which files were read from where to where, for some of them
+  sources jsonb,
+  primary key (pipeline, epoch)
+);
+
+-- Figures over time, in steps of two lengths: short ones for an hour, longer ones for a day.
+create table job_samples (
+  pipeline text not null,
+  step_ms integer not null,
+  at timestamptz not null,
+  batches integer not null,
+  records_read bigint not null,
+  events_written bigint not null,
+  duplicates bigint not null,
+  dead_letters bigint not null,
+  -- of all batches of the step together
+  batch_ms double precision not null,
+  latency_p50_ms double precision,
+  latency_p99_ms double precision,
+  watermark_lag_ms double precision,
+  backlog_bytes bigint not null,
+  backlog_files integer not null,
+  rss_bytes bigint not null,
+  cpu_share real not null,
+  primary key (pipeline, step_ms, at)
+);
+
+-- 0008_dead_letter_retries.sql
+
+-- Dead letters that are tried again: what is asked for, and what came of it.
+
+alter table dead_letters
+  -- a retry is pending for as long as this is not null; only a run's commit ends it
+  add column retry_requested_at timestamptz,
+  add column retry_requested_by text,
+  -- the record as it was edited, of the latest request; null: as it stands
+  add column retry_raw bytea,
+  -- of the latest retry that is committed
+  add column retried_at timestamptz,
+  add column retried_by text,
+  add column retried_epoch bigint,
+  add column retry_outcome text
+    check (retry_outcome in ('written', 'duplicate', 'conflict', 'rejected')),
+  add column retry_reason text,
+  add column retry_messages jsonb,
+  add column retry_attempts integer not null default 0;
+
+-- what is pending is looked for once a second
+create index dead_letters_pending_retry_idx on dead_letters (pipeline, id) where retry_requested_at is not null;
+-- lists, counts and retries by reason
+create index dead_letters_pipeline_reason_id_idx on dead_letters (pipeline, reason, id);
+
+-- 0009_state.sql
 
 -- The engine's state: a snapshot now and then, and what each epoch since has changed, in the epoch's own transaction.
 
@@ -340,6 +411,8 @@ insert into schema_migrations (version, name, checksum) values
   (4, '0004_job_servers.sql', '27ae35edd345d6c8a01032dfe9b0180f5421bd99ffa406b7dc3e04b0bdc10eb6'),
   (5, '0005_distributed_source.sql', '1ddeb25ab66a9f04dc94aa7c5e652b6593c42237eda47925cd81f8ff9ab5b711'),
   (6, '0006_checkpoint_pulse.sql', '0345662f019e404873ab9c798b646d112c1c018736ed089165f5f8ff92bcf958'),
-  (7, '0007_state.sql', '477331581516ddad234f7f2cb9a9ac372dd24313a787440516f039cd59c4f05e');
+  (7, '0007_job_history.sql', 'c6b98bef91063770209ca9d1f3cf41a6c31d2e3d9da0079a6bc0d810ce371331'),
+  (8, '0008_dead_letter_retries.sql', '6ce2db689a0dde2577e18be166baa41f4a06139209ef9b7bdbcb04fd9abfae6a'),
+  (9, '0009_state.sql', '477331581516ddad234f7f2cb9a9ac372dd24313a787440516f039cd59c4f05e');
 
 commit;

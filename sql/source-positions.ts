@@ -146,7 +146,7 @@ function escapeNul(text: string): string {
   return text.replaceAll("\\", "\\\\").replaceAll("\0", "\\0");
 }
 
-function unescapeNul(text: string): string {
+export function unescapeNul(text: string): string {
   return text.replaceAll(/\\([\\0])/g, (_, escaped) => (escaped === "0" ? "\0" : "\\"));
 }
 

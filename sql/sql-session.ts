@@ -133,6 +133,12 @@ export class SqlSession implements SqlTransaction {
     return (this.#client as unknown as { processID: number }).processID;
   }
 
+  /** Bytes that were handed to the connection since it was opened. */
+  get sentBytes(): number {
+    const { connection } = this.#client as unknown as { connection: { stream: { bytesWritten: number } } };
+    return connection.stream.bytesWritten;
+  }
+
   async close(): Promise<void> {
     await this.#client.end().catch(() => undefined); // the connection may be gone already
   }

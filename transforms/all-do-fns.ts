@@ -5,6 +5,7 @@ import "./deduplicate-fn.js";
 import "./deduplicate-per-key-fn.js";
 import "./drop-repeats-fn.js";
 import "./drop-seen-fn.js";
+import "./read-dead-letter-retries-fn.js";
 import "./read-from-directory/cut-files-fn.js";
 import "./read-from-directory/list-files-fn.js";
 import "./read-from-directory/read-from-directory-fn.js";

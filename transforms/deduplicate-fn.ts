@@ -61,7 +61,10 @@ export class DeduplicateFn implements DoFn<Sourced<Value>> {
       context.output(element);
     } else {
       passed.dropLast();
-      context.ledger.add(element.record.file.fileId, remembered === "equal" ? "duplicates" : "conflicts");
+      const { record } = element;
+      const isEqual = remembered === "equal";
+      context.ledger.add(record.file.fileId, isEqual ? "duplicates" : "conflicts");
+      record.became(isEqual ? "duplicate" : "conflict");
     }
   }
 

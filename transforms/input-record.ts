@@ -1,4 +1,5 @@
 /** A record as it comes out of a file: its fields or what is wrong with it, and exactly where it stood. */
+import type { RetryOutcome } from "../sql/dead-letter-retries.js";
 
 /** The file of a record; one shared object for all its records. */
 export interface FileRef {
@@ -62,6 +63,9 @@ export class RecordOrigin {
   get raw(): Buffer {
     return this.chunk.subarray(this.chunkStart, this.chunkStart + (this.byteEnd - this.byteStart));
   }
+
+  /** Told by each step that decides what becomes of a record. Only one that is tried again wants to know. */
+  became(_outcome: RetryOutcome, _problem?: Problem): void {}
 }
 
 /** An element of `readFromDirectory`. */
@@ -70,8 +74,8 @@ export class InputRecord {
   readonly fields: Readonly<Record<string, string>> | undefined;
   readonly problem: Problem | undefined;
 
-  constructor(file: FileRef, scanned: ScannedRecord) {
-    this.origin = new RecordOrigin(file, scanned);
+  constructor(file: FileRef, scanned: ScannedRecord, origin = new RecordOrigin(file, scanned)) {
+    this.origin = origin;
     this.fields = scanned.fields;
     this.problem = scanned.problem;
   }

@@ -1,7 +1,7 @@
 /** publishDeadLetters: the file of an epoch's dead letters, made of the table where many workers have written them. */
+import { deadLetterLine } from "../sql/dead-letter-line.js";
 import { type DeadLetter, readDeadLetters } from "../sql/dead-letters.js";
 import type { SqlQueries } from "../sql/sql-session.js";
-import { deadLetterLine } from "./dead-letter-line.js";
 import { EpochFiles } from "./epoch-files.js";
 import type { EpochTransaction } from "./primitives/do-fn.js";
 import { failpoint } from "./primitives/failpoint.js";

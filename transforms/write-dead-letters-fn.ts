@@ -1,13 +1,14 @@
 /** The DoFn of `writeDeadLetters`: a row in `dead_letters` and a line in a file, both with the epoch. */
+import { deadLetterLine } from "../sql/dead-letter-line.js";
+import { settleRetries } from "../sql/dead-letter-retries.js";
 import {
   insertDeadLetters,
   insertNewDeadLetters,
   type DeadLetter as LetterRow,
 } from "../sql/dead-letters.js";
 import { inTurn } from "../sql/transaction-turns.js";
-import { deadLetterLine } from "./dead-letter-line.js";
 import { EpochFiles } from "./epoch-files.js";
-import type { DeadLetter } from "./input-record.js";
+import type { DeadLetter, Problem } from "./input-record.js";
 import type {
   BundleContext,
   DoFn,
@@ -18,6 +19,7 @@ import type {
 } from "./primitives/do-fn.js";
 import { failpoint } from "./primitives/failpoint.js";
 import { registerDoFn } from "./primitives/fn-registry.js";
+import { RetriedRecord } from "./retried-record.js";
 
 export interface WriteDeadLettersConfig {
   /** Folder of the NDJSON files, e.g. `data/error`. */
@@ -33,6 +35,9 @@ const WAITING_BYTES_MAX = 8 * 1024 * 1024;
  * NDJSON in the error folder, under a pending name before the commit and renamed after it. Both
  * exactly once, whatever is killed.
  *
+ * A letter that is tried again is in the table already: it is marked with what became of its record, in the same
+ * transaction, and leaves the counts of dead letters unless it is rejected again.
+ *
  * Where bundles may repeat, a letter that is there already is let be and not counted, and the file is left to whoever
  * commits the epoch: see `publishDeadLetters`.
  */
@@ -43,6 +48,7 @@ export class WriteDeadLettersFn implements DoFn<DeadLetter> {
   #files: EpochFiles | undefined;
   #letters: LetterRow[] = [];
   #bytes = 0;
+  readonly #retried = new Set<RetriedRecord>();
 
   constructor(config: WriteDeadLettersConfig) {
     this.#errorDir = config.errorDir;
@@ -61,9 +67,11 @@ export class WriteDeadLettersFn implements DoFn<DeadLetter> {
 
   startBundle(_context: BundleContext): void {
     this.#clear();
+    this.#retried.clear();
   }
 
   process(letter: DeadLetter, context: ProcessContext): void | Promise<void> {
+    if (letter.record instanceof RetriedRecord) return this.#takeRetried(letter.record, letter.problem);
     const row = rowOf(letter);
     if (this.#files !== undefined) {
       context.ledger.addDeadLetter(row.fileId, row.reason);
@@ -78,9 +86,29 @@ export class WriteDeadLettersFn implements DoFn<DeadLetter> {
   }
 
   async finishBundle(context: FinishBundleContext): Promise<void> {
-    if (this.#letters.length === 0) return;
-    if (this.#files === undefined) await this.#insertNew(context);
-    else await this.#insert(this.#files, context);
+    if (this.#letters.length > 0) {
+      if (this.#files === undefined) await this.#insertNew(context);
+      else await this.#insert(this.#files, context);
+    }
+    if (this.#retried.size > 0) await this.#settle(context);
+  }
+
+  /** Its letter as it stands, from its source; or why its record was rejected again. */
+  #takeRetried(record: RetriedRecord, problem: Problem): void {
+    this.#retried.add(record);
+    if (problem !== record.letter.problem) record.became("rejected", problem);
+  }
+
+  async #settle(context: FinishBundleContext): Promise<void> {
+    const retried = [...this.#retried];
+    this.#retried.clear();
+    const settled = retried.map((record) => record.settled);
+    const transaction = await context.transaction();
+    await settleRetries(transaction, this.#pipeline, transaction.epoch, settled);
+    retried.forEach(({ file, letter }, at) => {
+      if (settled[at]!.outcome === "rejected") return;
+      context.ledger.addDeadLetter(file.fileId, letter.problem.reason, -1);
+    });
   }
 
   async #insertNew(context: TransactionContext & BundleContext): Promise<void> {

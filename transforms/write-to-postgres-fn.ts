@@ -166,15 +166,18 @@ export class WriteToPostgresFn implements DoFn<Sourced<Row>> {
       });
     }
     records.forEach((record, index) => {
-      if (written[index]) context.ledger.add(record.file.fileId, "events_written");
+      if (!written[index]) return;
+      context.ledger.add(record.file.fileId, "events_written");
+      record.became("written");
     });
   }
 }
 
 function countRepeats(repeats: readonly Repeat[], { records }: Batch, context: BundleContext): void {
   for (const { index, isEqual } of repeats) {
-    const { file } = records[index] as RecordOrigin;
-    context.ledger.add(file.fileId, isEqual ? "duplicates" : "conflicts");
+    const record = records[index] as RecordOrigin;
+    context.ledger.add(record.file.fileId, isEqual ? "duplicates" : "conflicts");
+    record.became(isEqual ? "duplicate" : "conflict");
   }
 }
 

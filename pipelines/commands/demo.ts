@@ -5,11 +5,12 @@ import { SqlSession } from "../../sql/sql-session.js";
 import { type Row, readView, viewNames } from "../../sql/views.js";
 import { settings } from "../config/settings.js";
 import { followJob } from "../follow-job.js";
+import { monitorJob } from "../monitor-job.js";
 import type { OpenDatabase } from "../open-database.js";
 import { formatTable } from "../reporting/format-table.js";
 import { loadRunnable, refuseNames, startJob } from "../start-job.js";
 import { UsageError } from "../usage-error.js";
-import type { TextOutput, VerbContext } from "../verb.js";
+import type { JobMonitor, TextOutput, VerbContext } from "../verb.js";
 
 /** Uses the embedded PostgreSQL, whatever the environment names: a demo writes into nobody's database. */
 export async function runDemo(context: VerbContext, readViews: ReadViews = readAllViews): Promise<number> {
@@ -24,9 +25,12 @@ export async function runDemo(context: VerbContext, readViews: ReadViews = readA
   const loading = loadRunnable(context);
   loading.catch(() => undefined); // startJob reports it, unless the database fails first
   const database = await context.openDatabase({ embedded: true });
+  let monitor: JobMonitor | undefined;
   try {
     const started = await startJob(context, database, loading);
     if (started === undefined) return 0;
+    const { job, pipeline } = started;
+    monitor = monitorJob(context, { job, pipeline, database });
     const following = followJob(context, started.job, started.metrics);
     const fed = feed(context, started.job);
     fed.catch(() => undefined); // reported once the job has ended: it still needs the database
@@ -37,6 +41,7 @@ export async function runDemo(context: VerbContext, readViews: ReadViews = readA
     context.stdout.write(whereToLook(config.stateDir));
     return 0;
   } finally {
+    await monitor?.close();
     await database.close();
   }
 }

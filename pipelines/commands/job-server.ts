@@ -12,7 +12,8 @@ import type { VerbContext } from "../verb.js";
 export async function runJobServer({ args, loaded, log, stop, stdout }: VerbContext): Promise<number> {
   const name = serverName(args);
   const master = masterOf(name, loaded);
-  const server = await startJobServer(name, { port: loaded.config.jobServer.port, master, log });
+  const { port, heap: heapBytes } = loaded.config.jobServer;
+  const server = await startJobServer(name, { port, master, heapBytes, log });
   try {
     const where = master ?? "its own process";
     const flink = server.flinkRest === undefined ? "" : `flinkRest: "${server.flinkRest}", `;

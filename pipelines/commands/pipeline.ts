@@ -4,12 +4,16 @@ import { redact } from "../../sql/redact.js";
 import { suggestFolder } from "../config/nearest-folder.js";
 import type { LoadedConfig } from "../config.js";
 import { followJob } from "../follow-job.js";
-import { loadRunnable, type RunnableGraph, refuseNames, startJob } from "../start-job.js";
+import { monitorJob } from "../monitor-job.js";
+import type { OpenDatabase } from "../open-database.js";
+import { loadRunnable, type RunnableGraph, refuseNames, type StartedJob, startJob } from "../start-job.js";
 import { EXIT_FAILED, UsageError } from "../usage-error.js";
 import type { VerbContext } from "../verb.js";
 
 /** @throws UsageError for an unknown runner or pipeline, or a missing input folder. */
 export async function runPipeline(context: VerbContext): Promise<number> {
+  const [action] = context.args;
+  if (action !== undefined) return (await import("./attach.js")).runAttached(context, action);
   const problems = [...refuseNames(context), ...(await refuseInput(context.loaded))];
   if (problems.length > 0) throw new UsageError(problems);
   try {
@@ -26,11 +30,24 @@ async function runLoaded(context: VerbContext, loading: Promise<RunnableGraph>):
   const database = await context.openDatabase();
   try {
     const started = await startJob(context, database, loading);
-    if (started !== undefined) return (await followJob(context, started.job, started.metrics)).exitCode;
+    if (started !== undefined) return await watchToItsEnd(context, started, database);
     writeEnd(context, "CANCELLED", 0);
     return 0;
   } finally {
     await database.close();
+  }
+}
+
+async function watchToItsEnd(
+  context: VerbContext,
+  { job, metrics, pipeline }: StartedJob,
+  database: OpenDatabase,
+): Promise<number> {
+  const monitor = monitorJob(context, { job, pipeline, database });
+  try {
+    return (await followJob(context, job, metrics)).exitCode;
+  } finally {
+    await monitor.close();
   }
 }
 

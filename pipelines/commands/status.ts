@@ -1,6 +1,7 @@
 /** `npm run status`: what every pipeline of a database has committed. */
 import { type ConnectionConfig, SqlSession } from "../../sql/sql-session.js";
 import { type PipelineStatus, readStatus, type StatusCounts } from "../../sql/status.js";
+import type { Clock } from "../../transforms/primitives/do-fn.js";
 
 export interface StatusOptions {
   readonly connection: ConnectionConfig;
@@ -21,12 +22,46 @@ export async function runStatus(options: StatusOptions, io: StatusIo): Promise<v
     applicationName: "millrace/status",
   });
   try {
-    const pipelines = await readStatus(session);
-    if (options.json) io.print(JSON.stringify(pipelines, null, 2));
-    else for (const line of statusLines(pipelines)) io.print(line);
+    await printStatus(session, options, io);
   } finally {
     await session.close();
   }
+}
+
+export interface WatchOptions {
+  readonly clock: Pick<Clock, "sleep">;
+  /** Ends it. */
+  readonly signal: AbortSignal;
+  /** Each one is drawn over the one before. */
+  readonly isTerminal: boolean;
+}
+
+const WATCH_MS = 1_000;
+const CLEAR_SCREEN = "\x1b[2J\x1b[H";
+
+/** Again every second; where that is not a terminal, one after the other. @throws as `runStatus` does */
+export async function watchStatus(options: StatusOptions, io: StatusIo, watch: WatchOptions): Promise<void> {
+  const { clock, signal, isTerminal } = watch;
+  const session = await SqlSession.connect({
+    connection: options.connection,
+    applicationName: "millrace/status",
+  });
+  try {
+    while (!signal.aborted) {
+      const lines: string[] = [];
+      await printStatus(session, options, { print: (line) => void lines.push(line) });
+      io.print((isTerminal && !options.json ? CLEAR_SCREEN : "") + lines.join("\n"));
+      await clock.sleep(WATCH_MS, signal);
+    }
+  } finally {
+    await session.close();
+  }
+}
+
+async function printStatus(session: SqlSession, options: StatusOptions, io: StatusIo): Promise<void> {
+  const pipelines = await readStatus(session);
+  if (options.json) io.print(JSON.stringify(pipelines, null, 2));
+  else for (const line of statusLines(pipelines)) io.print(line);
 }
 
 /** The tables for people: the pipelines, and under them each one's files, the latest last. */

@@ -27,6 +27,7 @@ const horizonRecords = value(`a whole number from 1 to ${HORIZON_RECORDS_MAX}`, 
   within(parseWhole(raw), 1, HORIZON_RECORDS_MAX),
 );
 const port = value("a port from 0 to 65535", (raw) => within(parseWhole(raw), 0, 65_535));
+const samples = value("a whole number from 0 to 100", (raw) => within(parseWhole(raw), 0, 100));
 const seed = value("a whole number", parseWhole);
 const share = value("a number from 0 to 1", (raw) => within(parseNumber(raw), 0, 1));
 const rate = value("a number above 0", (raw) => positive(parseNumber(raw)));
@@ -71,8 +72,16 @@ export const configSchema = z.strictObject({
   savepointDir: path.optional(),
   fromSavepoint: path.optional(),
   jobOptions: jobOptions.optional(),
+  monitorPort: port,
+  monitorHost: text,
+  monitorAllowedHosts: value("a list of names like ingest.example.org", parseList).optional(),
+  monitorTlsCert: path.optional(),
+  monitorTlsKey: path.optional(),
+  monitorInsecure: flag,
+  monitorSamples: samples,
   json: flag,
   logLevel: choice(["debug", "info", "warn", "error"]),
+  status: z.strictObject({ watch: flag }),
   generate: z.strictObject({
     eventsPerSecond: rate,
     duration: seconds.optional(),
@@ -87,8 +96,23 @@ export const configSchema = z.strictObject({
     manifest: path.optional(),
   }),
   graph: z.strictObject({ format: choice(["mermaid", "dot", "json"]) }),
+  deadLetters: z.strictObject({
+    reason: text.optional(),
+    search: text.optional(),
+    limit: count,
+    before: instant.optional(),
+    raw: flag,
+    edit: path.optional(),
+    wait: flag,
+    yes: flag,
+  }),
   demo: z.strictObject({ duration: seconds, eventsPerSecond: rate }),
-  jobServer: z.strictObject({ port, sparkMasterUrl: text.optional(), flinkMaster: text.optional() }),
+  jobServer: z.strictObject({
+    port,
+    heap: bytes,
+    sparkMasterUrl: text.optional(),
+    flinkMaster: text.optional(),
+  }),
   worker: z.strictObject({ port, host: text, processes: count }),
 });
 

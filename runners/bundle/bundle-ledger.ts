@@ -67,11 +67,13 @@ export const NO_COUNTS: RecordCounts = {
   deadLetters: {},
 };
 
-/** Adds counts field by field, dead letters by reason. */
+/** Adds counts field by field, dead letters by reason; a reason of which none is left goes. */
 export function addCounts(a: RecordCounts, b: RecordCounts): RecordCounts {
   const deadLetters: Record<string, number> = { ...a.deadLetters };
   for (const [reason, count] of Object.entries(b.deadLetters)) {
-    deadLetters[reason] = (deadLetters[reason] ?? 0) + count;
+    const sum = (deadLetters[reason] ?? 0) + count;
+    if (sum === 0) delete deadLetters[reason];
+    else deadLetters[reason] = sum;
   }
   return {
     recordsRead: a.recordsRead + b.recordsRead,

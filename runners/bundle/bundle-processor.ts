@@ -11,6 +11,7 @@ import { type Receive, receiveAll } from "./receive.js";
 import { SplittableRunner } from "./splittable-runner.js";
 import { StatefulRunner } from "./stateful-runner.js";
 import { StepFailedError } from "./step-failed-error.js";
+import { isCountedByConsumer, StepMeter, type StepWork, stageWork } from "./step-meter.js";
 import type { StepRunner } from "./step-runner.js";
 
 export { StepFailedError } from "./step-failed-error.js";
@@ -34,6 +35,9 @@ export class BundleProcessor {
   readonly #readers: StepRunner[] = [];
   readonly #steps = new Map<FusedStep, BuiltStep>();
   readonly #roots = new Map<string, Root>();
+  readonly #meters = new Map<FusedStep, StepMeter>();
+  /** Of PCollections that no step of this stage takes alone. */
+  readonly #counters = new Map<string, StepMeter>();
   /** Those whose `setup` was called. */
   #begun: StepRunner[] = [];
 
@@ -112,7 +116,8 @@ export class BundleProcessor {
    * @throws StepFailedError the first failure of the bundle.
    */
   async finishBundle(): Promise<void> {
-    for (const step of this.#runners) await step.finishBundle();
+    const { scope } = this.#flow;
+    for (const step of this.#runners) await finish(step, scope);
     this.#mustBeWhole();
     await this.host.state?.flush();
     this.#flow.end();
@@ -142,6 +147,11 @@ export class BundleProcessor {
    */
   setBlocked(isBlocked: boolean): void {
     this.#flow.setBlocked(isBlocked);
+  }
+
+  /** What each step has done so far, by path. */
+  work(): ReadonlyMap<string, StepWork> {
+    return stageWork(this.stage, this.#meters, this.#counters);
   }
 
   /** How far the sources of the stage are, by their own account. */
@@ -177,10 +187,27 @@ export class BundleProcessor {
   }
 
   #build(step: FusedStep, place: number): BuiltStep {
-    if (step.kind === "flatten") return { receive: this.#receiver(step.output), runner: undefined };
+    const built = this.#buildUncounted(step, place);
+    const meter = built.runner?.meter ?? new StepMeter();
+    this.#meters.set(step, meter);
+    return built.runner === undefined ? { ...built, receive: meter.counting(built.receive) } : built;
+  }
+
+  #buildUncounted(step: FusedStep, place: number): BuiltStep {
+    if (step.kind === "flatten") return { receive: this.#counted(step.output), runner: undefined };
     const outputs = new Map<string, Receive>();
-    for (const [tag, collection] of step.outputs) outputs.set(tag, this.#receiver(collection));
+    for (const [tag, collection] of step.outputs) outputs.set(tag, this.#counted(collection));
     return buildStep(step, { place, outputs, flow: this.#flow, host: this.host });
+  }
+
+  /** As `#receiver`, with a counter where no consumer's own count will do. */
+  #counted(collection: string): Receive {
+    const taken = this.#receiver(collection);
+    const receive = this.host.samples?.observing(collection, taken) ?? taken;
+    if (isCountedByConsumer(this.stage, collection)) return receive;
+    const meter = new StepMeter();
+    this.#counters.set(collection, meter);
+    return meter.counting(receive);
   }
 
   /** What takes the elements of a PCollection: its consumers here, and the host if others read it. */
@@ -208,4 +235,13 @@ export class BundleProcessor {
   #rootNames(): string {
     return [...this.#roots.keys()].join(", ");
   }
+}
+
+/** What the step waits for before it gets the transaction is not its work. */
+async function finish(step: StepRunner, scope: BundleScope): Promise<void> {
+  const [startMs, waitedMs] = [performance.now(), scope.waitedMs ?? 0];
+  await step.finishBundle();
+  const waited = (scope.waitedMs ?? 0) - waitedMs;
+  step.meter.waitedMs += waited;
+  step.meter.finishMs += Math.max(0, performance.now() - startMs - waited);
 }

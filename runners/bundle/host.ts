@@ -4,6 +4,7 @@ import type { Metrics } from "../../transforms/primitives/metrics.js";
 import type { Residual, TimerUpdate } from "../engine/bundle.js";
 import type { Element, Window } from "../engine/element.js";
 import type { BagCell } from "../engine/key-cells.js";
+import type { ElementSamples } from "./element-samples.js";
 
 /** A host lives as long as its processors: one run of the pipeline. */
 export interface BundleHost {
@@ -12,6 +13,8 @@ export interface BundleHost {
   /** Absent where the host has none; a graph that needs it is refused before the first element. */
   readonly state?: StateHost;
   readonly sideInputs?: SideInputHost;
+  /** Absent where no elements are kept for somebody who looks: then nothing is done for it. */
+  readonly samples?: ElementSamples | undefined;
   /** What the graph around a step says of it. Absent: no lateness, and a default truncation is refused. */
   stepFacts?(step: string): StepFacts;
 }
@@ -42,6 +45,8 @@ export interface BundleScope extends Omit<BundleContext, "metrics"> {
   sourceEmitted(timestampMs: number): void;
   /** The processing clock, ms since 1970. */
   processingTimeMs(): number;
+  /** How long `transaction` was waited for so far. */
+  readonly waitedMs?: number;
   transaction(): Promise<EpochTransaction>;
 }
 

@@ -3,6 +3,7 @@ import type { DoFn } from "../../transforms/primitives/do-fn.js";
 import type { PaneInfo, Window } from "../engine/element.js";
 import { isPromise } from "./maybe-promise.js";
 import type { Receive } from "./receive.js";
+import { TIMED_EVERY } from "./step-meter.js";
 import { type StepParts, StepRunner } from "./step-runner.js";
 import { WaitingElements } from "./waiting-elements.js";
 
@@ -16,12 +17,23 @@ export class ParDoRunner extends StepRunner<DoFn> {
   }
 
   readonly receive: Receive = (value, timestampMs, windows, pane) => {
+    const { meter } = this;
+    if ((++meter.elementsIn & (TIMED_EVERY - 1)) !== 0) {
+      this.#receive(value, timestampMs, windows, pane);
+      return;
+    }
+    const startMs = performance.now();
+    this.#receive(value, timestampMs, windows, pane);
+    meter.timedMs += performance.now() - startMs;
+  };
+
+  #receive(value: unknown, timestampMs: number, windows: readonly Window[], pane: PaneInfo): void {
     if (this.#isPerWindow && windows.length > 1) {
       for (const window of windows) this.#admit(value, timestampMs, [window], pane);
     } else {
       this.#admit(value, timestampMs, windows, pane);
     }
-  };
+  }
 
   override async idle(): Promise<void> {
     if (this.flow.failure !== undefined) this.#dropWaiting();

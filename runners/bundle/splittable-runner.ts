@@ -46,14 +46,19 @@ export class SplittableRunner extends StepRunner<SplittableDoFn> {
   }
 
   /** Works on each restriction in turn; a promise as soon as one of them gives one. */
-  processRestrictions(work: readonly RestrictionWork[], from = 0): void | Promise<void> {
+  processRestrictions(work: readonly RestrictionWork[]): void | Promise<void> {
+    this.meter.elementsIn += work.length;
+    return this.meter.whole(() => this.#processFrom(work, 0));
+  }
+
+  #processFrom(work: readonly RestrictionWork[], from: number): void | Promise<void> {
     const { flow, place } = this;
     for (let i = from; i < work.length; i++) {
       if (flow.failure !== undefined) return undefined;
       const done = this.#processWindows(work[i]!);
-      if (isPromise(done)) return done.then(() => this.processRestrictions(work, i + 1));
+      if (isPromise(done)) return done.then(() => this.#processFrom(work, i + 1));
       if (flow.lastQueueAt > place) {
-        return flow.room(place).then(() => this.processRestrictions(work, i + 1));
+        return flow.room(place).then(() => this.#processFrom(work, i + 1));
       }
     }
     return undefined;
@@ -62,8 +67,9 @@ export class SplittableRunner extends StepRunner<SplittableDoFn> {
   #processWindows(work: RestrictionWork): void | Promise<void> {
     const { element } = work;
     if (!this.#isPerWindow || element.windows.length === 1) return this.#process(work);
-    return this.processRestrictions(
+    return this.#processFrom(
       element.windows.map((window) => ({ ...work, element: { ...element, windows: [window] } })),
+      0,
     );
   }
 

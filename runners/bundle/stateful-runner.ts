@@ -47,8 +47,11 @@ export class StatefulRunner extends StepRunner<DoFn> {
 
   /** Runs the work of each key; a promise where state has to be loaded or too many keys are running. */
   processKeys(keys: readonly KeyedWork[]): void | Promise<void> {
-    const loading = this.#load(keys);
-    return isPromise(loading) ? loading.then(() => this.#start(keys, 0)) : this.#start(keys, 0);
+    for (const { items } of keys) this.meter.elementsIn += items.length;
+    return this.meter.whole(() => {
+      const loading = this.#load(keys);
+      return isPromise(loading) ? loading.then(() => this.#start(keys, 0)) : this.#start(keys, 0);
+    });
   }
 
   override timer(spec: TimerSpec, tag: string, key: KeyScope, currentMs: number | undefined): Timer {

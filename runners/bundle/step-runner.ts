@@ -14,6 +14,7 @@ import type { Receive } from "./receive.js";
 import { SideInputReader } from "./side-input-reader.js";
 import { type ContextStep, FinishContext, StepBundleContext, StepContext } from "./step-context.js";
 import { StepFailedError } from "./step-failed-error.js";
+import { StepMeter } from "./step-meter.js";
 
 /** How many elements an asynchronous step works on at once, unless its DoFn says otherwise. */
 const CONCURRENCY_DEFAULT = 64;
@@ -37,6 +38,7 @@ export interface StepParts<Fn extends DoFnLife = DoFnLife> {
 export abstract class StepRunner<Fn extends DoFnLife = DoFnLife> implements ContextStep {
   readonly path: string;
   readonly main: Receive;
+  readonly meter = new StepMeter();
   protected readonly doFn: Fn;
   protected readonly flow: BundleFlow;
   protected readonly place: number;
@@ -143,9 +145,10 @@ export abstract class StepRunner<Fn extends DoFnLife = DoFnLife> implements Cont
 
   /** Counts a call that goes on later; what it fails with is the bundle's failure. */
   protected track(done: Promise<void>, method = "process"): void {
-    this.running++;
+    this.meter.inFlight = ++this.running;
+    this.meter.inFlightMax = this.concurrencyMax;
     const ended = () => {
-      this.running--;
+      this.meter.inFlight = --this.running;
       this.hasRoom();
       if (this.running === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
     };

@@ -25,6 +25,7 @@ export class DirectBundleScope implements BundleScope {
   readonly #epoch: Epoch;
   readonly #limits: ScopeLimits;
   readonly #active = new Set<ActiveRestriction>();
+  #waitedMs = 0;
   #sourceRecords = 0;
   #outputs = new Map<string, Element[]>();
   #timers: TimerUpdate[] = [];
@@ -44,8 +45,15 @@ export class DirectBundleScope implements BundleScope {
     this.#epoch.afterCommit(callback);
   }
 
-  transaction(): Promise<EpochTransaction> {
-    return this.#epoch.transaction();
+  async transaction(): Promise<EpochTransaction> {
+    const startMs = performance.now();
+    const transaction = await this.#epoch.transaction();
+    this.#waitedMs += performance.now() - startMs;
+    return transaction;
+  }
+
+  get waitedMs(): number {
+    return this.#waitedMs;
   }
 
   processingTimeMs(): number {

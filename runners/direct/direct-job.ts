@@ -1,6 +1,7 @@
 /** A pipeline running on the direct runner. */
 import type { SqlQueries } from "../../sql/sql-session.js";
 import { NO_COUNTS } from "../bundle/bundle-ledger.js";
+import { ElementSamples } from "../bundle/element-samples.js";
 import type { StateRecord } from "../engine/durable/state-record.js";
 import type { Plan } from "../graph/translate.js";
 import type { Job, JobEvent, JobState, RecordCounts, SourceProgress } from "../job/job.js";
@@ -12,7 +13,9 @@ import type { RunnerOptions } from "../job/runner.js";
 import type { Committer } from "./epoch.js";
 import type { EpochLoop } from "./epoch-loop.js";
 import { stepsWithState } from "./kept-state.js";
+import { LiveDirectJob } from "./live-direct-job.js";
 import type { EpochReport } from "./loop-options.js";
+import { Pausing } from "./pausing.js";
 import { PostgresCommitter } from "./postgres-epoch.js";
 import { PostgresSessions } from "./postgres-sessions.js";
 import { runPlan } from "./run-plan.js";
@@ -27,6 +30,9 @@ export class DirectJob implements Job {
   readonly #metrics: MetricsStore;
   readonly #drain = new AbortController();
   readonly #cancel = new AbortController();
+  readonly #pausing = new Pausing();
+  readonly #samples: ElementSamples | undefined;
+  readonly live: LiveDirectJob;
   readonly #end: Promise<JobState>;
   #failure: Error | undefined;
   #totals: RecordCounts = NO_COUNTS;
@@ -37,6 +43,9 @@ export class DirectJob implements Job {
     this.pipeline = options.pipeline;
     this.#plan = plan;
     this.#options = options;
+    const { samplesMax = 0 } = options;
+    this.#samples = samplesMax > 0 ? new ElementSamples(samplesMax) : undefined;
+    this.live = new LiveDirectJob(plan, this.#pausing, this.#samples);
     this.#events = new JobEvents(now, options.log);
     this.#metrics = new MetricsStore(now);
     // One turn later, so that whoever starts the job can subscribe to its first event.
@@ -139,10 +148,13 @@ export class DirectJob implements Job {
     try {
       await runPlan(this.#plan, {
         ...{ ...this.#options, log: this.#events.log, metrics: this.#metrics, committer, database, restored },
+        samples: this.#samples,
         drain: this.#drain.signal,
+        pausing: this.#pausing,
         cancel: this.#cancel.signal,
         onStart: (loop) => {
           this.#loop = loop;
+          this.live.started(loop);
         },
         onCommit: (report) => {
           onCommit();
@@ -151,6 +163,7 @@ export class DirectJob implements Job {
       });
     } finally {
       this.#metrics.abandon();
+      this.live.ended();
       this.#loop = undefined;
     }
   }

@@ -1,6 +1,7 @@
 /** The in-process host of bundle processors: state and side inputs straight from the engine. */
 import type { SqlQueries } from "../../sql/sql-session.js";
 import type { Clock, Log, SetupContext } from "../../transforms/primitives/do-fn.js";
+import type { ElementSamples } from "../bundle/element-samples.js";
 import type { BundleHost, SideInputHost, StateHost, StepFacts } from "../bundle/host.js";
 import type { Window } from "../engine/element.js";
 import type { StateStore } from "../engine/state-store.js";
@@ -24,17 +25,20 @@ export interface EngineHostOptions {
   /** Undefined: a step that asks for it fails. */
   readonly database: SqlQueries | undefined;
   readonly graph: HostedGraph;
+  readonly samples?: ElementSamples | undefined;
 }
 
 export class EngineHost implements BundleHost {
   readonly state: StateHost;
   readonly sideInputs: SideInputHost;
+  readonly samples: ElementSamples | undefined;
   readonly #options: EngineHostOptions;
   readonly #shared = new Map<string, unknown>();
 
   constructor(options: EngineHostOptions) {
     this.#options = options;
-    const { engine } = options;
+    const { engine, samples } = options;
+    this.samples = samples;
     this.state = {
       load: () => undefined,
       cells: (root, keyId, window) => engine.state.cells(root, keyId, window),

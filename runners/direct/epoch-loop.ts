@@ -1,10 +1,11 @@
 /** The loop of the direct runner: takes bundles from the engine, runs them, and commits epoch by epoch. */
+import type { StepWork } from "../bundle/step-meter.js";
 import type { Bundle, BundleInput } from "../engine/bundle.js";
 import type { SourceProgress } from "../job/job.js";
 import { DirectBundleScope } from "./bundle-scope.js";
 import { EngineCounters } from "./engine-counters.js";
 import type { CommittedEpoch, Epoch, EpochState } from "./epoch.js";
-import type { LoopOptions, LoopProcessor, LoopStage } from "./loop-options.js";
+import type { LoopEngine, LoopOptions, LoopProcessor, LoopStage } from "./loop-options.js";
 import { CANCEL_WAIT_MS, orLeave, Pause } from "./pause.js";
 import { RestingSources } from "./resting-sources.js";
 import { Slot } from "./slot.js";
@@ -29,6 +30,8 @@ interface OpenEpoch {
 const EPOCH_ELEMENTS_MAX = 500_000;
 /** Restrictions that are worked on in one bundle; together they emit `bundleRecordsMax` elements, and each one at least. */
 const RESTRICTIONS_MAX = 32;
+/** While sources are paused, so often it is looked whether anything else is due. */
+const PAUSED_LOOK_MS = 1_000;
 /** How long an asynchronous source may emit into one bundle. */
 const SOURCE_TURN_MS = 1_000;
 
@@ -56,6 +59,8 @@ export class EpochLoop {
   /** Whether all earlier epochs are committed, and whether they are finalized too. */
   #committed: Promise<unknown> = Promise.resolve();
   #settled: Promise<unknown> = Promise.resolve();
+  /** How long sources had to wait for an epoch before them. */
+  #blockedMs = 0;
 
   constructor(options: LoopOptions) {
     this.#options = options;
@@ -68,11 +73,12 @@ export class EpochLoop {
   }
 
   async run(): Promise<void> {
-    const { drain, cancel, committer, epochsInFlight } = this.#options;
+    const { drain, cancel, pausing, committer, epochsInFlight } = this.#options;
     const onDrain = () => {
       this.#scope?.checkpoint();
       this.#pause.end();
     };
+    pausing.whenChanged(onDrain);
     const onCancel = () => this.#pause.fail(cancel.reason);
     drain.addEventListener("abort", onDrain);
     cancel.addEventListener("abort", onCancel);
@@ -113,6 +119,20 @@ export class EpochLoop {
     return slot === undefined ? [] : [...slot.processors.values()].flatMap((one) => one.progress());
   }
 
+  /** What the steps have done in this run, instance by instance, by path. */
+  work(): readonly ReadonlyMap<string, StepWork>[] {
+    return this.#slots.flatMap((slot) => [...slot.processors.values()].map((one) => one.work()));
+  }
+
+  get blockedMs(): number {
+    return this.#blockedMs;
+  }
+
+  /** What the graph keeps, as of now. */
+  get engine(): Pick<LoopEngine, "stageWatermark" | "stageLoads" | "groupedKeys"> {
+    return this.#options.engine;
+  }
+
   #createSlot(): Promise<void> {
     const slot = new Slot();
     this.#slots.push(slot);
@@ -120,19 +140,31 @@ export class EpochLoop {
   }
 
   async #runEpochs(): Promise<void> {
-    const { engine, drain, once, epochsInFlight } = this.#options;
+    const { engine, drain, once, clock, epochsInFlight } = this.#options;
     for (let turn = 0; ; turn++) {
       const slot = this.#slots[turn % epochsInFlight] as Slot;
+      const fromMs = clock.monotonicMs();
       await this.#pause.orFail(slot.settled);
+      this.#blockedMs += clock.monotonicMs() - fromMs;
       if (drain.aborted && !this.#isDrained) {
         this.#isDrained = true;
         engine.drain();
       }
       await this.#pause.orCancel(this.#runEpoch(slot));
-      if (this.#carried.length > 0 || this.#wasFull) continue;
-      if (engine.isDone || (once && !drain.aborted && this.#isAtRest())) return;
+      if (this.#wasFull || this.#carried.some((bundle) => this.#mayRun(bundle))) continue;
+      if (engine.isDone || (once && !drain.aborted && !this.#isPaused && this.#isAtRest())) return;
       await this.#waitForWork();
     }
+  }
+
+  /** A drain ends the sources, whether or not they stand still. */
+  get #isPaused(): boolean {
+    const { pausing, drain } = this.#options;
+    return pausing.isPaused && !drain.aborted;
+  }
+
+  #mayRun(bundle: Bundle): boolean {
+    return !this.#isPaused || !hasRestrictions(bundle);
   }
 
   /** Nothing is due, and no bounded source has more: what still waits, waits for what comes later. */
@@ -163,13 +195,15 @@ export class EpochLoop {
   async #takeBundles(slot: Slot): Promise<OpenEpoch | undefined> {
     const { engine, bundleElementsMax, committer } = this.#options;
     const elementsMax = committer.hasTransactions ? Number.POSITIVE_INFINITY : EPOCH_ELEMENTS_MAX;
-    const limits = { elementsMax: bundleElementsMax, restrictionsMax: RESTRICTIONS_MAX };
+    const restrictionsMax = () => (this.#isPaused ? 0 : RESTRICTIONS_MAX);
+    const next = () =>
+      engine.nextBundle({ elementsMax: bundleElementsMax, restrictionsMax: restrictionsMax() });
     let open: OpenEpoch | undefined;
     const carried = this.#carried.splice(0);
     while (open === undefined || open.elements < elementsMax) {
-      const bundle = carried.shift() ?? engine.nextBundle(limits);
+      const bundle = carried.shift() ?? next();
       if (bundle === undefined) break;
-      if (open?.closed.has(bundle.stage)) {
+      if (open?.closed.has(bundle.stage) || !this.#mayRun(bundle)) {
         this.#carried.push(bundle);
         continue;
       }
@@ -279,6 +313,11 @@ export class EpochLoop {
     const { engine, drain, processingTimeMs, isTimeScripted } = this.#options;
     if (!this.#wakeUps.isEmpty || (drain.aborted && !this.#isDrained)) return;
     const wakeUpMs = engine.nextWakeUpMs;
+    if (this.#isPaused) {
+      const inMs = (wakeUpMs ?? Number.POSITIVE_INFINITY) - processingTimeMs();
+      await this.#pause.orFail(this.#pause.wait(inMs > 0 ? Math.min(inMs, PAUSED_LOOK_MS) : PAUSED_LOOK_MS));
+      return;
+    }
     if (wakeUpMs === undefined) {
       throw new Error("nothing of the graph is ready and nothing ever will be, but it is not done");
     }

@@ -35,6 +35,8 @@ export interface Committer {
 export interface CommittedEpoch {
   readonly epoch: number;
   readonly counts: RecordCounts;
+  /** Sent to the database in its transaction; absent without one. */
+  readonly sentBytes?: number;
   /** In ms: waiting for its turn, the steps' statements, the COMMIT itself. */
   readonly durationMs: { readonly wait: number; readonly sink: number; readonly commit: number };
 }

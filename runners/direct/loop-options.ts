@@ -1,10 +1,13 @@
 /** What the epoch loop is given: the engine, the stages, and where epochs are committed. */
 import type { Clock } from "../../transforms/primitives/do-fn.js";
 import type { BundleHost, BundleScope } from "../bundle/host.js";
+import type { StepWork } from "../bundle/step-meter.js";
 import type { Bundle, BundleInput, BundleResult } from "../engine/bundle.js";
+import type { RootLoad } from "../engine/root-state.js";
 import type { SourceProgress } from "../job/job.js";
 import type { MetricsStore } from "../job/metrics-store.js";
 import type { CommittedEpoch, Committer, EpochState } from "./epoch.js";
+import type { Pausing } from "./pausing.js";
 
 /** What the loop needs of the engine. */
 export interface LoopEngine {
@@ -17,6 +20,11 @@ export interface LoopEngine {
   /** Lets the residuals of the root go on at once. */
   resume(stage: string, root: string): void;
   drain(): void;
+  stageWatermark(stage: string): number;
+  /** By the id of the root. */
+  stageLoads(stage: string): ReadonlyMap<string, RootLoad>;
+  /** By the path of a GroupByKey. */
+  groupedKeys(): ReadonlyMap<string, number>;
   readonly nextWakeUpMs: number | undefined;
   readonly isDone: boolean;
   /** By `<node id>\t<name>`. */
@@ -34,6 +42,8 @@ export interface LoopProcessor {
   finishBundle(): Promise<void>;
   teardown(): Promise<unknown[]>;
   progress(): readonly SourceProgress[];
+  /** What each step has done so far, by path. */
+  work(): ReadonlyMap<string, StepWork>;
 }
 
 /** A stage as the loop sees it. */
@@ -77,6 +87,7 @@ export interface LoopOptions {
   readonly once: boolean;
   /** Fires when the sources shall end; what was read is committed. */
   readonly drain: AbortSignal;
+  readonly pausing: Pausing;
   /** Fires when everything in flight is to be abandoned. */
   readonly cancel: AbortSignal;
   /** Told after each commit, in order. */

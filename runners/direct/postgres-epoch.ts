@@ -52,6 +52,7 @@ class PostgresEpoch extends Epoch {
   #transaction: Promise<EpochTransaction> | undefined;
   #askedAtMs = 0;
   #openedAtMs = 0;
+  #sentBefore = 0;
 
   constructor(
     metrics: EpochMetrics,
@@ -89,6 +90,7 @@ class PostgresEpoch extends Epoch {
     failpoint("before-transaction");
     const { session, key, runId, epoch } = this.run;
     this.#openedAtMs = this.monotonicMs();
+    this.#sentBefore = session.sentBytes;
     await session.begin();
     if (!(await holdEpoch(session, key, { runId, epoch }))) throw FencedError.of(this.run);
     failpoint("after-begin");
@@ -135,6 +137,7 @@ class PostgresEpoch extends Epoch {
     return {
       epoch: transaction.epoch,
       counts,
+      sentBytes: run.session.sentBytes - this.#sentBefore,
       durationMs: {
         wait: this.#openedAtMs - this.#askedAtMs,
         sink: readyAtMs - this.#openedAtMs,

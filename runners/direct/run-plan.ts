@@ -2,6 +2,7 @@
 import type { SqlQueries } from "../../sql/sql-session.js";
 import type { Clock } from "../../transforms/primitives/do-fn.js";
 import { BundleProcessor } from "../bundle/bundle-processor.js";
+import type { ElementSamples } from "../bundle/element-samples.js";
 import type { StateRecord } from "../engine/durable/state-record.js";
 import { Engine } from "../engine/engine.js";
 import type { EngineGraph, StageRoot } from "../engine/engine-graph.js";
@@ -17,6 +18,7 @@ import { EpochLoop } from "./epoch-loop.js";
 import { hostedGraph, unboundedSteps } from "./hosted-graph.js";
 import { PipelineDrainedError } from "./kept-state.js";
 import type { EpochReport, LoopStage } from "./loop-options.js";
+import type { Pausing } from "./pausing.js";
 import { ProcessingClock } from "./processing-clock.js";
 
 /** Records that the sources emit into one epoch at the most: enough for COPY's speed, little to lose. */
@@ -24,13 +26,16 @@ const BUNDLE_RECORDS_MAX = 20_000;
 /** Elements that the engine hands to a stage at once: enough to make a bundle's own cost small. */
 const BUNDLE_ELEMENTS_MAX = 10_000;
 
-export interface PlanOptions extends Omit<RunnerOptions, "connection" | "takeover" | "retryTimeoutMs"> {
+export interface PlanOptions
+  extends Omit<RunnerOptions, "connection" | "takeover" | "retryTimeoutMs" | "samplesMax"> {
   readonly committer: Committer;
   readonly metrics: MetricsStore;
   readonly database: SqlQueries | undefined;
   /** The state to go on from, none at first; undefined where it does not outlive the process. */
   readonly restored: Iterable<StateRecord> | undefined;
+  readonly samples: ElementSamples | undefined;
   readonly drain: AbortSignal;
+  readonly pausing: Pausing;
   readonly cancel: AbortSignal;
   readonly onStart: (loop: EpochLoop) => void;
   readonly onCommit: (report: EpochReport) => void;
@@ -55,7 +60,7 @@ export async function runPlan(plan: Plan, options: PlanOptions): Promise<void> {
 }
 
 function createLoop(plan: Plan, options: PlanOptions): EpochLoop {
-  const { log, database, pipeline, once, committer, metrics } = options;
+  const { log, database, pipeline, once, committer, metrics, samples } = options;
   const graph = toEngineGraph(plan);
   const processing = new ProcessingClock(options.clock);
   const durable = options.restored && { codec: stateCodecOf(plan), restored: options.restored };
@@ -71,7 +76,7 @@ function createLoop(plan: Plan, options: PlanOptions): EpochLoop {
     stages,
     createProcessor: (id, host) => BundleProcessor.create(processors.get(id) as ExecutableStage, host),
     host: new EngineHost({
-      ...{ engine, pipeline, clock, log, database },
+      ...{ engine, pipeline, clock, log, database, samples },
       mode: once ? "available-now" : "stream",
       runId: committer.state.runId,
       signal: options.cancel,
@@ -83,6 +88,7 @@ function createLoop(plan: Plan, options: PlanOptions): EpochLoop {
     bundleRecordsMax: options.bundleRecordsMax ?? BUNDLE_RECORDS_MAX,
     bundleElementsMax: options.bundleElementsMax ?? BUNDLE_ELEMENTS_MAX,
     drain: options.drain,
+    pausing: options.pausing,
     cancel: options.cancel,
     onCommit: options.onCommit,
   });

@@ -48,6 +48,14 @@ export class ElementQueue {
     return this.#head === this.#chunks.length;
   }
 
+  /** Elements that wait, those taken left out: counted when asked. */
+  get size(): number {
+    let size = 0;
+    for (let place = this.#head; place < this.#chunks.length; place++)
+      size += this.#chunks[place]!.elements.length;
+    return size;
+  }
+
   /** The earliest hold, of what was taken and is not released too; the maximum if there is none. */
   get holdMs(): number {
     return this.#holds.minMs;

@@ -4,7 +4,7 @@ import type { RestoredState } from "./durable/restored-state.js";
 import type { StateLog } from "./durable/state-log.js";
 import { MAX_WATERMARK_MS } from "./element.js";
 import type { RootInput } from "./root-input.js";
-import type { RootState } from "./root-state.js";
+import type { RootLoad, RootState } from "./root-state.js";
 
 export class ElementsRoot implements RootState {
   readonly kind = "elements";
@@ -18,6 +18,10 @@ export class ElementsRoot implements RootState {
 
   get isIdle(): boolean {
     return this.input.isIdle;
+  }
+
+  get load(): RootLoad {
+    return { waiting: this.input.waiting };
   }
 
   next(max: number): readonly BundleInput[] | undefined {

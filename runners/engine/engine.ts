@@ -12,7 +12,9 @@ import type { EngineGraph, GroupByKeyNode } from "./engine-graph.js";
 import { EngineNodes } from "./engine-nodes.js";
 import { createGroupByKey } from "./group-by-key.js";
 import type { GroupByKeyOperator } from "./group-by-key-operator.js";
+import { GroupByKeyState } from "./group-by-key-state.js";
 import { ProcessingTime } from "./processing-time.js";
+import type { RootLoad } from "./root-state.js";
 import { earliest, type StageWork } from "./stage-state.js";
 import { StateStore } from "./state-store.js";
 
@@ -184,6 +186,22 @@ export class Engine {
         this.#isDrained = (input?.flag() ?? false) && this.isDone;
       },
     };
+  }
+
+  /** Of what a stage makes, whether or not another one reads it. @throws when there is no such stage */
+  stageWatermark(stage: string): number {
+    return this.#stage(stage).watermarkMs;
+  }
+
+  /** What waits at each root of a stage, and what it keeps. @throws when there is no such stage */
+  stageLoads(stage: string): ReadonlyMap<string, RootLoad> {
+    return this.#stage(stage).loads();
+  }
+
+  /** Keys whose values a GroupByKey holds, once for each window, by its id. */
+  groupedKeys(): ReadonlyMap<string, number> {
+    const groups = this.#nodes.all.filter((node) => node instanceof GroupByKeyState);
+    return new Map(groups.map((node) => [node.id, node.keyCount]));
   }
 
   #elementsBundle(max: number): Bundle | undefined {

@@ -21,6 +21,8 @@ export interface GroupByKeyOperator extends Partial<Durable> {
   readonly holdMs: number;
   /** When processing time next makes something ready. */
   readonly nextProcessingTimeMs: number | undefined;
+  /** Keys that are held, once for each window: counted when asked. */
+  readonly keyCount: number;
   /** Elements dropped because their window had expired, since the start: once for each window. */
   readonly droppedDueToLateness: number;
   /** Elements dropped because the trigger of their key and window had finished, since the start. */

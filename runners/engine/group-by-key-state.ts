@@ -50,6 +50,11 @@ export class GroupByKeyState implements NodeState, Consumer {
     return this.#operator.nextProcessingTimeMs;
   }
 
+  /** Keys whose values wait, once for each window. */
+  get keyCount(): number {
+    return this.#operator.keyCount;
+  }
+
   receive(elements: readonly Element[]): void {
     this.#operator.add(elements, this.#times());
   }

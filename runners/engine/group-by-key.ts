@@ -88,6 +88,10 @@ export class GroupByKey implements GroupByKeyOperator {
     return this.#schedule.nextProcessingTimeMs;
   }
 
+  get keyCount(): number {
+    return this.#groups.keyCount;
+  }
+
   get droppedDueToLateness(): number {
     return this.#droppedDueToLateness;
   }

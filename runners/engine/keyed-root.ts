@@ -14,7 +14,7 @@ import { KeyedTimers, TimerBatch } from "./keyed-timers.js";
 import { KeyedWorkList } from "./keyed-work.js";
 import type { ProcessingTime } from "./processing-time.js";
 import type { RootInput } from "./root-input.js";
-import type { RootState } from "./root-state.js";
+import type { RootLoad, RootState } from "./root-state.js";
 import { SortedInput } from "./sorted-input.js";
 import type { StateStore } from "./state-store.js";
 import type { Watermark } from "./watermark.js";
@@ -70,6 +70,11 @@ export class KeyedRootState implements RootState {
 
   get nextWakeUpMs(): number | undefined {
     return this.#timers.nextProcessingTimeMs;
+  }
+
+  get load(): RootLoad {
+    const keyed = { keys: this.#state.keyCount(this.id), timers: this.#timers.size };
+    return { waiting: this.input.waiting + (this.#sorted?.size ?? 0), keyed };
   }
 
   next(max: number): readonly BundleInput[] | undefined {

@@ -66,6 +66,11 @@ export class KeyedTimers {
     return this.#eventTime.size === 0 && this.#processingTime.size === 0 && this.#firing.length === 0;
   }
 
+  /** Timers that are set, of both domains. */
+  get size(): number {
+    return this.#eventTime.size + this.#processingTime.size;
+  }
+
   /** The earliest hold, of the timers that are firing too. */
   get holdMs(): number {
     return this.#holds.minMs;

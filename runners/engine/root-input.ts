@@ -53,6 +53,11 @@ export class RootInput implements Consumer, Durable {
     return this.#queue.isEmpty && this.#taken.length === 0 && (this.#gate?.isEmpty ?? true);
   }
 
+  /** Elements that wait for a bundle, or for their side inputs. */
+  get waiting(): number {
+    return this.#queue.size + (this.#gate?.size ?? 0);
+  }
+
   receive(elements: readonly Element[], minTimestampMs: number): void {
     const floorMs = this.watermark.ms;
     const inTime = this.#withoutLate(elements);

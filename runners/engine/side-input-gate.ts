@@ -48,6 +48,13 @@ export class SideInputGate {
     return this.#blocked.size === 0;
   }
 
+  /** Elements that wait: counted when asked. */
+  get size(): number {
+    let size = 0;
+    for (const { elements } of this.#blocked.values()) size += elements.length;
+    return size;
+  }
+
   /** The earliest hold of what waits; the maximum if nothing does. */
   get holdMs(): number {
     return this.#holds.minMs;

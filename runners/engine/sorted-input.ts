@@ -30,6 +30,11 @@ export class SortedInput {
     return this.#waiting.size === 0 && this.#taken.length === 0;
   }
 
+  /** Elements, once for each of their windows. */
+  get size(): number {
+    return this.#waiting.size;
+  }
+
   /** The earliest hold, of what is being worked on too. */
   get holdMs(): number {
     return this.#holds.minMs;

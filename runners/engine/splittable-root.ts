@@ -8,7 +8,7 @@ import { HoldSet } from "./hold-set.js";
 import type { ProcessingTime } from "./processing-time.js";
 import type { Rest } from "./rest.js";
 import type { RootInput } from "./root-input.js";
-import type { RootState } from "./root-state.js";
+import type { RootLoad, RootState } from "./root-state.js";
 import { TimeHeap } from "./time-heap.js";
 import type { Watermark } from "./watermark.js";
 
@@ -58,6 +58,10 @@ export class SplittableRoot implements RootState {
     const { firstMs } = this.#rests;
     if (firstMs === undefined || firstMs === Number.POSITIVE_INFINITY) return undefined;
     return Math.max(firstMs, this.#time.ms);
+  }
+
+  get load(): RootLoad {
+    return { waiting: this.input.waiting };
   }
 
   next(max: number): readonly BundleInput[] | undefined {

@@ -6,7 +6,7 @@ import { StateWriter } from "./durable/state-bytes.js";
 import type { StateLog } from "./durable/state-log.js";
 import { recordKey } from "./durable/state-record.js";
 import type { NodeState } from "./node-state.js";
-import type { RootState } from "./root-state.js";
+import type { RootLoad, RootState } from "./root-state.js";
 import { SplittableRoot } from "./splittable-root.js";
 import type { Watermark } from "./watermark.js";
 
@@ -41,6 +41,11 @@ export class StageState implements NodeState {
     return this.#inFlight !== undefined;
   }
 
+  /** What comes out of the stage is not earlier. */
+  get watermarkMs(): number {
+    return this.#watermark.ms;
+  }
+
   get isIdle(): boolean {
     return this.#inFlight === undefined && this.#roots.every((root) => root.isIdle);
   }
@@ -54,6 +59,11 @@ export class StageState implements NodeState {
 
   get nextWakeUpMs(): number | undefined {
     return earliest(this.#roots);
+  }
+
+  /** By the id of the root. */
+  loads(): Map<string, RootLoad> {
+    return new Map(this.#roots.map((root) => [root.id, root.load]));
   }
 
   /** Work of one root, if the stage has no bundle in flight: restrictions, or anything else. */

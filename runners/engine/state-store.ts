@@ -18,6 +18,13 @@ export class StateStore {
     return this.#cells(root, keyId, window.id);
   }
 
+  /** Keys that have cells, once for each window: counted when asked. */
+  keyCount(root: string): number {
+    let count = 0;
+    for (const keys of this.#roots.get(root)?.values() ?? []) count += keys.size;
+    return count;
+  }
+
   /** Whether the key has asked for its cells in the window, and they were not removed since. */
   has(root: string, keyId: string, window: Window): boolean {
     return this.#roots.get(root)?.get(window.id)?.has(keyId) ?? false;

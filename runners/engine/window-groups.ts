@@ -46,6 +46,13 @@ export class WindowGroups {
     return group;
   }
 
+  /** Keys in all windows: counted when asked. */
+  get keyCount(): number {
+    let count = 0;
+    for (const { keys } of this.#groups.values()) count += keys.size;
+    return count;
+  }
+
   open(window: Window, inputWatermarkMs: number): WindowGroup {
     const group = createGroup(window, this.#allowedLatenessMs);
     this.#groups.set(window.id, group);

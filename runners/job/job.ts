@@ -2,6 +2,7 @@
 import type { RecordCounts } from "../../sql/ledger.js";
 import type { ReadProgress } from "../../transforms/primitives/do-fn.js";
 import type { JobState } from "./job-state.js";
+import type { LiveJob } from "./live-job.js";
 import type { JobMessage } from "./messages.js";
 import type { MetricResults } from "./metrics.js";
 
@@ -21,6 +22,8 @@ export interface CommitReport {
   readonly committedAtMs: number;
   /** Where the time went, in ms, by phase: `read`, `wait`, `sink`, `commit`. */
   readonly durationMs: Readonly<Record<string, number>>;
+  /** Sent to the database in its transaction; absent where others than the runner write in it. */
+  readonly sentBytes?: number;
   /** Of this epoch alone. */
   readonly counts: RecordCounts;
   /** Since the pipeline's first commit. */
@@ -57,6 +60,8 @@ export interface Job {
   readonly metrics: MetricResults;
   /** What was logged and which states were entered: what is kept of it, then what follows, until the end. */
   messages(): AsyncIterable<JobMessage>;
+  /** Absent where the graph is run by another process. */
+  readonly live?: LiveJob;
   /** Calls back for everything that happens from now on; returns the way to stop it. */
   subscribe(listener: (event: JobEvent) => void): () => void;
   /** Takes no new input, commits what was read, ends. Resolves with the job's end. */

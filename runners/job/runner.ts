@@ -20,6 +20,8 @@ export interface RunnerOptions {
   readonly bundleRecordsMax?: number;
   /** Elements that a stage is given in one bundle, at the most. */
   readonly bundleElementsMax?: number;
+  /** Elements of each step that are kept for somebody who looks; by default none, and nothing is done for it. */
+  readonly samplesMax?: number | undefined;
   /** What the pipeline does around a run on a job server; the direct runner has no use for it. */
   readonly client?: RunClient | undefined;
   /** Variables by which workers started by this process find the same database, e.g. `MILLRACE_DATABASE_URL`. */

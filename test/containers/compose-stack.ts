@@ -27,11 +27,14 @@ export interface ContainerFacts {
 export class ComposeStack {
   readonly project = `millrace-test-${randomBytes(4).toString("hex")}`;
   readonly folder: string;
+  /** Of PostgreSQL. */
   readonly port: number;
+  readonly monitorPort: number;
 
-  private constructor(folder: string, port: number) {
+  private constructor(folder: string, port: number, monitorPort: number) {
     this.folder = folder;
     this.port = port;
+    this.monitorPort = monitorPort;
   }
 
   /** Clones the project as git sees it, into a temporary folder. @throws when no container engine answers. */
@@ -46,7 +49,7 @@ export class ComposeStack {
     for (const file of files) {
       await cp(join(ROOT, file), join(folder, file), { recursive: true });
     }
-    return new ComposeStack(folder, await freePort());
+    return new ComposeStack(folder, await freePort(), await freePort());
   }
 
   /** `docker compose …`: its standard output. @throws when it fails. */
@@ -119,7 +122,8 @@ export class ComposeStack {
   #options() {
     const ours = { COMPOSE_PROJECT_NAME: this.project, PIPELINE_IMAGE: this.project };
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("MILLRACE_"));
-    const env = { ...Object.fromEntries(inherited), ...ours, POSTGRES_PORT: String(this.port) };
+    const ports = { POSTGRES_PORT: String(this.port), MONITOR_PORT: String(this.monitorPort) };
+    const env = { ...Object.fromEntries(inherited), ...ours, ...ports };
     return { cwd: this.folder, env };
   }
 }

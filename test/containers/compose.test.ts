@@ -115,6 +115,18 @@ describe("docker-compose.yml", function () {
       expect(await answers(address, stack.port), address).to.equal(false);
   });
 
+  it("has the page of the pipeline on this machine only, and shows nothing without the token", async () => {
+    const ask = async (headers: Record<string, string>) => {
+      const response = await fetch(`http://127.0.0.1:${stack.monitorPort}/api/overview`, { headers });
+      return [response.status, ((await response.json()) as { state?: string }).state];
+    };
+    expect(await ask({})).to.deep.equal([401, undefined]);
+    const token = /#token=([\w-]+)/.exec(await stack.compose("logs", "--no-color", "pipeline"))?.[1];
+    expect(await ask({ authorization: `Bearer ${token}` })).to.deep.equal([200, "RUNNING"]);
+    for (const address of otherAddresses())
+      expect(await answers(address, stack.monitorPort), address).to.equal(false);
+  });
+
   it("shows the password in no configuration, environment or log", async () => {
     const shown = [
       await stack.compose("config"),

@@ -2,7 +2,7 @@
 import { EventEmitter } from "node:events";
 import { main } from "../../pipelines/main.js";
 import type { Graph } from "../../pipelines/registry.js";
-import type { Parts } from "../../pipelines/verb.js";
+import type { BeforeMonitor, Parts } from "../../pipelines/verb.js";
 import type { RunnerOptions } from "../../runners/job/runner.js";
 import { FakeJob, ManualClock } from "./fake-job.js";
 
@@ -19,6 +19,9 @@ export class CommandBench extends EventEmitter {
   options: RunnerOptions | undefined;
   embeddedOpened = 0;
   embeddedClosed = 0;
+  /** What each monitor that was opened was told of the time before it. */
+  monitored: BeforeMonitor[] = [];
+  monitorsClosed = 0;
   /** What `migrate` throws, in order. */
   migrateErrors: Error[] = [];
   readonly stdout = { write: (text: string) => this.keep("out", text) };
@@ -69,6 +72,10 @@ export class CommandBench extends EventEmitter {
       append: (record) => void this.metrics.push(record),
       close: async () => undefined,
     }),
+    loadMonitor: async () => async (_context, _run, before) => {
+      this.monitored.push(before);
+      return { close: async () => void this.monitorsClosed++ };
+    },
   };
 
   run(...argv: string[]): Promise<number> {

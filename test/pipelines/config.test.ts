@@ -55,8 +55,13 @@ describe("mergeConfig()", () => {
       environment: "loopback",
       parallelism: 2,
       streaming: false,
+      monitorPort: 4_040,
+      monitorHost: "127.0.0.1",
+      monitorInsecure: false,
+      monitorSamples: 0,
       json: false,
       logLevel: "info",
+      status: { watch: false },
       generate: {
         eventsPerSecond: 10,
         asFastAsPossible: false,
@@ -66,8 +71,9 @@ describe("mergeConfig()", () => {
         duplicateRate: 0.02,
       },
       graph: { format: "mermaid" },
+      deadLetters: { limit: 50, raw: false, wait: false, yes: false },
       demo: { duration: 60, eventsPerSecond: 10 },
-      jobServer: { port: 8_099 },
+      jobServer: { port: 8_099, heap: 2 * 1024 ** 3 },
       worker: { port: 50_000, host: "127.0.0.1", processes: 1 },
     });
     expect(origins.get("quietMs")).to.deep.equal({ layer: "default", name: "default" });

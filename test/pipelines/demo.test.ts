@@ -72,6 +72,7 @@ function bench(generate: (context: VerbContext) => Promise<number>) {
       pipelines: { "user-events": async () => () => ({ graph: {} as Graph }) },
       loadEmbedded: () => Promise.reject(new Error("not asked for")),
       loadSchema: async () => ({ migrate: async () => undefined, isAway: () => false }),
+      loadMonitor: async () => async () => ({ close: async () => undefined }),
       loadRecordLog: async () => () => ({ append: () => undefined, close: async () => undefined }),
     },
   };

@@ -40,6 +40,8 @@ describe("pipeline", () => {
       `2026-01-31T12:00:00.000Z info  user-events: ${input} into 127.0.0.1:6000/ecommerce_events as postgres (embedded), runner direct\n`,
     );
     expect(bench.metrics).to.have.length(1);
+    expect(bench.monitored.map(({ early }) => early.map(({ type }) => type))).to.deep.equal([["commit"]]);
+    expect(bench.monitorsClosed).to.equal(1);
     expect([bench.embeddedOpened, bench.embeddedClosed]).to.deep.equal([1, 1]);
     // a signal while the process ends would kill it if nobody caught it
     expect([bench.listenerCount("SIGINT"), bench.listenerCount("SIGTERM")]).to.deep.equal([1, 1]);
@@ -68,6 +70,16 @@ describe("pipeline", () => {
     expect(bench.err.trimEnd().split("\n").slice(1)).to.deep.equal([
       "2026-01-31T12:00:00.000Z error pipeline user-events is held by db1, pid 7",
     ]);
+    expect(bench.monitored).to.deep.equal([]);
+  });
+
+  it("opens no monitor with --monitor-port=0", async () => {
+    const code = bench.run("pipeline", `--input=${input}`, "--monitor-port=0");
+    await bench.started();
+    bench.job.emit({ type: "commit", commit: commitReport() });
+    bench.job.end("DONE");
+    expect(await code).to.equal(0);
+    expect(bench.monitored).to.deep.equal([]);
   });
 
   it("ends with 1 when the database refuses, and says so in JSON as well", async () => {
@@ -149,7 +161,27 @@ describe("pipeline refuses", () => {
     ],
     ["an unknown flag", ["--inptu=x"], 'millrace: unknown option "--inptu". Did you mean "--input"?\n'],
     ["a flag without its value", ["--input"], "millrace: option '--input <DIR>' argument missing\n"],
-    ["an argument", ["x"], "millrace: too many arguments for 'pipeline'. Expected 0 arguments but got 1.\n"],
+    [
+      "an action that it has not",
+      ["x"],
+      'millrace: pipeline may be followed by one of attach, drain, cancel, pause, resume, got "x"\n',
+    ],
+    [
+      "two arguments",
+      ["drain", "now"],
+      "millrace: too many arguments for 'pipeline'. Expected 1 argument but got 2.\n",
+    ],
+    [
+      "a page for others without TLS",
+      ["--monitor-host=0.0.0.0"],
+      'millrace: monitorHost "0.0.0.0" can be reached by others: give --monitor-tls-cert and --monitor-tls-key, or ' +
+        "--monitor-insecure where the network is your own.\n",
+    ],
+    [
+      "a certificate without its key",
+      ["--monitor-tls-cert=x"],
+      "millrace: monitorTlsCert and monitorTlsKey belong together: give both or neither.\n",
+    ],
   ];
   for (const [what, argv, text] of refusals) {
     it(`${what} with 2`, async () => {

@@ -35,6 +35,10 @@ describe("buildUserEvents", () => {
       "ReadEvents",
       "ReadEvents/Impulse",
       "ReadEvents/ReadFiles",
+      "ReadRetries",
+      "ReadRetries/Impulse",
+      "ReadRetries/ReadRequests",
+      "EventsAndRetries",
       "ValidateEvents",
       "ValidateEvents/Check",
       "ValidateEvents/Split",
@@ -52,6 +56,10 @@ describe("buildUserEvents", () => {
       ReadEvents: "millrace:transform:read_from_directory:v1",
       "ReadEvents/Impulse": "beam:transform:impulse:v1",
       "ReadEvents/ReadFiles": "beam:transform:pardo:v1",
+      ReadRetries: "millrace:transform:read_dead_letter_retries:v1",
+      "ReadRetries/Impulse": "beam:transform:impulse:v1",
+      "ReadRetries/ReadRequests": "beam:transform:pardo:v1",
+      EventsAndRetries: "beam:transform:flatten:v1",
       ValidateEvents: "millrace:transform:validate:v1",
       "ValidateEvents/Check": "beam:transform:pardo:v1",
       "ValidateEvents/Split": "beam:transform:pardo:v1",
@@ -68,14 +76,11 @@ describe("buildUserEvents", () => {
 
   it("buildUserEvents() gives each DoFn its configuration", () => {
     const columns = ["event_id", "user_id", "event_type", "product_id", "price", "event_timestamp"];
+    const csv = { columns, delimiter: ",", timestampColumn: "event_timestamp" };
+    const format = { format: "csv", options: csv };
     expect(doFnsOf(proto)).to.deep.equal({
-      "ReadEvents/ReadFiles": [
-        "read_from_directory@1",
-        {
-          directory: "data/raw",
-          format: { format: "csv", options: { columns, delimiter: ",", timestampColumn: "event_timestamp" } },
-        },
-      ],
+      "ReadEvents/ReadFiles": ["read_from_directory@1", { directory: "data/raw", format }],
+      "ReadRetries/ReadRequests": ["read_dead_letter_retries@1", { format, columns }],
       "ValidateEvents/Check": ["validate@1", { schema: "user-event" }],
       "ValidateEvents/Split": ["split@1", { tags: ["valid", "invalid"] }],
       DropDuplicates: ["deduplicate@1", { key: "event_id", horizon: { records: 65_536 } }],
@@ -97,12 +102,16 @@ describe("buildUserEvents", () => {
     );
     expect(edges).to.deep.equal([
       "ReadEvents/Impulse.main -> ReadEvents/ReadFiles",
-      "ReadEvents/ReadFiles.main -> ValidateEvents/Check",
+      "ReadRetries/Impulse.main -> ReadRetries/ReadRequests",
+      "ReadEvents/ReadFiles.main -> EventsAndRetries",
+      "ReadRetries/ReadRequests.records -> EventsAndRetries",
+      "EventsAndRetries.main -> ValidateEvents/Check",
       "ValidateEvents/Check.main -> ValidateEvents/Split",
       "ValidateEvents/Split.valid -> DropDuplicates",
       "DropDuplicates.main -> WriteEvents",
       "ValidateEvents/Split.invalid -> WriteDeadLetters/Flatten",
       "WriteEvents.rejected -> WriteDeadLetters/Flatten",
+      "ReadRetries/ReadRequests.letters -> WriteDeadLetters/Flatten",
       "WriteDeadLetters/Flatten.main -> WriteDeadLetters/Write",
     ]);
   });
@@ -112,6 +121,10 @@ describe("buildUserEvents", () => {
     expect(Object.fromEntries(urns)).to.deep.equal({
       "ReadEvents/Impulse.main": "beam:coder:bytes:v1",
       "ReadEvents/ReadFiles.main": "millrace:coder:input_record:v1",
+      "ReadRetries/Impulse.main": "beam:coder:bytes:v1",
+      "ReadRetries/ReadRequests.records": "millrace:coder:input_record:v1",
+      "ReadRetries/ReadRequests.letters": "millrace:coder:dead_letter:v1",
+      "EventsAndRetries.main": "millrace:coder:input_record:v1",
       "ValidateEvents/Check.main": "millrace:coder:tagged:v1",
       "ValidateEvents/Split.valid": "millrace:coder:sourced:v1",
       "ValidateEvents/Split.invalid": "millrace:coder:dead_letter:v1",
@@ -124,7 +137,7 @@ describe("buildUserEvents", () => {
   it("buildUserEvents() is unbounded from the source on in a stream, bounded when available-now", () => {
     const once = graphProto(buildUserEvents({ ...options, mode: "available-now" })).components!.pcollections;
     for (const id of Object.keys(pcollections)) {
-      const isSourceOrAfter = id !== "ReadEvents/Impulse.main";
+      const isSourceOrAfter = !id.endsWith("/Impulse.main");
       expect(pcollections[id]!.isBounded, id).to.equal(isSourceOrAfter ? UNBOUNDED : BOUNDED);
       expect(once[id]!.isBounded, id).to.equal(BOUNDED);
     }
@@ -140,8 +153,16 @@ describe("buildUserEvents", () => {
       .filter((step) => step.payload.restrictionCoderId !== "")
       .map((step) => step.path);
     const finalized = parDos.filter((step) => step.payload.requestsFinalization).map((step) => step.path);
-    expect(splittable).to.deep.equal(["ReadEvents/ReadFiles"]);
-    expect(finalized).to.deep.equal(["ReadEvents/ReadFiles", "DropDuplicates", "WriteDeadLetters/Write"]);
+    const sources = ["ReadEvents/ReadFiles", "ReadRetries/ReadRequests"];
+    expect(splittable).to.deep.equal(sources);
+    expect(finalized).to.deep.equal([...sources, "DropDuplicates", "WriteDeadLetters/Write"]);
+  });
+
+  it("buildUserEvents() leaves retries to the direct runner: a job server's graph has no source of them", () => {
+    const distributed = graphProto(buildUserEvents({ ...options, distributed: true }));
+    const paths = Object.keys(distributed.components!.transforms);
+    expect(paths.filter((path) => /Retries/.test(path))).to.deep.equal([]);
+    expect(paths).to.include("WriteDeadLetters/Write");
   });
 
   it("buildUserEvents() is one stage, and asks of a runner only what the direct one has", () => {
@@ -167,24 +188,33 @@ describe("runGraph", () => {
     s1["Impulse"]
     s2["ReadFiles: read_from_directory@1"]
   end
-  subgraph c2["ValidateEvents"]
-    s3["Check: validate@1"]
-    s4["Split: split@1"]
+  subgraph c2["ReadRetries"]
+    s3["Impulse"]
+    s4["ReadRequests: read_dead_letter_retries@1"]
   end
-  s5["DropDuplicates: deduplicate@1"]
-  s6["WriteEvents: write_to_postgres@1"]
-  subgraph c3["WriteDeadLetters"]
-    s7["Flatten"]
-    s8["Write: write_dead_letters@1"]
+  s5["EventsAndRetries"]
+  subgraph c3["ValidateEvents"]
+    s6["Check: validate@1"]
+    s7["Split: split@1"]
+  end
+  s8["DropDuplicates: deduplicate@1"]
+  s9["WriteEvents: write_to_postgres@1"]
+  subgraph c4["WriteDeadLetters"]
+    s10["Flatten"]
+    s11["Write: write_dead_letters@1"]
   end
   s1 --> s2
-  s2 --> s3
   s3 --> s4
-  s4 -->|"valid"| s5
+  s2 --> s5
+  s4 -->|"records"| s5
   s5 --> s6
-  s4 -->|"invalid"| s7
-  s6 -->|"rejected"| s7
-  s7 --> s8
+  s6 --> s7
+  s7 -->|"valid"| s8
+  s8 --> s9
+  s7 -->|"invalid"| s10
+  s9 -->|"rejected"| s10
+  s4 -->|"letters"| s10
+  s10 --> s11
 `);
   });
 
@@ -198,25 +228,35 @@ describe("runGraph", () => {
     s2 [label="ReadFiles: read_from_directory@1"];
   }
   subgraph cluster_c2 {
-    label="ValidateEvents";
-    s3 [label="Check: validate@1"];
-    s4 [label="Split: split@1"];
+    label="ReadRetries";
+    s3 [label="Impulse"];
+    s4 [label="ReadRequests: read_dead_letter_retries@1"];
   }
-  s5 [label="DropDuplicates: deduplicate@1"];
-  s6 [label="WriteEvents: write_to_postgres@1"];
+  s5 [label="EventsAndRetries"];
   subgraph cluster_c3 {
+    label="ValidateEvents";
+    s6 [label="Check: validate@1"];
+    s7 [label="Split: split@1"];
+  }
+  s8 [label="DropDuplicates: deduplicate@1"];
+  s9 [label="WriteEvents: write_to_postgres@1"];
+  subgraph cluster_c4 {
     label="WriteDeadLetters";
-    s7 [label="Flatten"];
-    s8 [label="Write: write_dead_letters@1"];
+    s10 [label="Flatten"];
+    s11 [label="Write: write_dead_letters@1"];
   }
   s1 -> s2;
-  s2 -> s3;
   s3 -> s4;
-  s4 -> s5 [label="valid"];
+  s2 -> s5;
+  s4 -> s5 [label="records"];
   s5 -> s6;
-  s4 -> s7 [label="invalid"];
-  s6 -> s7 [label="rejected"];
-  s7 -> s8;
+  s6 -> s7;
+  s7 -> s8 [label="valid"];
+  s8 -> s9;
+  s7 -> s10 [label="invalid"];
+  s9 -> s10 [label="rejected"];
+  s4 -> s10 [label="letters"];
+  s10 -> s11;
 }
 `);
   });

@@ -60,6 +60,20 @@ describe("addToLedger()", () => {
     ]);
   });
 
+  it("lets go of a reason of which no letter is left: each became something else", async () => {
+    await addToLedger(session, "p", [
+      delta(1, { recordsRead: 3, deadLetters: { invalid_price: 2, field_count: 1 } }),
+    ]);
+    await addToLedger(session, "p", [
+      delta(1, { eventsWritten: 1, conflicts: 1, deadLetters: { invalid_price: -2 } }),
+    ]);
+    expect(await ledger("p"))
+      .nested.property("[0]")
+      .deep.include({
+        ...{ records_read: 3, events_written: 1, conflicts: 1, dead_letters: { field_count: 1 } },
+      });
+  });
+
   it("keeps pipelines apart", async () => {
     await addToLedger(session, "p", [delta(1, { recordsRead: 1, conflicts: 1 })]);
     await addToLedger(session, "q", [delta(1, { recordsRead: 2, conflicts: 2 })]);

@@ -100,6 +100,12 @@ export class Product {
     return this.#spawn(process.execPath, [cli, ...argv], this.dir, env);
   }
 
+  /** Runs the command with these words as a shell takes them, redirections included. */
+  async shell(words: string): Promise<Ended> {
+    return await this.#spawn("sh", ["-c", `exec '${process.execPath}' '${cli}' ${words}`], this.dir, {})
+      .ended;
+  }
+
   /** Starts `npm run <verb> -- <argv>`, which runs in the project's folder. */
   startNpm(verb: string, argv: readonly string[], env: Env = {}): RunningCommand {
     const npm = { npm_config_update_notifier: "false", npm_config_cache: this.path("npm-cache") };

@@ -1,4 +1,5 @@
 /** Runs a plan to its end through as many crashes as a test makes, each time from what is committed. */
+import { Pausing } from "../../runners/direct/pausing.js";
 import { runPlan } from "../../runners/direct/run-plan.js";
 import type { Plan } from "../../runners/graph/translate.js";
 import { MetricsStore } from "../../runners/job/metrics-store.js";
@@ -29,6 +30,8 @@ export async function runThroughCrashes(
         metrics: new MetricsStore(() => 0),
         database: undefined,
         restored: memory.restored,
+        samples: undefined,
+        pausing: new Pausing(),
         drain: new AbortController().signal,
         cancel: new AbortController().signal,
         onStart: () => undefined,

@@ -314,7 +314,11 @@ describe("readFromDirectory()", () => {
     const source = host({ recordsPerBundleMax: 2 });
     await source.bundle();
     const bundle = await source.process();
-    expect(bundle.fn.progress()).to.deep.equal({
+    const { landedAtMs, ...progress } = bundle.fn.progress();
+    const nowMs = source.clock.now();
+    expect(landedAtMs).to.have.keys("a.csv", "b.csv");
+    for (const atMs of Object.values(landedAtMs!)) expect(atMs).to.be.within(nowMs - 25_000, nowMs - 5_000);
+    expect(progress).to.deep.equal({
       description: `directory ${directory.root}`,
       startOffset: { "a.csv": 4, "b.csv": 0 },
       endOffset: { "a.csv": 6, "b.csv": 3 },

@@ -20,7 +20,7 @@ export type LedgerCounter = "records_read" | "events_written" | "duplicates" | "
 export interface Ledger {
   /** Adds `count` (default 1) to a counter of the file. */
   add(fileId: number, counter: LedgerCounter, count?: number): void;
-  /** Adds `count` (default 1) dead letters of this reason to the file. */
+  /** Adds `count` (default 1) dead letters of this reason to the file; takes them away where it is negative. */
   addDeadLetter(fileId: number, reason: string, count?: number): void;
 }
 
@@ -253,6 +253,8 @@ export interface ReadProgress {
   /** By path (or partition): where the last bundle started and ended. */
   readonly startOffset: Readonly<Record<string, number>>;
   readonly endOffset: Readonly<Record<string, number>>;
+  /** By path: when what was read came to be there, ms since 1970, as far as that is known. */
+  readonly landedAtMs?: Readonly<Record<string, number>>;
   /** Records of the last bundle. */
   readonly records: number;
   /** Known and not yet read. */

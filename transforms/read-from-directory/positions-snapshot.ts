@@ -10,6 +10,8 @@ export interface PositionsSnapshot {
   /** By path, for a few of them: where reading started and ended. */
   readonly startOffset: Readonly<Record<string, number>>;
   readonly endOffset: Readonly<Record<string, number>>;
+  /** By path: when it was last written to, ms since 1970. */
+  readonly landedAtMs: Readonly<Record<string, number>>;
   /** Tells the source that they are committed. */
   committed(): void;
 }
@@ -27,9 +29,11 @@ export function takeSnapshot(changes: Changes, onCommitted: (file: SourceFile) =
   changes.later.clear();
   const startOffset: Record<string, number> = {};
   const endOffset: Record<string, number> = {};
+  const landedAtMs: Record<string, number> = {};
   for (const { file } of changed.slice(0, PROGRESS_PATHS_MAX)) {
     startOffset[file.path] = Math.min(file.toldOffset, file.position.byteOffset);
     endOffset[file.path] = file.position.byteOffset;
+    if (file.mtimeNs > 0n) landedAtMs[file.path] = Number(file.mtimeNs / 1_000_000n);
   }
   for (const { file } of changed) file.toldOffset = file.position.byteOffset;
   const committed = () => {
@@ -38,5 +42,5 @@ export function takeSnapshot(changes: Changes, onCommitted: (file: SourceFile) =
       if (file.isCommitted) onCommitted(file);
     }
   };
-  return { files: changed.map(({ file }) => file.toStored()), startOffset, endOffset, committed };
+  return { files: changed.map(({ file }) => file.toStored()), startOffset, endOffset, landedAtMs, committed };
 }

@@ -130,12 +130,14 @@ export class ReadFromDirectoryFn implements SplittableDoFn<unknown, RecordRange,
       ...this.#snapshots.toReversed().map((snapshot) => snapshot.startOffset),
     );
     const endOffset = Object.assign({}, ...this.#snapshots.map((snapshot) => snapshot.endOffset));
+    const landedAtMs = Object.assign({}, ...this.#snapshots.map((snapshot) => snapshot.landedAtMs));
     const records = this.#bundle?.records ?? 0;
     const backlog = this.#source?.backlog() ?? { backlogBytes: 0, backlogFiles: 0 };
     return {
       description: `directory ${this.#config.directory}`,
       startOffset,
       endOffset,
+      landedAtMs,
       records,
       ...backlog,
     };

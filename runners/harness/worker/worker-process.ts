@@ -4,6 +4,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { Log } from "../../../transforms/primitives/do-fn.js";
+import { heapFlags } from "./heap-flags.js";
 import type { RunningWorker, WorkerEnd } from "./running-worker.js";
 import type { FromWorker } from "./worker-messages.js";
 import type { WorkerSpec } from "./worker-spec.js";
@@ -24,6 +25,7 @@ const ENTRY = fileURLToPath(new URL("./worker-process-entry.js", import.meta.url
 export function startWorkerProcess(spec: WorkerSpec, options: WorkerProcessOptions): RunningWorker {
   const child = fork(ENTRY, [JSON.stringify(spec)], {
     cwd: spec.root,
+    execArgv: [...process.execArgv, ...heapFlags],
     env: { ...process.env, ...options.environment },
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });

@@ -1,6 +1,8 @@
 /** A worker in a thread of this process, so that the user's code cannot block whoever started it. */
+import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
 import type { Log } from "../../../transforms/primitives/do-fn.js";
+import { heapFlags } from "./heap-flags.js";
 import type { RunningWorker, WorkerEnd } from "./running-worker.js";
 import { type FromWorker, inOneLine, type ToWorker } from "./worker-messages.js";
 import type { WorkerSpec } from "./worker-spec.js";
@@ -15,6 +17,9 @@ export interface WorkerThreadOptions {
   /** Beside this process's own, e.g. which database to use. */
   readonly environment?: Readonly<Record<string, string>> | undefined;
 }
+
+// of the heaps of threads that begin after this
+for (const flag of heapFlags) setFlagsFromString(flag);
 
 /** Starts it at once; flags of this process such as --import hold for the thread as well. */
 export function startWorkerThread(spec: WorkerSpec, options: WorkerThreadOptions): RunningWorker {

@@ -85,10 +85,14 @@ function copyInto(folder: string, pom: string): string[] {
 }
 
 /** Arguments of the job server's JVM. */
-export function driverArgs(mainClass: string, jars: string, { port, workDir }: JobServerSpec): string[] {
+export function driverArgs(
+  mainClass: string,
+  jars: string,
+  { port, heapBytes, workDir }: JobServerSpec,
+): string[] {
   return [
     ...jvmFlags,
-    "-Xmx2g",
+    `-Xmx${Math.ceil(heapBytes / 1024 ** 2)}m`,
     `-Djava.io.tmpdir=${workDir}`,
     "-cp",
     path.join(jars, "*"),

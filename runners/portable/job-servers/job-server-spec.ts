@@ -6,6 +6,8 @@ export interface JobServerSpec {
   readonly port: number;
   /** The cluster's address; undefined: the server runs jobs in itself. */
   readonly master: string | undefined;
+  /** Bytes for the objects of a JVM, in which jobs run where there is no cluster. */
+  readonly heapBytes: number;
   /** Where installed servers are kept. */
   readonly cacheDir: string;
   /** A folder of this one server's own, which goes with it. */

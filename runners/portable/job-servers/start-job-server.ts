@@ -32,6 +32,8 @@ export interface JobServerOptions {
   readonly port: number;
   /** Address of the cluster: Spark's `spark://host:7077`, Flink's `host:8081`. Without it jobs run in the server. */
   readonly master?: string | undefined;
+  /** Bytes for the objects of its JVM; 2 GiB by default. */
+  readonly heapBytes?: number | undefined;
   /** Where installed servers are kept; default: the user's cache folder. */
   readonly cacheDir?: string | undefined;
   /** Is told what is installed; on `debug`, all that the server prints. */
@@ -51,6 +53,7 @@ export interface RunningJobServer {
   readonly pid: number;
 }
 
+const HEAP_BYTES = 2 * 1024 ** 3;
 const START_MS_MAX = 120_000;
 const STOP_GRACE_MS = 10_000;
 const LINES_KEPT = 200;
@@ -58,13 +61,13 @@ const LINES_KEPT = 200;
 /** @throws JobServerStartError when something is missing, the port is taken, or the server does not come up */
 export async function startJobServer(
   name: JobServerName,
-  { port: wanted, master, cacheDir = defaultCacheDir(), log }: JobServerOptions,
+  { port: wanted, master, heapBytes = HEAP_BYTES, cacheDir = defaultCacheDir(), log }: JobServerOptions,
 ): Promise<RunningJobServer> {
   const port = await freePort(wanted);
   const workDir = await mkdtemp(path.join(tmpdir(), `millrace-${name}-`));
   const clean = () => rm(workDir, { recursive: true, force: true });
   try {
-    const program = await prepare[name]({ port, master, cacheDir, workDir, log });
+    const program = await prepare[name]({ port, master, heapBytes, cacheDir, workDir, log });
     const server = launch(program, workDir, log);
     const endpoint = `127.0.0.1:${port}`;
     const whenEnded = server.whenEnded.finally(clean);

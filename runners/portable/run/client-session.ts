@@ -2,15 +2,13 @@
 import { randomUUID } from "node:crypto";
 import { sumLedger } from "../../../sql/ledger.js";
 import { migrate } from "../../../sql/migrate.js";
-import { committedEpoch, lastRunId, type PipelineKey } from "../../../sql/pipelines.js";
+import { committedEpoch, JOB_SERVER_CLIENT, lastRunId, type PipelineKey } from "../../../sql/pipelines.js";
 import { refusePooler } from "../../../sql/pooler.js";
 import { type ConnectionConfig, SqlSession } from "../../../sql/sql-session.js";
 import { backoffMs, classify, sqlStateOf } from "../../../sql/sql-state.js";
 import type { Clock, Log } from "../../../transforms/primitives/do-fn.js";
 import type { JobEvent } from "../../job/job.js";
 import { beginRun, FencedError, lockPipeline, type StartedRun } from "../../run/run-start.js";
-
-const APPLICATION_NAME = "millrace/pipeline";
 
 export interface ClientSessionOptions {
   readonly pipeline: string;
@@ -126,7 +124,7 @@ export class ClientSession {
 
   async #connect(): Promise<SqlSession> {
     const { connection } = this.#options;
-    const session = await SqlSession.connect({ connection, applicationName: APPLICATION_NAME });
+    const session = await SqlSession.connect({ connection, applicationName: JOB_SERVER_CLIENT });
     this.#backendPids.add(session.backendPid);
     return session;
   }

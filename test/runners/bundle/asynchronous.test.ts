@@ -96,6 +96,7 @@ for (const kind of HOSTS) {
       });
       await turn();
       expect(gate.begun).to.deep.equal([0, 1]);
+      expect(processor.work().get("Slow")!.queueFill).to.equal(1);
       gate.open(0);
       await turn();
       expect(gate.begun).to.deep.equal([0, 1, 2]);
@@ -104,6 +105,7 @@ for (const kind of HOSTS) {
       await waiting;
       expect(gate.begun).to.deep.equal([0, 1, 2, 3]);
       await processor.finishBundle();
+      expect(processor.work().get("Slow")!.queueFill).to.equal(0);
     });
 
     it("stops pulling from a generator while a step behind it is full", async () => {

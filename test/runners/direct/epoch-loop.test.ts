@@ -317,6 +317,7 @@ describe("EpochLoop", () => {
         process() {},
         finishBundle: async () => {},
         progress: () => [],
+        work: () => new Map(),
       };
       const loop = run.loop([{ id: "A" }], {
         createProcessor: async () => (what === "setup" ? forever() : { ...idle, teardown: forever }),
@@ -353,6 +354,7 @@ describe("EpochLoop", () => {
           process() {},
           finishBundle: async () => {},
           progress: () => [],
+          work: () => new Map(),
           teardown,
         };
       },

@@ -2,6 +2,7 @@
 import type { BundleHost, BundleScope } from "../../../runners/bundle/host.js";
 import { EpochLoop } from "../../../runners/direct/epoch-loop.js";
 import type { LoopEngine, LoopOptions, LoopStage } from "../../../runners/direct/loop-options.js";
+import { Pausing } from "../../../runners/direct/pausing.js";
 import { VolatileCommitter } from "../../../runners/direct/volatile-epoch.js";
 import type {
   Bundle,
@@ -86,6 +87,15 @@ export class ScriptedEngine implements LoopEngine {
     this.events.push(`resume ${root}`);
     this.onResume(root);
   }
+  stageWatermark(): number {
+    return 0;
+  }
+  stageLoads(): Map<string, never> {
+    return new Map<string, never>();
+  }
+  groupedKeys(): Map<string, never> {
+    return new Map<string, never>();
+  }
   drain(): void {
     this.events.push("drain");
     this.onDrain();
@@ -111,6 +121,7 @@ export class ScriptedRun {
   readonly committer = new VolatileCommitter();
   readonly drain = new AbortController();
   readonly cancel = new AbortController();
+  readonly pausing = new Pausing();
   readonly scripts = new Map<string, StageScript>();
   readonly finishes = new Map<string, (scope: BundleScope) => void | Promise<void>>();
 
@@ -137,6 +148,7 @@ export class ScriptedRun {
       bundleElementsMax: 100,
       once: false,
       drain: this.drain.signal,
+      pausing: this.pausing,
       cancel: this.cancel.signal,
       onCommit: ({ epoch }) => void this.events.push(`committed ${epoch}`),
       ...more,
@@ -163,6 +175,7 @@ export class ScriptedRun {
         return [];
       },
       progress: () => [],
+      work: () => new Map(),
     };
   }
 }

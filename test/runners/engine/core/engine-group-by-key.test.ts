@@ -16,6 +16,7 @@ interface Group {
 
 /** Holds at the first element of a key's window. Fires it at its end, or `patienceMs` after its first element. */
 class FakeGroupByKey implements GroupByKeyOperator {
+  readonly keyCount = 0;
   readonly droppedDueToLateness = 1;
   readonly droppedDueToClosedWindow = 0;
   readonly seen: string[] = [];

@@ -7,6 +7,7 @@
  *     clock 1000                 processing time
  *     drain
  *     show A B                   watermarks of PCollections
+ *     loads S                    what waits at the roots of a stage, and what they keep
  *     done?  wake?  counters?    what the engine says of itself
  */
 import { assert } from "chai";
@@ -83,6 +84,15 @@ export class TableRun {
         return this.settle();
       case "show":
         return words.map((id) => `${id} ${showTime(this.engine.watermark(id))}`);
+      case "loads":
+        return [...this.engine.stageLoads(words[0]!)].map(([id, { waiting, keyed }]) =>
+          [
+            id,
+            "waiting",
+            waiting,
+            ...(keyed === undefined ? [] : ["keys", keyed.keys, "timers", keyed.timers]),
+          ].join(" "),
+        );
       case "done?":
         return [this.engine.isDone ? "yes" : "no"];
       case "wake?":

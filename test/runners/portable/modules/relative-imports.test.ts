@@ -54,8 +54,11 @@ describe("relativeImports()", () => {
   });
 });
 
+/** The pages' bundle is for browsers: its imports are templates, and no worker is ever given it. */
+const BUNDLE = path.join(ROOT, "dist/runners/monitor/pages/assets");
+
 function scripts(folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && /\.[cm]?js$/.test(entry.name))
+    .filter((entry) => entry.isFile() && /\.[cm]?js$/.test(entry.name) && entry.parentPath !== BUNDLE)
     .map((entry) => path.join(entry.parentPath, entry.name));
 }

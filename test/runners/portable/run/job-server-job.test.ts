@@ -21,6 +21,7 @@ import { JobState_Enum, Pipeline } from "../../../../transforms/primitives/beam.
 import { systemClock } from "../../../../transforms/primitives/system-clock.js";
 import { listLog } from "../../../pipelines/fake-job.js";
 import { type FreshDatabase, freshDatabase } from "../../../support/postgres.js";
+import { TcpProxy } from "../../../support/tcp-proxy.js";
 
 const PIPELINE = "rounds";
 
@@ -32,6 +33,8 @@ class Bench implements RunClient {
   readonly log: string[] = [];
   /** Run of each job that was submitted. */
   readonly runs: string[] = [];
+  /** The run before each of them, of which something may be left on the server. */
+  readonly earlierRuns: (string | undefined)[] = [];
   readonly prepared: string[] = [];
   /** Pieces of input that nobody has read. */
   waiting = 0;
@@ -59,7 +62,10 @@ class Bench implements RunClient {
         ...more,
       },
       {
-        submit: (_graph, { run: { runId } }) => this.#submit(runId),
+        submit: (_graph, { run, earlierRunId }) => {
+          this.earlierRuns.push(earlierRunId);
+          return this.#submit(run.runId);
+        },
         release: async () => void this.released++,
       },
     );
@@ -247,13 +253,57 @@ describe("JobServerJob with intervalMs", () => {
     job = bench.start({ intervalMs: 300 });
     await bench.until(() => bench.events.some(({ type }) => type === "commit"));
     await session.query(
-      "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'millrace/pipeline' and datname = current_database()",
+      "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'millrace/job-server-client' and datname = current_database()",
     );
     bench.waiting = 1;
     await bench.until(() => bench.read === 2);
     expect(new Set(bench.runs).size).to.equal(2);
     expect(await job.drain()).to.equal("DRAINED");
   });
+
+  it("tells of each run which one was before it, also of the first, which takes over", async () => {
+    const lastRun = async () => {
+      const rows = await session.query<{ run_id: string }>("select run_id from pipelines");
+      return rows[0]?.run_id;
+    };
+    const before = await lastRun();
+    bench.waiting = 1;
+    job = bench.start();
+    await bench.until(() => bench.read === 1);
+    bench.waiting = 1;
+    await bench.until(() => bench.read === 2);
+    expect(bench.earlierRuns).to.deep.equal([before, bench.runs[0]]);
+    expect(await lastRun()).to.equal(bench.runs[1]);
+  });
+
+  for (const fault of ["cut-before", "drop-reply"] as const) {
+    it(`takes its next run once when the connection is lost at that (${fault})`, async () => {
+      const proxy = await TcpProxy.listen({ host: "127.0.0.1", port: database.connection.port! });
+      let taken = 0;
+      proxy.chooseFault = ({ sql }) => {
+        if (sql.startsWith("insert into pipelines as p")) taken++;
+        if (taken !== 2 || !/^commit$/i.test(sql)) return "pass";
+        taken++; // once
+        return fault;
+      };
+      try {
+        bench.waiting = 1;
+        job = bench.start({
+          intervalMs: 20,
+          connection: { ...database.connection, host: "127.0.0.1", port: proxy.port },
+        });
+        await bench.until(() => bench.read === 1);
+        bench.waiting = 1;
+        await bench.until(() => bench.read === 2);
+        expect(proxy.faults).to.equal(1);
+        expect(new Set(bench.runs).size).to.equal(2);
+        expect(bench.earlierRuns[1]).to.equal(bench.runs[0]);
+        expect(await job.drain()).to.equal("DRAINED");
+      } finally {
+        await proxy.close();
+      }
+    });
+  }
 });
 
 describe("JobServerJob with savepoints", () => {

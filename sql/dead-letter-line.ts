@@ -1,5 +1,5 @@
 /** A dead letter as a line of NDJSON. */
-import { type DeadLetter, printableMessages } from "../sql/dead-letters.js";
+import { type DeadLetter, printableMessages } from "./dead-letters.js";
 
 /** The line with its end; `raw` is base64 when the bytes are no valid UTF-8 (`raw_encoding` says which). */
 export function deadLetterLine(letter: DeadLetter, pipeline: string, epoch: number): string {
