@@ -64,6 +64,30 @@ export async function insertNewDeadLetters(
   return counts;
 }
 
+/** Why a record was parted with. */
+export interface LetterProblem {
+  readonly reason: string;
+  readonly messages: readonly string[];
+}
+
+/** What the letters at these places say, each at its place's index; undefined where there is none. */
+export async function selectLettersAt(
+  transaction: SqlTransaction,
+  pipeline: string,
+  places: readonly Pick<DeadLetter, "fileId" | "generation" | "byteStart">[],
+): Promise<(LetterProblem | undefined)[]> {
+  const found = new Array<LetterProblem | undefined>(places.length).fill(undefined);
+  if (places.length === 0) return found;
+  const rows = await transaction.query<LetterProblem & { index: number }>(SELECT_AT, [
+    pipeline,
+    places.map(({ fileId }) => fileId),
+    places.map(({ generation }) => generation),
+    places.map(({ byteStart }) => byteStart),
+  ]);
+  for (const { index, reason, messages } of rows) found[index] = { reason, messages };
+  return found;
+}
+
 /**
  * The letters of an epoch, by file and place, a part at a time: there may be more of them than memory holds. Within a
  * transaction, in which nothing else of this name is read.
@@ -122,6 +146,13 @@ with inserted as (
   returning file_id, reason
 )
 select file_id, reason, count(*)::integer as count from inserted group by file_id, reason order by file_id, reason`;
+
+const SELECT_AT = `
+select (at - 1)::integer as index, d.reason, d.messages
+from unnest($2::bigint[], $3::integer[], $4::bigint[]) with ordinality
+    as given(file_id, generation, byte_start, at)
+  join dead_letters d on d.pipeline = $1 and d.file_id = given.file_id and d.generation = given.generation
+    and d.byte_start = given.byte_start`;
 
 const OPEN_CURSOR = `
 declare dead_letters_of_epoch no scroll cursor for

@@ -57,25 +57,10 @@ export async function pruneSamples(
   );
 }
 
-/** Steps of a span of time put together; what was in none of them is null. */
-export interface SampleSpan {
-  /** Its start, ms since 1970. */
-  readonly atMs: number;
+/** Steps of a span of time put together, from `atMs` on; what was in none of them is null. */
+export interface SampleSpan extends Omit<JobSample, "stepMs"> {
   /** How long the steps in it are, together. */
   readonly coveredMs: number;
-  readonly batches: number;
-  readonly recordsRead: number;
-  readonly eventsWritten: number;
-  readonly duplicates: number;
-  readonly deadLetters: number;
-  readonly batchMs: number;
-  readonly latencyP50Ms: number | null;
-  readonly latencyP99Ms: number | null;
-  readonly watermarkLagMs: number | null;
-  readonly backlogBytes: number;
-  readonly backlogFiles: number;
-  readonly rssBytes: number;
-  readonly cpuShare: number;
 }
 
 /** Of the spans `spanMs` long from `fromMs` on, those with anything in them, in order. */

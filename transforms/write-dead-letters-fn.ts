@@ -7,6 +7,7 @@ import {
   type DeadLetter as LetterRow,
 } from "../sql/dead-letters.js";
 import { inTurn } from "../sql/transaction-turns.js";
+import { letterRowOf } from "./dead-letter-row.js";
 import { EpochFiles } from "./epoch-files.js";
 import type { DeadLetter, Problem } from "./input-record.js";
 import type {
@@ -72,7 +73,7 @@ export class WriteDeadLettersFn implements DoFn<DeadLetter> {
 
   process(letter: DeadLetter, context: ProcessContext): void | Promise<void> {
     if (letter.record instanceof RetriedRecord) return this.#takeRetried(letter.record, letter.problem);
-    const row = rowOf(letter);
+    const row = letterRowOf(letter);
     if (this.#files !== undefined) {
       context.ledger.addDeadLetter(row.fileId, row.reason);
       this.#letters.push(row);
@@ -141,13 +142,6 @@ export class WriteDeadLettersFn implements DoFn<DeadLetter> {
     this.#letters = [];
     this.#bytes = 0;
   }
-}
-
-function rowOf({ record, problem }: DeadLetter): LetterRow {
-  const { file, line, byteStart, byteEnd, raw } = record;
-  const { fileId, generation, path: sourceFile } = file;
-  const { reason, messages } = problem;
-  return { fileId, generation, sourceFile, line, byteStart, byteEnd, reason, messages, raw };
 }
 
 export const WRITE_DEAD_LETTERS_FN = registerDoFn(

@@ -2,10 +2,12 @@
 import { createHash } from "node:crypto";
 import { insertNewConflicts } from "../sql/conflicts.js";
 import { type ColumnValue, CopyRows, copyField } from "../sql/copy-text.js";
+import { insertNewDeadLetters, selectLettersAt } from "../sql/dead-letters.js";
 import { type InsertResult, type Repeat, StagedInsert, type StagedTable } from "../sql/staged-insert.js";
 import { inTurn } from "../sql/transaction-turns.js";
 import { markRefused } from "./acceptance.js";
-import type { DeadLetter, RecordOrigin, Sourced } from "./input-record.js";
+import { letterRowOf } from "./dead-letter-row.js";
+import type { DeadLetter, Problem, RecordOrigin, Sourced } from "./input-record.js";
 import type {
   BundleContext,
   DoFn,
@@ -32,6 +34,12 @@ export const WAITING_BYTES_MAX = 32 * 1024 * 1024;
 
 type Row = Readonly<Record<string, ColumnValue>>;
 
+/** A value of the batch that leaves as a dead letter. */
+interface Refusal {
+  readonly index: number;
+  readonly problem: Problem;
+}
+
 /** Rows, and what is known of each but its values, which are in the rows already. */
 class Batch {
   readonly rows = new CopyRows();
@@ -53,7 +61,9 @@ class Batch {
  * conflicts; values that PostgreSQL rejects (SQLSTATE 22*, 23*, P0001) leave as dead letters.
  *
  * Where bundles may repeat, a row that is there may be the value's own: it is not counted as a duplicate. A conflict
- * is kept in the table `conflicts`, and counted if it was not there.
+ * is kept in the table `conflicts`, and counted if it was not there. The letter of a rejected value is written with the
+ * rows, not only by who gets the output: the step behind may come in another transaction, or never, and until then a
+ * later row may take the key of the value, which would look like a conflict when it comes again.
  */
 export class WriteToPostgresFn implements DoFn<Sourced<Row>> {
   /** One batch is on its way while the next one fills. */
@@ -115,37 +125,62 @@ export class WriteToPostgresFn implements DoFn<Sourced<Row>> {
 
   async #writeBatch(batch: Batch, context: ProcessContext | FinishBundleContext): Promise<void> {
     const transaction = await context.transaction();
-    const result = await inTurn(transaction, async () => {
-      const inserted = await (this.#insert as StagedInsert).insert(transaction, batch.rows);
-      if (this.#bundlesMayRepeat) await this.#keepConflicts(inserted.repeats, batch, context, transaction);
-      else countRepeats(inserted.repeats, batch, context);
-      return inserted;
+    const { result, refusals } = await inTurn(transaction, async () => {
+      const result = await (this.#insert as StagedInsert).insert(transaction, batch.rows);
+      const refusals = result.rejections.map(({ index, error }) => ({ index, problem: rejection(error) }));
+      if (!this.#bundlesMayRepeat) {
+        countRepeats(result.repeats, batch, context);
+        return { result, refusals };
+      }
+      await this.#keepLetters(refusals, batch, context, transaction);
+      const before = await this.#keepConflicts(result.repeats, batch, context, transaction);
+      return { result, refusals: [...refusals, ...before].sort((a, b) => a.index - b.index) };
     });
     failpoint("after-rows");
-    this.#account(result, batch, context);
+    this.#account(result, refusals, batch, context);
     batch.clear();
     this.#spare.push(batch);
   }
 
+  async #keepLetters(
+    refusals: readonly Refusal[],
+    { records }: Batch,
+    context: BundleContext,
+    transaction: EpochTransaction,
+  ): Promise<void> {
+    const letters = refusals.map(({ index, problem }) =>
+      letterRowOf({ record: records[index] as RecordOrigin, problem }),
+    );
+    const counts = await insertNewDeadLetters(transaction, this.#pipeline, transaction.epoch, letters);
+    for (const { fileId, reason, count } of counts) context.ledger.addDeadLetter(fileId, reason, count);
+  }
+
+  /** @returns those that are no conflicts: they were refused when they came before */
   async #keepConflicts(
     repeats: readonly Repeat[],
     { records }: Batch,
     context: BundleContext,
     transaction: EpochTransaction,
-  ): Promise<void> {
-    const conflicts = repeats
-      .filter(({ isEqual }) => !isEqual)
-      .map(({ index }) => {
-        const { file, line, byteStart, byteEnd } = records[index] as RecordOrigin;
-        return { fileId: file.fileId, generation: file.generation, line, byteStart, byteEnd };
-      });
+  ): Promise<Refusal[]> {
+    const unequal = repeats.filter(({ isEqual }) => !isEqual).map(({ index }) => index);
+    const places = unequal.map((index) => {
+      const { file, line, byteStart, byteEnd } = records[index] as RecordOrigin;
+      return { fileId: file.fileId, generation: file.generation, line, byteStart, byteEnd };
+    });
+    const letters = await selectLettersAt(transaction, this.#pipeline, places);
+    const conflicts = places.filter((_, at) => letters[at] === undefined);
     const counts = await insertNewConflicts(transaction, this.#pipeline, transaction.epoch, conflicts);
     for (const { fileId, count } of counts) context.ledger.add(fileId, "conflicts", count);
+    return unequal.flatMap((index, at) => {
+      const problem = letters[at];
+      return problem === undefined ? [] : [{ index, problem }];
+    });
   }
 
   /** Counts what was written, and sends on what was rejected, at the time and in the windows of its value. */
   #account(
-    { repeats, rejections }: InsertResult,
+    { repeats }: InsertResult,
+    refusals: readonly Refusal[],
     { records, timestampsMs, windows }: Batch,
     context: ProcessContext | FinishBundleContext,
   ): void {
@@ -157,9 +192,10 @@ export class WriteToPostgresFn implements DoFn<Sourced<Row>> {
       return record;
     };
     for (const { index } of repeats) refuse(index);
-    for (const { index, error } of rejections) {
+    for (const { index, problem } of refusals) {
+      const letter: DeadLetter = { record: refuse(index), problem };
       context.outputWindowed(REJECTED_OUTPUT, {
-        value: rejected(refuse(index), error),
+        value: letter,
         timestampMs: timestampsMs[index] as number,
         windows: windows[index] as readonly Window[],
         pane: NO_FIRING,
@@ -181,12 +217,12 @@ function countRepeats(repeats: readonly Repeat[], { records }: Batch, context: B
   }
 }
 
-function rejected(record: RecordOrigin, error: Error): DeadLetter {
+function rejection(error: Error): Problem {
   const { code, column, constraint } = error as Error &
     Partial<Record<"code" | "column" | "constraint", string>>;
   const facts = [`SQLSTATE ${code}`, column && `column ${column}`, constraint && `constraint ${constraint}`];
   const message = `${facts.filter(Boolean).join(", ")}: ${error.message}`;
-  return { record, problem: { reason: "rejected_by_database", messages: [message] } };
+  return { reason: "rejected_by_database", messages: [message] };
 }
 
 export const WRITE_TO_POSTGRES_FN = registerDoFn(

@@ -16,7 +16,8 @@ export type WriteToPostgresOptions = {
 /**
  * Inserts a row for every value in the transaction that its host commits the bundle with: exactly once
  * where positions are committed in the same transaction, idempotent by key elsewhere. Rows that the
- * database refuses for what they hold come out as `rejected`. Bounded if its input is.
+ * database refuses for what they hold come out as `rejected`; on job servers they are in `dead_letters` already then.
+ * Bounded if its input is.
  */
 export function writeToPostgres<T>(
   options: WriteToPostgresOptions,

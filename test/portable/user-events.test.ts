@@ -11,6 +11,14 @@ import { Stand } from "./stand.js";
 const EVENTS = 20_000;
 const SEED = 20_261_128;
 
+/** Letters of refused rows take their time. */
+const SLOW_LETTERS = `create function slow() returns trigger language plpgsql as $$ begin
+    perform pg_sleep(2);
+    return new;
+  end $$;
+  create trigger slow before insert on dead_letters for each row when (new.reason = 'rejected_by_database')
+    execute function slow()`;
+
 describe("user-events on job servers", () => {
   let folder: string;
   let input: string;
@@ -54,10 +62,13 @@ describe("user-events on job servers", () => {
 
   it("a run killed on Prism is finished there, not by the direct runner", async () => {
     const here = await stand();
+    // Prism makes a stage of its own of the step that writes letters: killed in it, before what was refused is there
+    await here.session.query(SLOW_LETTERS);
     const first = here.start(input, ["--once", "--runner=prism"]);
-    await here.untilRows(1);
+    await here.untilRows(expected.rows);
     first.kill("SIGKILL");
     await once(first, "exit");
+    await here.session.query("drop trigger slow on dead_letters");
     const refused = await here.succeed(input, ["--once"]).then(String, (error: Error) => error.message);
     expect(refused).to.include("has a run on a job server that has not come to its end");
     await here.succeed(input, ["--once", "--runner=prism"]);

@@ -91,6 +91,12 @@ export class SinkWorker {
     return SinkWorker.#of([write, letters], options, ["rejected"]);
   }
 
+  /** `writeToPostgres` alone, as where the letters are another stage's: what is rejected can be read as `rejected`. */
+  static rowsAlone(table: WriteToPostgresConfig, options: SinkWorkerOptions): Promise<SinkWorker> {
+    const write = parDo("Write", new WriteToPostgresFn(table), { outputs: { rejected: "rejected" } });
+    return SinkWorker.#of([write], options, ["rejected"]);
+  }
+
   /** `writeDeadLetters` alone. */
   static letters(options: SinkWorkerOptions): Promise<SinkWorker> {
     const doFn = new WriteDeadLettersFn({ errorDir: options.errorDir ?? "/nowhere" });

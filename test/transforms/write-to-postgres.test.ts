@@ -10,10 +10,10 @@ import { classify, sqlStateOf } from "../../sql/sql-state.js";
 import type { DeadLetter } from "../../transforms/input-record.js";
 import { IntervalWindow } from "../../transforms/primitives/window.js";
 import { WAITING_ROWS_MAX, WriteToPostgresFn } from "../../transforms/write-to-postgres-fn.js";
-import { failureOf } from "../runners/bundle/stages.js";
+import { element, failureOf } from "../runners/bundle/stages.js";
 import { type MigratedDatabase, migratedDatabase } from "../support/migrated-database.js";
 import { Choice, chooseSeed } from "../support/seeded-choice.js";
-import { SinkWorker, valueAt } from "../support/sink-worker.js";
+import { type SinkBundle, SinkWorker, valueAt } from "../support/sink-worker.js";
 
 const TABLE = { table: "notes", columns: ["id", "note"], conflictKey: ["id"] };
 
@@ -75,6 +75,21 @@ describe("writeToPostgres where bundles may repeat", () => {
     for (let attempt = 0; attempt < 3; attempt++) await one.commit(oneOfAll);
     await expectOneOfAll();
     await (await worker()).commit(oneOfAll.slice(2));
+    await expectOneOfAll();
+  });
+
+  it("keeps what was rejected with the rows, so that it is no conflict when its bundle comes again", async () => {
+    const alone = await SinkWorker.rowsAlone(TABLE, { session: await database.connect() });
+    const first = await alone.commit(oneOfAll);
+    // whoever was to write the letters is killed, and the whole input comes again
+    const again = await alone.commit(oneOfAll);
+    await expectOneOfAll();
+    const placesOf = (bundle: typeof first) =>
+      lettersOf(bundle).map(({ record, problem }) => [record.byteStart / 10, problem]);
+    expect(placesOf(first).map(([at]) => at)).to.deep.equal([3, 5]);
+    expect(placesOf(again), "the output is the same at each attempt").to.deep.equal(placesOf(first));
+    const letters = await SinkWorker.letters({ session: await database.connect() });
+    await letters.commit(lettersOf(again).map((letter) => element(letter)));
     await expectOneOfAll();
   });
 
@@ -255,6 +270,10 @@ describe("writeToPostgres with a bundle too large to wait for its end", () => {
     expect(await session.query("select * from gone")).to.deep.equal([]);
   });
 });
+
+function lettersOf(bundle: SinkBundle): DeadLetter[] {
+  return bundle.values("rejected") as DeadLetter[];
+}
 
 /** Runs the bundle in a new worker until an attempt is committed. Returns what the others failed with. */
 async function untilCommitted(

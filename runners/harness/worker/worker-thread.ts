@@ -18,11 +18,10 @@ export interface WorkerThreadOptions {
   readonly environment?: Readonly<Record<string, string>> | undefined;
 }
 
-// of the heaps of threads that begin after this
-for (const flag of heapFlags) setFlagsFromString(flag);
-
 /** Starts it at once; flags of this process such as --import hold for the thread as well. */
 export function startWorkerThread(spec: WorkerSpec, options: WorkerThreadOptions): RunningWorker {
+  // of the heaps of threads that begin after this
+  for (const flag of heapFlags) setFlagsFromString(flag);
   const thread = new Worker(new URL("./worker-thread-entry.js", import.meta.url), {
     workerData: spec,
     env: { ...process.env, ...options.environment },
