@@ -50,6 +50,16 @@ export const verbs: readonly VerbDescription[] = [
     settings: [...section("deadLetters"), "pipeline", "delimiter", ...DATABASE, ...ANSWER],
     arguments: "<action> [id]",
   },
+  {
+    name: "savepoints",
+    summary: "take, list, check, restore or delete a pipeline's savepoints",
+    settings: [
+      ...section("savepoints"),
+      ...["takeover", "pipeline", "input", "errorDir", "glob", "recursive", "delimiter"],
+      ...[...DATABASE, ...ANSWER],
+    ],
+    arguments: "<action> [name]",
+  },
   { name: "migrate", summary: "bring the database's schema up to date", settings: [...DATABASE, ...ANSWER] },
   {
     name: "graph",

@@ -9,6 +9,7 @@ export const parts: Parts = {
     generate: async () => (await import("./simple-verbs.js")).generate,
     status: async () => (await import("./simple-verbs.js")).status,
     "dead-letters": async () => (await import("./commands/dead-letters.js")).runDeadLetters,
+    savepoints: async () => (await import("./commands/savepoints.js")).runSavepoints,
     migrate: async () => (await import("./simple-verbs.js")).migrate,
     graph: async () => (await import("./simple-verbs.js")).graph,
     db: async () => (await import("./simple-verbs.js")).db,

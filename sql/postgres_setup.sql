@@ -395,6 +395,55 @@ create table state_deltas (
 alter table state_snapshots alter column bytes set storage external;
 alter table state_deltas alter column bytes set storage external;
 
+-- 0010_savepoints.sql
+
+-- Where a pipeline was: copies of its state and positions, kept until they are deleted.
+
+-- how the state is written: what of the graph must stay for it to be gone on from
+alter table pipelines add column state_shape jsonb;
+
+create table savepoints (
+  pipeline text not null,
+  name text not null check (name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'),
+  shard integer not null,
+  -- the commit after which it was
+  run_id uuid not null,
+  epoch bigint not null,
+  records_read bigint not null,
+  events_written bigint not null,
+  duplicates bigint not null,
+  conflicts bigint not null,
+  dead_letters jsonb not null,
+  watermark timestamptz,
+  state_shape jsonb,
+  created_at timestamptz not null default now(),
+  created_by text not null,
+  primary key (pipeline, name)
+);
+
+-- rows of source_files, as they were
+create table savepoint_files (
+  pipeline text not null,
+  name text not null,
+  file_id bigint not null,
+  position jsonb not null,
+  primary key (pipeline, name, file_id),
+  foreign key (pipeline, name) references savepoints on delete cascade
+);
+
+-- rows of state_snapshots and of state_deltas, a snapshot's epoch before those of the deltas
+create table savepoint_chunks (
+  pipeline text not null,
+  name text not null,
+  is_snapshot boolean not null,
+  epoch bigint not null,
+  chunk integer not null,
+  bytes bytea not null,
+  primary key (pipeline, name, is_snapshot, epoch, chunk),
+  foreign key (pipeline, name) references savepoints on delete cascade
+);
+alter table savepoint_chunks alter column bytes set storage external;
+
 -- which migrations these are
 
 create table if not exists schema_migrations (
@@ -413,6 +462,7 @@ insert into schema_migrations (version, name, checksum) values
   (6, '0006_checkpoint_pulse.sql', '0345662f019e404873ab9c798b646d112c1c018736ed089165f5f8ff92bcf958'),
   (7, '0007_job_history.sql', 'c6b98bef91063770209ca9d1f3cf41a6c31d2e3d9da0079a6bc0d810ce371331'),
   (8, '0008_dead_letter_retries.sql', '6ce2db689a0dde2577e18be166baa41f4a06139209ef9b7bdbcb04fd9abfae6a'),
-  (9, '0009_state.sql', '477331581516ddad234f7f2cb9a9ac372dd24313a787440516f039cd59c4f05e');
+  (9, '0009_state.sql', '477331581516ddad234f7f2cb9a9ac372dd24313a787440516f039cd59c4f05e'),
+  (10, '0010_savepoints.sql', '66c810c1c52e551be1297636101fbb93262afbaa85368491980556923ed13793');
 
 commit;

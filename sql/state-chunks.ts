@@ -44,6 +44,41 @@ export async function pruneState(
   );
 }
 
+/** Removes all of it. */
+export async function dropState(
+  transaction: SqlTransaction,
+  { pipeline, shard }: PipelineKey,
+): Promise<void> {
+  const values = [pipeline, shard];
+  await transaction.execute("delete from state_deltas where pipeline = $1 and shard = $2", values);
+  await transaction.execute("delete from state_snapshots where pipeline = $1 and shard = $2", values);
+}
+
+/** How the state is written, as the run that stored it said; null before there was any. */
+export async function readStateShape(
+  queries: SqlQueries,
+  { pipeline, shard }: PipelineKey,
+): Promise<unknown> {
+  const [row] = await queries.query<{ state_shape: unknown }>(
+    "select state_shape from pipelines where pipeline = $1 and shard = $2",
+    [pipeline, shard],
+  );
+  return row?.state_shape ?? null;
+}
+
+/** In a session that holds the pipeline. */
+export async function writeStateShape(
+  queries: SqlQueries,
+  { pipeline, shard }: PipelineKey,
+  shape: unknown,
+): Promise<void> {
+  await queries.query("update pipelines set state_shape = $3::jsonb where pipeline = $1 and shard = $2", [
+    pipeline,
+    shard,
+    JSON.stringify(shape),
+  ]);
+}
+
 /** The last snapshot, if there is one, and the deltas behind it in order. */
 export async function readState(
   queries: SqlQueries,
@@ -56,13 +91,13 @@ export async function readState(
     "select epoch, bytes from state_snapshots where pipeline = $1 and shard = $2 order by epoch, chunk",
     [pipeline, shard],
   );
-  const snapshot = joined(snapshots).at(-1);
+  const snapshot = joinedChunks(snapshots).at(-1);
   const deltas = await queries.query<ChunkRow>(
     `select epoch, bytes from state_deltas where pipeline = $1 and shard = $2 and epoch > $3
      order by epoch, chunk`,
     [pipeline, shard, snapshot?.epoch ?? 0],
   );
-  return { snapshot, deltas: joined(deltas) };
+  return { snapshot, deltas: joinedChunks(deltas) };
 }
 
 interface ChunkRow {
@@ -70,7 +105,8 @@ interface ChunkRow {
   readonly bytes: Buffer;
 }
 
-function joined(rows: readonly ChunkRow[]): StoredEpochState[] {
+/** Rows by epoch and number. */
+export function joinedChunks(rows: readonly ChunkRow[]): StoredEpochState[] {
   const chunks = new Map<number, Buffer[]>();
   for (const { epoch, bytes } of rows) {
     const known = chunks.get(epoch);

@@ -106,6 +106,7 @@ export const configSchema = z.strictObject({
     wait: flag,
     yes: flag,
   }),
+  savepoints: z.strictObject({ before: instant.optional(), yes: flag }),
   demo: z.strictObject({ duration: seconds, eventsPerSecond: rate }),
   jobServer: z.strictObject({
     port,

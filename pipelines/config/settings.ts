@@ -127,6 +127,8 @@ const rows: readonly Row[] = [
   ["deadLetters.edit", "FILE", undefined, "retry: the record as edited; - for standard input"],
   ["deadLetters.wait", null, false, "retry: wait for what comes of it"],
   ["deadLetters.yes", null, false, "purge: delete; counts only when typed"],
+  ["savepoints.before", "ISO", undefined, "restore: the last one from before this", "2026-01-31T12:00:00Z"],
+  ["savepoints.yes", null, false, "restore: do it; counts only when typed"],
   ["demo.duration", "SECONDS", 60, "how long to generate events", '60 or "1m"'],
   ["demo.eventsPerSecond", "N", 10, "rate of events", "10"],
   ["jobServer.port", "N", 8_099, "where pipelines are submitted; 0 for any free port", "8099"],

@@ -3,6 +3,7 @@ import type { SqlQueries } from "../../sql/sql-session.js";
 import { NO_COUNTS } from "../bundle/bundle-ledger.js";
 import { ElementSamples } from "../bundle/element-samples.js";
 import type { StateRecord } from "../engine/durable/state-record.js";
+import { stateShapeOf } from "../graph/state-shape.js";
 import type { Plan } from "../graph/translate.js";
 import type { Job, JobEvent, JobState, RecordCounts, SourceProgress } from "../job/job.js";
 import { JobEvents } from "../job/job-events.js";
@@ -127,6 +128,7 @@ export class DirectJob implements Job {
       drain: this.#drain.signal,
       cancel: this.#cancel.signal,
       stepsWithState: stepsWithState(this.#plan),
+      stateShape: stateShapeOf(this.#plan),
       runIn: (run, side, state) => {
         const committer = new PostgresCommitter(run, () => clock.monotonicMs(), state?.stored);
         return this.#runPlan(committer, side, state?.records, () => sessions.committed());

@@ -2,12 +2,15 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { migrate } from "../../sql/migrate.js";
+import type { PipelineKey } from "../../sql/pipelines.js";
 import { refusePooler } from "../../sql/pooler.js";
 import { hasRanges } from "../../sql/read-ranges.js";
 import { type ConnectionConfig, SqlSession } from "../../sql/sql-session.js";
 import { backoffMs, classify, sqlStateOf } from "../../sql/sql-state.js";
+import { readStateShape, writeStateShape } from "../../sql/state-chunks.js";
 import type { Clock, Log } from "../../transforms/primitives/do-fn.js";
 import { StateOfOthersError } from "../engine/durable/restored-state.js";
+import { type StateShape, StateShapeError, shapeDifferences } from "../graph/state-shape.js";
 import type { JobEvent } from "../job/job.js";
 import { startRun } from "../run/run-start.js";
 import { StateNotDurableError } from "./kept-state.js";
@@ -34,6 +37,8 @@ export interface SessionsOptions {
   readonly cancel: AbortSignal;
   /** Steps that keep what rows and positions do not tell: with them, the state is committed too. */
   readonly stepsWithState: readonly string[];
+  /** How their state is written. */
+  readonly stateShape: StateShape;
   /**
    * Runs the pipeline to its end; `side` is a second session, for statements outside of epochs. `state` is where it
    * begins and where it goes, if there is any to be committed.
@@ -128,15 +133,17 @@ export class PostgresSessions {
   }
 
   /**
-   * @throws StateNotDurableError when there is none, but epochs were committed: positions would be ahead of it;
+   * @throws StateShapeError when what is stored is written in another way than the graph's;
+   * StateNotDurableError when there is none, but epochs were committed: positions would be ahead of it;
    * StateOfOthersError when there is some, but no step that keeps any
    */
   async #loadState({ session, key, epoch }: Run): Promise<LoadedState | undefined> {
-    const { pipeline, stepsWithState } = this.#options;
+    const { pipeline, stepsWithState, stateShape } = this.#options;
     const state = await StoredState.load(session, key);
     if (stepsWithState.length > 0) {
       if (epoch > 0 && state.first === undefined)
         throw new StateNotDurableError(pipeline, epoch, stepsWithState);
+      await takeShape(session, key, stateShape);
       return state;
     }
     if (state.first === undefined) return undefined;
@@ -167,6 +174,14 @@ export class PostgresSessions {
     await this.#options.clock.sleep(delayMs, stop.signal);
     for (const signal of signals) signal.removeEventListener("abort", wakeUp);
   }
+}
+
+/** What is stored from now on is written as this graph writes it. @throws StateShapeError */
+async function takeShape(session: SqlSession, key: PipelineKey, shape: StateShape): Promise<void> {
+  const stored = await readStateShape(session, key);
+  const differences = stored === null ? [] : shapeDifferences(stored as StateShape, shape);
+  if (differences.length > 0) throw new StateShapeError(key.pipeline, differences);
+  await writeStateShape(session, key, shape);
 }
 
 /**

@@ -2,8 +2,9 @@
 import { promisify } from "node:util";
 import { deflateRaw, inflateRaw } from "node:zlib";
 import type { PipelineKey } from "../../sql/pipelines.js";
-import type { SqlQueries } from "../../sql/sql-session.js";
+import type { SqlQueries, SqlTransaction } from "../../sql/sql-session.js";
 import {
+  dropState,
   insertStateDelta,
   insertStateSnapshot,
   pruneState,
@@ -16,6 +17,7 @@ import {
   applyDelta,
   type RecordName,
   recordNameOf,
+  type StateDelta,
   type StateRecord,
 } from "../engine/durable/state-record.js";
 import type { EpochState } from "./epoch.js";
@@ -33,6 +35,9 @@ export interface LoadedState {
   /** To be gone through once: they are not held any longer than that. */
   readonly records: Iterable<StateRecord>;
 }
+
+/** As the database has it. */
+type StoredParts = Awaited<ReturnType<typeof readState>>;
 
 const deflate = promisify(deflateRaw);
 const inflate = promisify(inflateRaw);
@@ -59,13 +64,10 @@ export class StoredState {
     key: PipelineKey,
     snapshotEpochs: number = SNAPSHOT_EPOCHS,
   ): Promise<LoadedState> {
-    const { snapshot, deltas } = await readState(queries, key);
-    const records = new Map<string, Uint8Array>();
-    for (const { bytes } of [...(snapshot === undefined ? [] : [snapshot]), ...deltas]) {
-      applyDelta(records, unpackDelta(await inflate(bytes)));
-    }
+    const state = await readState(queries, key);
+    const records = await recordsOf(state);
     return {
-      stored: new StoredState(key, snapshot?.epoch ?? 0, snapshotEpochs),
+      stored: new StoredState(key, state.snapshot?.epoch ?? 0, snapshotEpochs),
       first: firstOwned(records.keys()),
       records: handOut(records),
     };
@@ -76,7 +78,7 @@ export class StoredState {
     const { epoch, runId } = transaction;
     const isSnapshot = epoch - this.#snapshotEpoch >= this.#snapshotEpochs;
     const delta = isSnapshot ? { puts: state.takeSnapshot(), removed: [] } : state.takeDelta();
-    const bytes = await deflate(packDelta(delta), { level: COMPRESSION_LEVEL });
+    const bytes = await packed(delta);
     const parts: StoredStateParts = { key: this.#key, epoch, runId, bytes };
     if (!isSnapshot) {
       await insertStateDelta(transaction, parts);
@@ -87,6 +89,31 @@ export class StoredState {
     // Should the transaction fail, this run ends with it.
     this.#snapshotEpoch = epoch;
   }
+}
+
+/** What a savepoint holds becomes the pipeline's state as of this epoch. @throws StateFormatError */
+export async function replaceState(
+  transaction: SqlTransaction,
+  at: Omit<StoredStateParts, "bytes">,
+  stored: StoredParts,
+): Promise<void> {
+  const records = await recordsOf(stored);
+  await dropState(transaction, at.key);
+  if (records.size === 0) return;
+  const puts = Array.from(records, ([key, value]): StateRecord => ({ key, value }));
+  await insertStateSnapshot(transaction, { ...at, bytes: await packed({ puts, removed: [] }) });
+}
+
+async function recordsOf({ snapshot, deltas }: StoredParts): Promise<Map<string, Uint8Array>> {
+  const records = new Map<string, Uint8Array>();
+  for (const { bytes } of [...(snapshot === undefined ? [] : [snapshot]), ...deltas]) {
+    applyDelta(records, unpackDelta(await inflate(bytes)));
+  }
+  return records;
+}
+
+function packed(delta: StateDelta): Promise<Buffer> {
+  return deflate(packDelta(delta), { level: COMPRESSION_LEVEL });
 }
 
 function firstOwned(keys: Iterable<string>): RecordName | undefined {

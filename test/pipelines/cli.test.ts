@@ -45,17 +45,17 @@ describe("cli.js ends with 2 and says what to put right", () => {
     [
       "a flag of other verbs, without its value",
       ["demo", "--database-url=postgres://ann:canary-11@h/d"],
-      /^millrace: demo does not take --database-url: it is for pipeline, status, dead-letters, migrate, worker\.\n$/,
+      /^millrace: demo does not take --database-url: it is for pipeline, status, dead-letters, savepoints, migrate, worker\.\n$/,
     ],
     [
       "a switch of other verbs, taken back",
       ["db", "url", "--no-json"],
-      /^millrace: db does not take --no-json: it is for pipeline, status, dead-letters, migrate, graph\.\n$/,
+      /^millrace: db does not take --no-json: it is for pipeline, status, dead-letters, savepoints, migrate, graph\.\n$/,
     ],
     [
       "--json of the generator, whose manifest is JSON",
       ["generate", "--json"],
-      /^millrace: generate does not take --json: it is for pipeline, status, dead-letters, migrate, graph\.\n$/,
+      /^millrace: generate does not take --json: it is for pipeline, status, dead-letters, savepoints, migrate, graph\.\n$/,
     ],
     [
       "a flag before its verb",

@@ -61,6 +61,7 @@ describe("mergeConfig()", () => {
       monitorSamples: 0,
       json: false,
       logLevel: "info",
+      savepoints: { yes: false },
       status: { watch: false },
       generate: {
         eventsPerSecond: 10,
