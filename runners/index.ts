@@ -11,6 +11,7 @@ export { StateNotDurableError } from "./direct/not-durable.js";
 export type { DirectPipelineResult } from "./direct/pipeline-result.js";
 export { NoDatabaseError } from "./direct/volatile-epoch.js";
 export { UnsupportedFeatureError } from "./graph/features.js";
+export { UnsafeSinkError } from "./graph/sinks.js";
 export type { Job, JobEvent, JobState } from "./job/job.js";
 export type { JobMessage } from "./job/messages.js";
 export type {
