@@ -1,6 +1,7 @@
 /** What a run was set to, where each setting came from, and what it runs on; secrets masked. */
 import { readFileSync } from "node:fs";
 import { availableParallelism, hostname, totalmem } from "node:os";
+import type { Sink } from "../runners/graph/sinks.js";
 import type { Environment } from "../runners/job/job-view.js";
 import { redact } from "../sql/redact.js";
 import { type ConnectionConfig, SqlSession } from "../sql/sql-session.js";
@@ -12,6 +13,7 @@ export async function describeEnvironment(
   { config, origins }: LoadedConfig,
   version: string,
   connection: ConnectionConfig,
+  sinks: readonly Sink[],
 ): Promise<Environment> {
   const values = config as unknown as Record<string, unknown>;
   const ofPipeline = [...settings.values()].filter(({ path }) => !path.includes("."));
@@ -30,6 +32,10 @@ export async function describeEnvironment(
       { name: "platform", value: `${process.platform} ${process.arch}` },
       { name: "cores", value: String(availableParallelism()) },
       { name: "memory", value: `${Math.round(totalmem() / 1_048_576)} MiB` },
+      ...sinks.map(({ step, target, guarantee }) => ({
+        name: `sink ${step}`,
+        value: `${guarantee}, into ${target}`,
+      })),
     ],
   };
 }

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { graphProto } from "../runners/graph/graph-proto.js";
 import { jobGraph } from "../runners/graph/job-graph.js";
+import { DIRECT_SINK_PLACE, JOB_SERVER_SINK_PLACE, sinksOf } from "../runners/graph/sinks.js";
 import { translate } from "../runners/graph/translate.js";
 import { JobInspector } from "../runners/inspect/job-inspector.js";
 import { startMonitor } from "../runners/monitor/monitor-server.js";
@@ -20,9 +21,11 @@ export const openMonitor: OpenMonitor = async (context, run, { early, startedAtM
   const { log, clock, loaded } = context;
   const { config } = loaded;
   const { connection } = database;
+  const proto = graphProto(pipeline.graph);
+  const sinks = sinksOf(proto, config.runner === "direct" ? DIRECT_SINK_PLACE : JOB_SERVER_SINK_PLACE);
   const inspector = new JobInspector(job, {
     ...{ runner: config.runner, version: VERSION, connection, clock, log },
-    graph: jobGraph(translate(graphProto(pipeline.graph))),
+    graph: jobGraph(translate(proto)),
     takesRetries: pipeline.takesRetries === true,
     startedAtMs,
     early,
@@ -36,7 +39,7 @@ export const openMonitor: OpenMonitor = async (context, run, { early, startedAtM
       inspection: inspector,
       deadLetters: pipeline.deadLetters?.(inspector.queries),
       panels: (await pipeline.panels?.(connection)) ?? [],
-      environment: () => describeEnvironment(loaded, VERSION, connection),
+      environment: () => describeEnvironment(loaded, VERSION, connection, sinks),
       warn: (message) => log.warn(message),
       ...{ token, host: config.monitorHost, port: config.monitorPort },
       allowedHosts: config.monitorAllowedHosts ?? [],

@@ -47,7 +47,7 @@ export const graph: RunVerb = async ({ loaded, stdout, parts }) => {
   if (problem !== undefined) throw new UsageError([problem]);
   const build = await parts.pipelines[config.pipeline]!();
   const pipeline = await build(config);
-  runGraph(pipeline.graph, graphFormat(loaded), { stdout });
+  runGraph(pipeline.graph, config.runner, graphFormat(loaded), { stdout });
   return 0;
 };
 

@@ -1,5 +1,6 @@
 /** Inserts a batch of rows once each: COPY into a stage, then INSERT … ON CONFLICT DO NOTHING. */
 import type { CopyRows } from "./copy-text.js";
+import { type Rejection, type RowRange, writeByHalves } from "./halved-rows.js";
 import { quoteIdentifier, quoteTable } from "./identifier.js";
 import type { SqlTransaction } from "./sql-session.js";
 import { classify } from "./sql-state.js";
@@ -24,19 +25,6 @@ export interface InsertResult {
   readonly inserted: number;
   readonly repeats: readonly Repeat[];
   readonly rejections: readonly Rejection[];
-}
-
-/** A row that PostgreSQL refuses for what it holds (SQLSTATE classes 22 and 23, or raised by a trigger). */
-export interface Rejection {
-  readonly index: number;
-  readonly error: Error;
-}
-
-/** Rows of a batch from index `from` to `to` (exclusive). */
-interface RowRange {
-  readonly rows: CopyRows;
-  readonly from: number;
-  readonly to: number;
 }
 
 /**
@@ -107,38 +95,24 @@ export class StagedInsert {
     if (this.#begun.has(transaction)) await transaction.execute(this.#empty);
     this.#begun.add(transaction);
     const result = { inserted: 0, repeats: [] as Repeat[], rejections: [] as Rejection[] };
-    await this.#insertOrHalve(transaction, { rows, from: 0, to: rows.length }, result);
-    return result;
-  }
-
-  async #insertOrHalve(
-    transaction: SqlTransaction,
-    range: RowRange,
-    result: { inserted: number; repeats: Repeat[]; rejections: Rejection[] },
-  ): Promise<void> {
-    const { rows, from, to } = range;
-    await transaction.execute("savepoint rows");
-    try {
-      const missing = await this.#insertAll(transaction, range);
-      const repeats = missing.length === 0 ? [] : await this.#classify(transaction, missing);
-      await transaction.execute("set constraints all immediate; release savepoint rows");
-      result.inserted += to - from - missing.length;
-      result.repeats.push(...repeats);
-      return;
-    } catch (error) {
-      if (classify(error) !== "reject-row") throw error;
-      await transaction.execute("rollback to savepoint rows; release savepoint rows");
-      if (to - from === 1) {
-        const repeat = await this.#findRepeat(transaction, rows, from);
+    const range = { rows, from: 0, to: rows.length };
+    await writeByHalves(transaction, range, {
+      write: async (part) => {
+        const missing = await this.#insertAll(transaction, part);
+        const repeats = missing.length === 0 ? [] : await this.#classify(transaction, missing);
+        return () => {
+          result.inserted += part.to - part.from - missing.length;
+          result.repeats.push(...repeats);
+        };
+      },
+      refuse: async (rejection) => {
+        const repeat = await this.#findRepeat(transaction, rows, rejection.index);
         if (repeat !== undefined) result.repeats.push(repeat);
-        else result.rejections.push({ index: from, error: error as Error });
-        return;
-      }
-    }
-    const middle = (from + to) >> 1;
-    await this.#insertOrHalve(transaction, { rows, from, to: middle }, result);
-    await transaction.execute(this.#empty);
-    await this.#insertOrHalve(transaction, { rows, from: middle, to }, result);
+        else result.rejections.push(rejection);
+      },
+      empty: this.#empty,
+    });
+    return result;
   }
 
   /** Returns the indexes of the rows that were not inserted, because their key was taken. */

@@ -16,5 +16,6 @@ import "./split.js";
 import "./tagged-coder.js";
 import "./timestamped-coder.js";
 import "./validate.js";
+import "./write-changes-fn.js";
 import "./write-dead-letters-fn.js";
 import "./write-to-postgres-fn.js";

@@ -1,4 +1,4 @@
-/** What the package exports as `millrace/transforms`: the Beam model's parts that the SDK lacks, for pipelines of one's own. */
+/** What the package exports as `millrace/transforms`: the Beam model's parts that the SDK lacks, and a sink, for pipelines of one's own. */
 export { combinePerKey, registerCombineFn } from "./primitives/combine-per-key.js";
 export { composite } from "./primitives/composite.js";
 export { type CreateOptions, create } from "./primitives/create.js";
@@ -101,3 +101,15 @@ export {
 } from "./primitives/window-fns.js";
 export { type WindowingOptions, windowInto } from "./primitives/window-into.js";
 export { registerTimestampFn, withTimestamps } from "./primitives/with-timestamps.js";
+export {
+  type ColumnValue,
+  type Operation,
+  type RejectedChange,
+  type RowChange,
+  type RowOf,
+  RowRefusedError,
+  type WriteChangesOptions,
+  type WriteRowsOptions,
+  writeChangesToPostgres,
+  writeRowsToPostgres,
+} from "./write-changes-to-postgres.js";

@@ -20,6 +20,7 @@ import type {
 } from "./primitives/do-fn.js";
 import { failpoint } from "./primitives/failpoint.js";
 import { registerDoFn } from "./primitives/fn-registry.js";
+import type { SinkPlace, SinkPromise } from "./primitives/sink-promise.js";
 import { RetriedRecord } from "./retried-record.js";
 
 export interface WriteDeadLettersConfig {
@@ -53,6 +54,11 @@ export class WriteDeadLettersFn implements DoFn<DeadLetter> {
 
   constructor(config: WriteDeadLettersConfig) {
     this.#errorDir = config.errorDir;
+  }
+
+  sinkPromise({ bundlesMayRepeat }: SinkPlace): SinkPromise {
+    const target = `dead_letters and ${this.#errorDir}`;
+    return { target, guarantee: bundlesMayRepeat ? "idempotent by key" : "exactly once" };
   }
 
   async setup(context: SetupContext): Promise<void> {

@@ -18,7 +18,10 @@ import type {
 } from "./primitives/do-fn.js";
 import { failpoint } from "./primitives/failpoint.js";
 import { registerDoFn } from "./primitives/fn-registry.js";
+import type { SinkPlace, SinkPromise } from "./primitives/sink-promise.js";
 import { NO_FIRING, type Window } from "./primitives/window.js";
+import { rejectionProblem } from "./rejection-problem.js";
+import { WaitingBatches } from "./waiting-batches.js";
 
 export type WriteToPostgresConfig = StagedTable;
 
@@ -72,14 +75,15 @@ export class WriteToPostgresFn implements DoFn<Sourced<Row>> {
   #insert: StagedInsert | undefined;
   #pipeline = "";
   #bundlesMayRepeat = false;
-  #batch = new Batch();
-  /** Empty, to be filled again. */
-  #spare: Batch[] = [];
-  /** Resolves when all batches given so far are written. */
-  #written: Promise<void> | undefined;
+  readonly #batches = new WaitingBatches(() => new Batch());
 
   constructor(config: WriteToPostgresConfig) {
     this.#table = config;
+  }
+
+  sinkPromise({ bundlesMayRepeat }: SinkPlace): SinkPromise {
+    const target = this.#table.table;
+    return { target, guarantee: bundlesMayRepeat ? "idempotent by key" : "exactly once" };
   }
 
   setup(context: SetupContext): void {
@@ -90,19 +94,18 @@ export class WriteToPostgresFn implements DoFn<Sourced<Row>> {
   }
 
   startBundle(_context: BundleContext): void {
-    this.#batch.clear();
-    this.#written = undefined;
+    this.#batches.begin();
   }
 
   process(element: Sourced<Row>, context: ProcessContext): void | Promise<void> {
-    const waiting = this.#batch.rows;
+    const waiting = this.#batches.filling.rows;
     const isFull = waiting.length >= WAITING_ROWS_MAX || waiting.bytes >= WAITING_BYTES_MAX;
     const written = isFull ? this.#write(context) : undefined;
     const { columns } = this.#table;
     let fields = copyField(element.value[columns[0] as string]);
     for (let at = 1; at < columns.length; at++)
       fields += `\t${copyField(element.value[columns[at] as string])}`;
-    const batch = this.#batch;
+    const batch = this.#batches.filling;
     batch.rows.push(fields);
     batch.records.push(element.record);
     batch.timestampsMs.push(context.timestampMs);
@@ -111,23 +114,21 @@ export class WriteToPostgresFn implements DoFn<Sourced<Row>> {
   }
 
   async finishBundle(context: FinishBundleContext): Promise<void> {
-    if (this.#batch.rows.length > 0) await this.#write(context);
+    if (this.#batches.filling.rows.length > 0) await this.#write(context);
   }
 
-  /** Writes the batch behind those that were given before, and begins another one. */
   #write(context: ProcessContext | FinishBundleContext): Promise<void> {
-    const batch = this.#batch;
-    this.#batch = this.#spare.pop() ?? new Batch();
-    const write = () => this.#writeBatch(batch, context);
-    this.#written = this.#written === undefined ? write() : this.#written.then(write);
-    return this.#written;
+    return this.#batches.write((batch) => this.#writeBatch(batch, context));
   }
 
   async #writeBatch(batch: Batch, context: ProcessContext | FinishBundleContext): Promise<void> {
     const transaction = await context.transaction();
     const { result, refusals } = await inTurn(transaction, async () => {
       const result = await (this.#insert as StagedInsert).insert(transaction, batch.rows);
-      const refusals = result.rejections.map(({ index, error }) => ({ index, problem: rejection(error) }));
+      const refusals = result.rejections.map(({ index, error }) => ({
+        index,
+        problem: rejectionProblem(error),
+      }));
       if (!this.#bundlesMayRepeat) {
         countRepeats(result.repeats, batch, context);
         return { result, refusals };
@@ -138,8 +139,6 @@ export class WriteToPostgresFn implements DoFn<Sourced<Row>> {
     });
     failpoint("after-rows");
     this.#account(result, refusals, batch, context);
-    batch.clear();
-    this.#spare.push(batch);
   }
 
   async #keepLetters(
@@ -215,14 +214,6 @@ function countRepeats(repeats: readonly Repeat[], { records }: Batch, context: B
     context.ledger.add(record.file.fileId, isEqual ? "duplicates" : "conflicts");
     record.became(isEqual ? "duplicate" : "conflict");
   }
-}
-
-function rejection(error: Error): Problem {
-  const { code, column, constraint } = error as Error &
-    Partial<Record<"code" | "column" | "constraint", string>>;
-  const facts = [`SQLSTATE ${code}`, column && `column ${column}`, constraint && `constraint ${constraint}`];
-  const message = `${facts.filter(Boolean).join(", ")}: ${error.message}`;
-  return { reason: "rejected_by_database", messages: [message] };
 }
 
 export const WRITE_TO_POSTGRES_FN = registerDoFn(

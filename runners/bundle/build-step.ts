@@ -24,7 +24,7 @@ export interface BuiltStep {
   readonly runner: StepRunner | undefined;
 }
 
-type Around = Pick<StepParts, "place" | "outputs" | "flow" | "host">;
+type Around = Pick<StepParts, "place" | "outputs" | "readTags" | "flow" | "host">;
 
 /** @throws when the DoFn cannot be built here, or is not what the graph says of it. */
 export function buildStep(step: ParDoStep | PartStep, around: Around): BuiltStep {

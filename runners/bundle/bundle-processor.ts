@@ -196,8 +196,13 @@ export class BundleProcessor {
   #buildUncounted(step: FusedStep, place: number): BuiltStep {
     if (step.kind === "flatten") return { receive: this.#counted(step.output), runner: undefined };
     const outputs = new Map<string, Receive>();
-    for (const [tag, collection] of step.outputs) outputs.set(tag, this.#counted(collection));
-    return buildStep(step, { place, outputs, flow: this.#flow, host: this.host });
+    const readTags = new Set<string>();
+    for (const [tag, collection] of step.outputs) {
+      outputs.set(tag, this.#counted(collection));
+      const isReadHere = (this.stage.consumers.get(collection)?.length ?? 0) > 0;
+      if (isReadHere || this.stage.outputs.includes(collection)) readTags.add(tag);
+    }
+    return buildStep(step, { place, outputs, readTags, flow: this.#flow, host: this.host });
   }
 
   /** As `#receiver`, with a counter where no consumer's own count will do. */

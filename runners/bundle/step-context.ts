@@ -38,6 +38,8 @@ export interface ContextStep {
   readonly metrics: Metrics;
   /** What takes elements of a tag. @throws when the graph knows no such output. */
   receiver(tag: string): Receive;
+  /** Whether anybody reads that output. @throws when the graph knows no such output. */
+  isRead(tag: string): boolean;
   /** Resolves when nothing queues behind the step; undefined when nothing does now. */
   room(): Promise<void> | undefined;
   sideInput(spec: SideInputSpec, window: Window): unknown;
@@ -116,6 +118,10 @@ export class StepContext extends StepBundleContext implements SplittableProcessC
     emitWindowed(this.step, tag, element);
   }
 
+  isRead(tag: string): boolean {
+    return this.step.isRead(tag);
+  }
+
   room(): Promise<void> | undefined {
     return this.step.room();
   }
@@ -153,6 +159,10 @@ export class FinishContext extends StepBundleContext implements FinishBundleCont
 
   outputWindowed(tag: string, element: WindowedValue): void {
     emitWindowed(this.step, tag, element);
+  }
+
+  isRead(tag: string): boolean {
+    return this.step.isRead(tag);
   }
 
   transaction(): Promise<EpochTransaction> {

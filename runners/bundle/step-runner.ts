@@ -31,6 +31,8 @@ export interface StepParts<Fn extends DoFnLife = DoFnLife> {
   readonly fields: DoFnFields;
   /** By tag; a single output is the main one, whatever its tag. */
   readonly outputs: ReadonlyMap<string, Receive>;
+  /** Tags of outputs that some step reads, in this stage or another. */
+  readonly readTags: ReadonlySet<string>;
   readonly flow: BundleFlow;
   readonly host: BundleHost;
 }
@@ -50,6 +52,7 @@ export abstract class StepRunner<Fn extends DoFnLife = DoFnLife> implements Cont
   /** Calls that have not come to their end. */
   protected running = 0;
   readonly #outputs: ReadonlyMap<string, Receive>;
+  readonly #readTags: ReadonlySet<string>;
   #metrics: Metrics | undefined;
   #whenIdle: (() => void)[] = [];
 
@@ -64,6 +67,7 @@ export abstract class StepRunner<Fn extends DoFnLife = DoFnLife> implements Cont
       throw new Error(`step "${path}": concurrencyMax must be at least 1, got ${this.concurrencyMax}`);
     }
     this.#outputs = outputs;
+    this.#readTags = parts.readTags;
     const only = outputs.size === 1 ? [...outputs.values()][0] : undefined;
     this.main = outputs.get(MAIN_OUTPUT) ?? only ?? (() => this.#refuse(MAIN_OUTPUT));
     if (fields.sideInputs.size > 0) {
@@ -84,6 +88,11 @@ export abstract class StepRunner<Fn extends DoFnLife = DoFnLife> implements Cont
 
   receiver(tag: string): Receive {
     return this.#outputs.get(tag) ?? (tag === MAIN_OUTPUT ? this.main : this.#refuse(tag));
+  }
+
+  isRead(tag: string): boolean {
+    if (this.#outputs.has(tag)) return this.#readTags.has(tag);
+    return tag === MAIN_OUTPUT && this.#outputs.size === 1 ? this.#readTags.size === 1 : this.#refuse(tag);
   }
 
   room(): Promise<void> | undefined {

@@ -4,6 +4,7 @@ import { NO_COUNTS } from "../bundle/bundle-ledger.js";
 import { ElementSamples } from "../bundle/element-samples.js";
 import type { StateRecord } from "../engine/durable/state-record.js";
 import { stateShapeOf } from "../graph/state-shape.js";
+import { type Sink, sinkText } from "../graph/sinks.js";
 import type { Plan } from "../graph/translate.js";
 import type { Job, JobEvent, JobState, RecordCounts, SourceProgress } from "../job/job.js";
 import { JobEvents } from "../job/job-events.js";
@@ -27,6 +28,7 @@ export class DirectJob implements Job {
   readonly pipeline: string;
   readonly #plan: Plan;
   readonly #options: RunnerOptions;
+  readonly #sinks: readonly Sink[];
   readonly #events: JobEvents;
   readonly #metrics: MetricsStore;
   readonly #drain = new AbortController();
@@ -39,11 +41,13 @@ export class DirectJob implements Job {
   #totals: RecordCounts = NO_COUNTS;
   #loop: EpochLoop | undefined;
 
-  constructor(plan: Plan, options: RunnerOptions) {
+  /** @param sinks what each promises is the first that the job says */
+  constructor(plan: Plan, options: RunnerOptions, sinks: readonly Sink[] = []) {
     const now = () => options.clock.now();
     this.pipeline = options.pipeline;
     this.#plan = plan;
     this.#options = options;
+    this.#sinks = sinks;
     const { samplesMax = 0 } = options;
     this.#samples = samplesMax > 0 ? new ElementSamples(samplesMax) : undefined;
     this.live = new LiveDirectJob(plan, this.#pausing, this.#samples);
@@ -98,6 +102,7 @@ export class DirectJob implements Job {
   }
 
   async #run(): Promise<JobState> {
+    for (const sink of this.#sinks) this.#events.log.info(sinkText(sink));
     try {
       await (this.#options.connection === undefined ? this.#runInMemory() : this.#runInSessions());
       this.#events.enter(

@@ -2,6 +2,7 @@
 import type { Pipeline, runnerApi } from "../../transforms/primitives/beam.js";
 import { checkFeatures, type RunnerFeatures } from "../graph/features.js";
 import { graphProto } from "../graph/graph-proto.js";
+import { DIRECT_SINK_PLACE, sinksOf } from "../graph/sinks.js";
 import { translate } from "../graph/translate.js";
 import type { Job } from "../job/job.js";
 import type { Runner, RunnerOptions } from "../job/runner.js";
@@ -64,6 +65,6 @@ export class DirectRunner implements Runner {
   async run(pipeline: Pipeline | runnerApi.Pipeline, options: RunnerOptions): Promise<Job> {
     const proto = graphProto(pipeline);
     checkFeatures(proto, DIRECT_FEATURES);
-    return new DirectJob(translate(proto), options);
+    return new DirectJob(translate(proto), options, sinksOf(proto, DIRECT_SINK_PLACE));
   }
 }

@@ -6,6 +6,13 @@ import { readSteps, type Step } from "./step.js";
 export const GRAPH_FORMATS = ["mermaid", "dot", "json"] as const;
 export type GraphFormat = (typeof GRAPH_FORMATS)[number];
 
+/** What a comment begins with; JSON has none. */
+export const GRAPH_COMMENTS: Readonly<Record<GraphFormat, string | undefined>> = {
+  mermaid: "%%",
+  dot: "//",
+  json: undefined,
+};
+
 /**
  * Renders the graph; composites become frames around their parts. `json` is the whole proto in
  * protobuf's JSON form, payloads in base64. Ends with a newline.

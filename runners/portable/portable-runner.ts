@@ -6,6 +6,7 @@ import { JobState_Enum, Pipeline, Root, Runner, type runnerApi } from "../../tra
 import type { Log } from "../../transforms/primitives/do-fn.js";
 import { checkFeatures } from "../graph/features.js";
 import { graphProto } from "../graph/graph-proto.js";
+import { JOB_SERVER_SINK_PLACE, sinksOf, sinkText } from "../graph/sinks.js";
 import { RUN_OPTION, toRunOption, type WorkerRun } from "../harness/database/worker-run.js";
 import { JOB_OPTION } from "../harness/worker/stop-job.js";
 import type { Artifact } from "./artifact.js";
@@ -115,7 +116,7 @@ export class PortableRunner extends Runner {
   /**
    * Runs the pipeline to its end.
    * @throws JobFailedError with the user's own error; JobServerError; before anything runs UnsupportedFeatureError,
-   * PipelineOptionsError, ModuleFilesError
+   * UnsafeSinkError, PipelineOptionsError, ModuleFilesError
    */
   override async run(pipelineFn: (root: Root) => unknown): Promise<PortablePipelineResult> {
     const result = await this.runAsync(pipelineFn);
@@ -134,7 +135,10 @@ export class PortableRunner extends Runner {
   override async runPipeline(pipeline: Pipeline | runnerApi.Pipeline): Promise<PortablePipelineResult> {
     const proto = graphProto(pipeline);
     checkFeatures(proto, { runner: "portable", supported: PORTABLE_FEATURES });
+    const sinks = sinksOf(proto, JOB_SERVER_SINK_PLACE);
     const { log = noLog, jobEndpoint, jobName = `millrace-${Date.now().toString(36)}` } = this.#options;
+    // of a run with a database, whoever holds it has said so
+    if (this.#options.run === undefined) for (const sink of sinks) log.info(sinkText(sink));
     const job = randomUUID();
     const service = new JobService(jobEndpoint);
     const closers: ((state?: JobState_Enum) => unknown)[] = [() => service.close()];

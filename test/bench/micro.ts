@@ -172,6 +172,9 @@ class CollectingContext implements ProcessContext {
     throw notMeasured("side inputs");
   }
   room(): undefined {}
+  isRead(): true {
+    return true;
+  }
   transaction(): never {
     throw notMeasured("a transaction in the midst of a bundle");
   }

@@ -14,9 +14,9 @@ const proto = graphProto(buildUserEvents(options));
 const { transforms, pcollections, coders } = proto.components!;
 const { BOUNDED, UNBOUNDED } = runnerApi.IsBounded_Enum;
 
-function printed(format: GraphFormat): string {
+function printed(format: GraphFormat, runner = "direct"): string {
   const texts: string[] = [];
-  runGraph(buildUserEvents(options), format, { stdout: { write: (text) => texts.push(text) } });
+  runGraph(buildUserEvents(options), runner, format, { stdout: { write: (text) => texts.push(text) } });
   return texts.join("");
 }
 
@@ -215,6 +215,8 @@ describe("runGraph", () => {
   s9 -->|"rejected"| s10
   s4 -->|"letters"| s10
   s10 --> s11
+%% sink WriteEvents into user_events: exactly once, runner direct
+%% sink WriteDeadLetters/Write into dead_letters and data/error: exactly once, runner direct
 `);
   });
 
@@ -258,7 +260,17 @@ describe("runGraph", () => {
   s4 -> s10 [label="letters"];
   s10 -> s11;
 }
+// sink WriteEvents into user_events: exactly once, runner direct
+// sink WriteDeadLetters/Write into dead_letters and data/error: exactly once, runner direct
 `);
+  });
+
+  it("runGraph() tells what the sinks promise on the runner that is named", () => {
+    expect(printed("mermaid", "flink").split("\n").slice(-3)).to.deep.equal([
+      "%% sink WriteEvents into user_events: idempotent by key, runner flink",
+      "%% sink WriteDeadLetters/Write into dead_letters and data/error: idempotent by key, runner flink",
+      "",
+    ]);
   });
 
   it("runGraph() prints the Beam proto as JSON that reads back as the same graph", () => {

@@ -9,6 +9,7 @@ import type { SqlSession } from "../../sql/sql-session.js";
 import { type FileRef, RecordOrigin, type Sourced } from "../../transforms/input-record.js";
 import type { DoFn, EpochTransaction, SetupContext } from "../../transforms/primitives/do-fn.js";
 import { systemClock } from "../../transforms/primitives/system-clock.js";
+import { type WriteChangesConfig, WriteChangesFn } from "../../transforms/write-changes-fn.js";
 import { WriteDeadLettersFn } from "../../transforms/write-dead-letters-fn.js";
 import { type WriteToPostgresConfig, WriteToPostgresFn } from "../../transforms/write-to-postgres-fn.js";
 import { element, parDo, stageOf } from "../runners/bundle/stages.js";
@@ -95,6 +96,12 @@ export class SinkWorker {
   static rowsAlone(table: WriteToPostgresConfig, options: SinkWorkerOptions): Promise<SinkWorker> {
     const write = parDo("Write", new WriteToPostgresFn(table), { outputs: { rejected: "rejected" } });
     return SinkWorker.#of([write], options, ["rejected"]);
+  }
+
+  /** `writeChangesToPostgres`; what is rejected can be read as `rejected`, unless nobody reads it. */
+  static changes(table: WriteChangesConfig, options: SinkWorkerOptions, isRead = true): Promise<SinkWorker> {
+    const write = parDo("Write", new WriteChangesFn(table), { outputs: { rejected: "rejected" } });
+    return SinkWorker.#of([write], options, isRead ? ["rejected"] : []);
   }
 
   /** `writeDeadLetters` alone. */

@@ -2,6 +2,7 @@
 import type { SqlQueries, SqlTransaction } from "../../sql/sql-session.js";
 import type { Metrics } from "./metrics.js";
 import type { SideInputOf, SideInputSpec } from "./side-input-spec.js";
+import type { SinkPlace, SinkPromise } from "./sink-promise.js";
 import type { StateOf, StateSpec } from "./state-spec.js";
 import type { FiredTimer, Timer, TimerSpec } from "./timer-spec.js";
 import type { WatermarkEstimator } from "./watermark-estimator.js";
@@ -76,6 +77,8 @@ export interface OutputContext {
   output(value: unknown, timestampMs?: number): void;
   /** Emits to a tagged output. */
   outputTo(tag: string, value: unknown, timestampMs?: number): void;
+  /** Whether any step of the pipeline reads that output. @throws when the graph knows no such output. */
+  isRead(tag: string): boolean;
 }
 
 /** Gives the transaction of a bundle. */
@@ -162,6 +165,8 @@ export interface DoFn<In = unknown> {
   readonly requiresTimeSortedInput?: boolean;
   /** How many elements an asynchronous `process` may work on at once; by default 64. */
   readonly concurrencyMax?: number;
+  /** Of a sink: what it promises on such a runner. Asked before anything runs, of an instance without `setup`. */
+  sinkPromise?(place: SinkPlace): SinkPromise;
   setup?(context: SetupContext): void | Promise<void>;
   startBundle?(context: BundleContext): void | Promise<void>;
   process(element: In, context: ProcessContext): ProcessResult;

@@ -2,6 +2,7 @@
 import { JobState_Enum, type Pipeline, type runnerApi } from "../../../transforms/primitives/beam.js";
 import { NO_COUNTS } from "../../bundle/bundle-ledger.js";
 import type { DescribedStep } from "../../graph/graph-differences.js";
+import { type Sink, sinkText } from "../../graph/sinks.js";
 import type { Job, JobEvent, JobState, RecordCounts, SourceProgress } from "../../job/job.js";
 import { JobEvents } from "../../job/job-events.js";
 import type { JobMessage } from "../../job/messages.js";
@@ -40,6 +41,8 @@ export interface JobServerJobOptions extends RunnerOptions {
   readonly savepoints?: { readonly folder: string; readonly graph: readonly DescribedStep[] } | undefined;
   /** Of the savepoint from which its job goes on. */
   readonly after?: SavepointNote | undefined;
+  /** What each promises is the first that the job says. */
+  readonly sinks?: readonly Sink[];
 }
 
 /** How long an epoch is open, at least. */
@@ -137,6 +140,7 @@ export class JobServerJob implements Job {
   }
 
   async #run(): Promise<JobState> {
+    for (const sink of this.#options.sinks ?? []) this.#events.log.info(sinkText(sink));
     try {
       const state = await this.#runInSession();
       await this.#server.release();

@@ -2,6 +2,7 @@
 import type { Pipeline, runnerApi } from "../../../transforms/primitives/beam.js";
 import { describeGraph } from "../../graph/graph-differences.js";
 import { graphProto } from "../../graph/graph-proto.js";
+import { JOB_SERVER_SINK_PLACE, sinksOf } from "../../graph/sinks.js";
 import type { Job } from "../../job/job.js";
 import type { Runner, RunnerOptions } from "../../job/runner.js";
 import { type PortableRunnerOptions, portableRunner } from "../portable-runner.js";
@@ -35,10 +36,12 @@ export interface JobServerRunnerOptions {
 export class JobServerRunner implements Runner {
   constructor(readonly options: JobServerRunnerOptions) {}
 
-  /** @throws SavepointError when the savepoint to go on from is of another graph */
+  /** @throws SavepointError when the savepoint to go on from is of another graph; UnsafeSinkError */
   async run(pipeline: Pipeline | runnerApi.Pipeline, options: RunnerOptions): Promise<Job> {
     const { intervalMs, savepointDir, fromSavepoint } = this.options;
-    const graph = describeGraph(graphProto(pipeline));
+    const proto = graphProto(pipeline);
+    const sinks = sinksOf(proto, JOB_SERVER_SINK_PLACE);
+    const graph = describeGraph(proto);
     const after = fromSavepoint === undefined ? undefined : await readSavepointNote(fromSavepoint, graph);
     const savepoints = savepointDir === undefined ? undefined : { folder: savepointDir, graph };
     const isBounded = options.once || intervalMs !== undefined;
@@ -70,6 +73,7 @@ export class JobServerRunner implements Runner {
       server = undefined;
       await left?.stop();
     };
-    return new JobServerJob(pipeline, { ...options, intervalMs, savepoints, after }, { submit, release });
+    const job = { ...options, intervalMs, savepoints, after, sinks };
+    return new JobServerJob(pipeline, job, { submit, release });
   }
 }

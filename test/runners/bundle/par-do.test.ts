@@ -39,6 +39,28 @@ for (const kind of HOSTS) {
       expect([...scope.emitted.keys()]).to.deep.equal(["Increment"]);
     });
 
+    it("tells a DoFn which of its outputs are read, here or in another stage", async () => {
+      const host = kind.create();
+      const told: unknown[] = [];
+      const tell = (context: ProcessContext | FinishBundleContext) =>
+        void told.push(["here", "elsewhere", "nowhere"].map((tag) => context.isRead(tag)));
+      const asking: DoFn = { process: (_element, context) => tell(context), finishBundle: tell };
+      const outputs = { here: "Asking.here", elsewhere: "Asking.elsewhere", nowhere: "Asking.nowhere" };
+      const steps = [parDo("Asking", asking, { outputs }), parDo("Double", double, { input: "Asking.here" })];
+      const processor = await BundleProcessor.create(stageOf(steps, ["Asking.elsewhere"]), host);
+      await runBundle(processor, host, [elements(1)]);
+      expect(told).to.deep.equal([
+        [true, true, false],
+        [true, true, false],
+      ]);
+      const unknown = fn((_value, context) => void context.isRead("other"));
+      const failing = await processorOf(host, parDo("Unknown", unknown));
+      const failure = await failureOf(runBundle(failing, host, [elements(1)]));
+      expect(failure.message).to.equal(
+        'step "Unknown" failed in process: step "Unknown" has no output "other" (it has main)',
+      );
+    });
+
     it("keeps event time, windows and pane of the element", async () => {
       const host = kind.create();
       const processor = await processorOf(host, parDo("Double", double));

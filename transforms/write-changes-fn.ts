@@ -1,0 +1,214 @@
+/** The DoFn of `writeChangesToPostgres` and `writeRowsToPostgres`: hands a bundle's changes to its transaction. */
+import { createHash } from "node:crypto";
+import { type ChangedTable, checkChangedTable, OPERATIONS, type Operation } from "../sql/changed-table.js";
+import { CopyRows } from "../sql/copy-text.js";
+import { type ChangesResult, StagedChanges } from "../sql/staged-changes.js";
+import { inTurn } from "../sql/transaction-turns.js";
+import type { Problem } from "./input-record.js";
+import type {
+  BundleContext,
+  DoFn,
+  FinishBundleContext,
+  ProcessContext,
+  SetupContext,
+} from "./primitives/do-fn.js";
+import { failpoint } from "./primitives/failpoint.js";
+import { registerDoFn } from "./primitives/fn-registry.js";
+import type { SinkPlace, SinkPromise } from "./primitives/sink-promise.js";
+import { NO_FIRING, type Window } from "./primitives/window.js";
+import { rejectionProblem } from "./rejection-problem.js";
+import {
+  changeFields,
+  changeOf,
+  deleteFields,
+  problemOf,
+  type RejectedChange,
+  type RowChange,
+  RowRefusedError,
+} from "./row-change.js";
+import { WaitingBatches } from "./waiting-batches.js";
+import { REJECTED_OUTPUT, WAITING_BYTES_MAX, WAITING_ROWS_MAX } from "./write-to-postgres-fn.js";
+
+export interface WriteChangesConfig extends ChangedTable {
+  /** What becomes of all rows; without it each element says so itself. */
+  readonly operation?: Operation | undefined;
+}
+
+/** A change, and where in time it stands. */
+interface Waiting {
+  readonly change: RowChange;
+  readonly timestampMs: number;
+  readonly windows: readonly Window[];
+}
+
+class Batch {
+  readonly rows = new CopyRows();
+  readonly waiting: Waiting[] = [];
+
+  clear(): void {
+    this.rows.clear();
+    this.waiting.length = 0;
+  }
+}
+
+/**
+ * Writes each change in the transaction of its bundle: see `writeChangesToPostgres` for what comes of it. Elements need
+ * no record of a file, and the ledger is not asked: counts are metrics of the step.
+ */
+export class WriteChangesFn implements DoFn {
+  /** One batch is on its way while the next one fills. */
+  readonly concurrencyMax = 2;
+  readonly #config: WriteChangesConfig;
+  readonly #operations: ReadonlySet<Operation>;
+  readonly #batches = new WaitingBatches(() => new Batch());
+  #changes: StagedChanges | undefined;
+
+  /** @throws Error for a configuration that names what it has not */
+  constructor(config: WriteChangesConfig) {
+    checkConfig(config);
+    this.#config = config;
+    this.#operations = new Set(config.operation === undefined ? OPERATIONS : [config.operation]);
+  }
+
+  sinkPromise({ bundlesMayRepeat }: SinkPlace): SinkPromise {
+    const { table: target, conflictKey, version, tombstone } = this.#config;
+    if (!bundlesMayRepeat) return { target, guarantee: "exactly once" };
+    const operations = [...this.#operations].filter((operation) => operation !== "insert-once");
+    const of = `table "${target}"`;
+    if (conflictKey === undefined) {
+      return { target, refusal: `${of} has no conflictKey, by which a row that comes again would be known` };
+    }
+    if (operations.length > 0 && version === undefined) {
+      const what = operations.join(" or ");
+      return { target, refusal: `${of} has no version, by which an ${what} that comes again would be late` };
+    }
+    if (this.#operations.has("delete") && tombstone === undefined) {
+      return {
+        target,
+        refusal:
+          `${of} has no tombstone column, so an upsert that comes again would bring back what is deleted ` +
+          '(operation: "upsert" says that nothing is deleted)',
+      };
+    }
+    return { target, guarantee: "idempotent by key" };
+  }
+
+  async setup(context: SetupContext): Promise<void> {
+    const step = createHash("sha256").update(context.step).digest("hex").slice(0, 16);
+    const facts = await checkChangedTable(context.database, this.#config, this.#operations);
+    this.#changes = new StagedChanges(this.#config, `millrace_stage_${step}`, facts);
+  }
+
+  startBundle(_context: BundleContext): void {
+    this.#batches.begin();
+  }
+
+  process(element: unknown, context: ProcessContext): void | Promise<void> {
+    const config = this.#config;
+    const change = changeOf(element, config, config.operation);
+    const { timestampMs, windows } = context;
+    const problem = problemOf(change, config);
+    if (problem !== undefined) {
+      context.metrics.counter("rejected").inc();
+      this.#reject({ change, timestampMs, windows }, problem, context);
+      return undefined;
+    }
+    const fields =
+      change.operation === "delete" ? deleteFields(change, config) : changeFields(change, config);
+    const { rows } = this.#batches.filling;
+    const isFull = rows.length >= WAITING_ROWS_MAX || rows.bytes >= WAITING_BYTES_MAX;
+    const written = isFull ? this.#write(context) : undefined;
+    const batch = this.#batches.filling;
+    batch.rows.push(fields);
+    batch.waiting.push({ change, timestampMs, windows });
+    return written;
+  }
+
+  async finishBundle(context: FinishBundleContext): Promise<void> {
+    if (this.#batches.filling.rows.length > 0) await this.#write(context);
+  }
+
+  #write(context: ProcessContext | FinishBundleContext): Promise<void> {
+    return this.#batches.write((batch) => this.#writeBatch(batch, context));
+  }
+
+  async #writeBatch({ rows, waiting }: Batch, context: ProcessContext | FinishBundleContext): Promise<void> {
+    const transaction = await context.transaction();
+    const operations = new Set(waiting.map(({ change }) => change.operation));
+    const result = await inTurn(transaction, () =>
+      (this.#changes as StagedChanges).write(transaction, rows, operations),
+    );
+    failpoint("after-rows");
+    count(result, waiting.length, context);
+    for (const { index, error } of result.rejections) {
+      this.#reject(waiting[index] as Waiting, rejectionProblem(error), context, error);
+    }
+  }
+
+  /** At the time and in the windows of its element. @throws RowRefusedError where nobody takes it */
+  #reject(
+    { change, timestampMs, windows }: Waiting,
+    problem: Problem,
+    context: ProcessContext | FinishBundleContext,
+    cause?: Error,
+  ): void {
+    const rejected: RejectedChange = { ...change, problem };
+    if (!context.isRead(REJECTED_OUTPUT)) throw new RowRefusedError(this.#config, rejected, cause);
+    context.outputWindowed(REJECTED_OUTPUT, { value: rejected, timestampMs, windows, pane: NO_FIRING });
+  }
+}
+
+/** Every change is one of these: `stale` are those that came to nothing. */
+function count(
+  { inserted, updated, deleted, rejections }: ChangesResult,
+  changes: number,
+  { metrics }: BundleContext,
+): void {
+  const stale = changes - inserted - updated - deleted - rejections.length;
+  const counts = { inserted, updated, deleted, stale, rejected: rejections.length };
+  for (const [name, value] of Object.entries(counts)) metrics.counter(name).inc(value);
+}
+
+function checkConfig({
+  table,
+  columns,
+  conflictKey,
+  version,
+  tombstone,
+  operation,
+}: WriteChangesConfig): void {
+  const must = (isRight: boolean, rule: string): void => {
+    if (!isRight) throw new Error(`the sink of table "${table}": ${rule}`);
+  };
+  const list = columns.join(", ");
+  must(columns.length > 0, "`columns` must name at least one column");
+  must(new Set(columns).size === columns.length, `\`columns\` must not name one twice, got ${list}`);
+  must(
+    operation === undefined || OPERATIONS.includes(operation),
+    `\`operation\` must be one of ${OPERATIONS.join(", ")}, got ${JSON.stringify(operation)}`,
+  );
+  must(conflictKey?.length !== 0, "`conflictKey` must name at least one column");
+  must(
+    conflictKey !== undefined || operation === "insert-once",
+    `\`conflictKey\` is needed for ${operation ?? "upserts and deletes"}: it says which row a change is of`,
+  );
+  for (const column of conflictKey ?? []) {
+    must(columns.includes(column), `conflict key "${column}" must be one of its columns, ${list}`);
+  }
+  if (version !== undefined) {
+    must(columns.includes(version), `version "${version}" must be one of its columns, ${list}`);
+    must(!conflictKey?.includes(version), `version "${version}" must not be in the conflict key`);
+  }
+  if (tombstone !== undefined) {
+    must(
+      !columns.includes(tombstone),
+      `tombstone "${tombstone}" must not be one of its columns: it is set here`,
+    );
+    must(version !== undefined, `tombstone "${tombstone}" keeps a version, and there is none`);
+  }
+}
+
+export const WRITE_CHANGES_FN = registerDoFn(
+  "write_changes@1",
+  (config: WriteChangesConfig) => new WriteChangesFn(config),
+);
