@@ -145,7 +145,7 @@ function rejectContradictions(config: Config, merged: ReadonlyMap<string, RawVal
     );
   }
   problems.push(...refuseMonitor(config));
-  problems.push(...refuseInterval(config, merged));
+  problems.push(...refuseInterval(config, merged), ...refuseDrain(config, merged));
   if (problems.length > 0) throw new UsageError(problems);
   if (config.databaseUrl !== undefined) rememberUrlPassword(config.databaseUrl);
 }
@@ -175,6 +175,15 @@ function refuseInterval(config: Config, merged: ReadonlyMap<string, RawValue>): 
         "which reads what is new as it comes.",
     );
   return problems;
+}
+
+function refuseDrain({ drain, once, runner }: Config, merged: ReadonlyMap<string, RawValue>): string[] {
+  const from = merged.get("drain")!.origin.name;
+  if (!drain || (once && runner === "direct")) return [];
+  const why = once
+    ? `for runner "direct": on ${runner} whatever is bounded comes to its end by itself.`
+    : "for --once: a stream is drained by `npm run pipeline -- drain` from another command.";
+  return [`drain (from ${from}) is ${why}`];
 }
 
 function trimSlashes(path: string): string {

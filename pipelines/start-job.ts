@@ -36,6 +36,7 @@ export async function startJob(
     input,
     runner: runnerName,
     once,
+    drain,
     takeover,
     retryTimeout,
     epochRecordsMax,
@@ -47,7 +48,7 @@ export async function startJob(
   log.info(`${pipeline}: ${input} into ${database.description}, runner ${runnerName}`);
   const { connection, environment: workerEnvironment } = database;
   const options = {
-    ...{ pipeline, connection, once, takeover, clock, log },
+    ...{ pipeline, connection, once, drainsAtEnd: drain, takeover, clock, log },
     retryTimeoutMs: retryTimeout,
     bundleRecordsMax: epochRecordsMax,
     samplesMax: monitorSamples,

@@ -74,7 +74,10 @@ export interface FinishJobOptions {
 /** How long a cancelled job may take to say so, before we leave without it. */
 const CANCEL_TIMEOUT_MS = 5_000;
 
-/** Waits for the job's end; drains it when a stop is requested, cancels it when that takes too long. */
+/**
+ * Waits for the job's end. When a stop is requested it is drained, or, where it keeps what a drain would bring to its
+ * end, stopped; cancelled when that takes too long.
+ */
 export async function finishJob(job: Job, options: FinishJobOptions): Promise<JobEnd> {
   const { requested, drainTimeoutMs, clock, log } = options;
   const ended = job.waitUntilFinish();
@@ -83,7 +86,7 @@ export async function finishJob(job: Job, options: FinishJobOptions): Promise<Jo
   log.info(
     `${requested.reason}: draining, for ${formatSeconds(drainTimeoutMs)} at most; again to stop at once`,
   );
-  void job.drain();
+  void (job.stop === undefined ? job.drain() : job.stop());
   const drained = await withTimeout(ended, drainTimeoutMs, clock);
   if (drained !== undefined) return describeEnd(job, drained);
   void job.cancel();

@@ -1,10 +1,9 @@
 /** `user-events` built from the configuration of the command line. */
 import { StoredDeadLetters } from "../runners/job/stored-dead-letters.js";
 import "../transforms/all-do-fns.js";
-import type { ReadFromDirectoryOptions } from "../transforms/read-from-directory.js";
-import type { Config } from "./config.js";
 import { csvFieldsReader } from "./dead-letter-fields.js";
 import { directoryRunClient } from "./directory-run-client.js";
+import { readOptions } from "./read-options.js";
 import type { BuildPipeline, BuiltPipeline } from "./registry.js";
 import { buildUserEvents, userEventsFormat } from "./user-events.js";
 
@@ -35,20 +34,6 @@ export const userEventsForConfig: BuildPipeline = (config) => {
 
 const panels: NonNullable<BuiltPipeline["panels"]> = async (connection) =>
   (await import("./shop-panels.js")).shopPanels(connection);
-
-function readOptions(config: Config): Omit<ReadFromDirectoryOptions, "directory" | "format"> {
-  return {
-    globs: [...config.glob],
-    isRecursive: config.recursive,
-    order: config.newestFirst ? "newest-first" : "oldest-first",
-    quietMs: config.quietMs,
-    doneAfterMs: config.doneAfterMs,
-    whenDone: config.whenDone,
-    archiveDirectory: config.archiveDir,
-    recordsPerBundleMax: config.epochRecordsMax,
-    bytesPerBundleMax: config.epochBytesMax,
-  };
-}
 
 /** What registers the names in the graph. */
 const MODULES = ["../transforms/all-do-fns.js", "./user-events.js"].map(

@@ -29,6 +29,7 @@ export const parts: Parts = {
   },
   pipelines: {
     "user-events": async () => (await import("./user-events-for-config.js")).userEventsForConfig,
+    "live-metrics": async () => (await import("./live-metrics-for-config.js")).liveMetricsForConfig,
   },
   loadEmbedded: async () => {
     const { openEmbeddedPostgres } = await import("../sql/embedded/embedded-postgres.js");

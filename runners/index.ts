@@ -13,8 +13,8 @@ export { NoDatabaseError } from "./direct/volatile-epoch.js";
 export { StateFormatError } from "./engine/durable/delta-format.js";
 export { StateOfOthersError } from "./engine/durable/restored-state.js";
 export { UnsupportedFeatureError } from "./graph/features.js";
-export { StateShapeError } from "./graph/state-shape.js";
 export { UnsafeSinkError } from "./graph/sinks.js";
+export { StateShapeError } from "./graph/state-shape.js";
 export type { Job, JobEvent, JobState } from "./job/job.js";
 export type { JobMessage } from "./job/messages.js";
 export type {

@@ -444,6 +444,69 @@ create table savepoint_chunks (
 );
 alter table savepoint_chunks alter column bytes set storage external;
 
+-- 0011_live_metrics.sql
+
+-- What the pipeline live-metrics keeps up to date from the same events: written by key and version.
+
+create table live_minutes (
+  minute timestamptz not null,
+  event_type text not null,
+  events bigint not null,
+  revenue numeric(14,2) not null,
+  -- rises with each firing of the minute
+  version bigint not null,
+  primary key (minute, event_type)
+);
+
+-- Events of a user with less than 30 minutes from one to the next; written once, when nothing can join it any more.
+create table live_sessions (
+  user_id text not null,
+  started_at timestamptz not null,
+  ended_at timestamptz not null,
+  events bigint not null,
+  views bigint not null,
+  carts bigint not null,
+  purchases bigint not null,
+  revenue numeric(14,2) not null,
+  -- how far the user came: view, then cart, then purchase
+  reached text not null check (reached in ('nothing', 'view', 'cart', 'purchase')),
+  version bigint not null,
+  primary key (user_id, started_at)
+);
+
+-- Things put into a cart, and for 30 minutes nothing more put in or bought.
+create table live_abandoned_carts (
+  user_id text not null,
+  started_at timestamptz not null,
+  last_added_at timestamptz not null,
+  items bigint not null,
+  amount numeric(14,2) not null,
+  version bigint not null,
+  primary key (user_id, started_at)
+);
+
+-- By revenue within ten minutes, every minute.
+create table live_top_products (
+  window_start timestamptz not null,
+  rank integer not null,
+  product_id text not null,
+  purchases bigint not null,
+  revenue numeric(14,2) not null,
+  version bigint not null,
+  primary key (window_start, rank)
+);
+
+-- Events that came too late to count in any of these.
+create table live_late_events (
+  event_id text primary key,
+  user_id text not null,
+  event_type text not null,
+  product_id text not null,
+  price numeric(10,2) not null,
+  event_timestamp timestamptz not null,
+  late_by interval not null
+);
+
 -- which migrations these are
 
 create table if not exists schema_migrations (
@@ -463,6 +526,7 @@ insert into schema_migrations (version, name, checksum) values
   (7, '0007_job_history.sql', 'c6b98bef91063770209ca9d1f3cf41a6c31d2e3d9da0079a6bc0d810ce371331'),
   (8, '0008_dead_letter_retries.sql', '6ce2db689a0dde2577e18be166baa41f4a06139209ef9b7bdbcb04fd9abfae6a'),
   (9, '0009_state.sql', '477331581516ddad234f7f2cb9a9ac372dd24313a787440516f039cd59c4f05e'),
-  (10, '0010_savepoints.sql', '66c810c1c52e551be1297636101fbb93262afbaa85368491980556923ed13793');
+  (10, '0010_savepoints.sql', '66c810c1c52e551be1297636101fbb93262afbaa85368491980556923ed13793'),
+  (11, '0011_live_metrics.sql', '5c2fd4b5724fb3464f6ce11043a8c13f6772cd62e5f50ab728f20b2cbebfb4b0');
 
 commit;

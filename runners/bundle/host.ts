@@ -45,6 +45,8 @@ export interface BundleScope extends Omit<BundleContext, "metrics"> {
   sourceEmitted(timestampMs: number): void;
   /** The processing clock, ms since 1970. */
   processingTimeMs(): number;
+  /** Of what is being processed; absent where the host is not told. */
+  readonly inputWatermarkMs?: number | undefined;
   /** How long `transaction` was waited for so far. */
   readonly waitedMs?: number;
   transaction(): Promise<EpochTransaction>;

@@ -49,6 +49,11 @@ export class TimerHandle implements Timer {
     this.#update(undefined);
   }
 
+  currentTimeMs(): number {
+    if (this.family.domain === "processing-time") return this.scope.processingTimeMs();
+    return this.scope.inputWatermarkMs ?? this.currentMs ?? MIN_TIMESTAMP_MS;
+  }
+
   #checkFiring(fireAtMs: number): void {
     const expiresMs = this.#expiresMs();
     this.#must(

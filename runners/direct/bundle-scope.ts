@@ -22,6 +22,7 @@ export class DirectBundleScope implements BundleScope {
   readonly ledger: Ledger;
   /** What is worked on is the truncated rest of a drain: it is done to its end. */
   isTruncated = false;
+  inputWatermarkMs: number | undefined;
   readonly #epoch: Epoch;
   readonly #limits: ScopeLimits;
   readonly #active = new Set<ActiveRestriction>();

@@ -3,8 +3,8 @@ import type { SqlQueries } from "../../sql/sql-session.js";
 import { NO_COUNTS } from "../bundle/bundle-ledger.js";
 import { ElementSamples } from "../bundle/element-samples.js";
 import type { StateRecord } from "../engine/durable/state-record.js";
-import { stateShapeOf } from "../graph/state-shape.js";
 import { type Sink, sinkText } from "../graph/sinks.js";
+import { stateShapeOf } from "../graph/state-shape.js";
 import type { Plan } from "../graph/translate.js";
 import type { Job, JobEvent, JobState, RecordCounts, SourceProgress } from "../job/job.js";
 import { JobEvents } from "../job/job-events.js";
@@ -32,10 +32,12 @@ export class DirectJob implements Job {
   readonly #events: JobEvents;
   readonly #metrics: MetricsStore;
   readonly #drain = new AbortController();
+  readonly #stop = new AbortController();
   readonly #cancel = new AbortController();
   readonly #pausing = new Pausing();
   readonly #samples: ElementSamples | undefined;
   readonly live: LiveDirectJob;
+  readonly stop: (() => Promise<JobState>) | undefined;
   readonly #end: Promise<JobState>;
   #failure: Error | undefined;
   #totals: RecordCounts = NO_COUNTS;
@@ -49,6 +51,8 @@ export class DirectJob implements Job {
     this.#options = options;
     this.#sinks = sinks;
     const { samplesMax = 0 } = options;
+    const keepsState = options.connection !== undefined && stepsWithState(plan).length > 0;
+    this.stop = keepsState ? () => this.#stopNow() : undefined;
     this.#samples = samplesMax > 0 ? new ElementSamples(samplesMax) : undefined;
     this.live = new LiveDirectJob(plan, this.#pausing, this.#samples);
     this.#events = new JobEvents(now, options.log);
@@ -91,6 +95,12 @@ export class DirectJob implements Job {
     return this.#end;
   }
 
+  #stopNow(): Promise<JobState> {
+    if (this.state === "STARTING" || this.state === "RUNNING") this.#events.enter("DRAINING");
+    this.#stop.abort();
+    return this.#end;
+  }
+
   cancel(): Promise<JobState> {
     if (!this.#events.hasEnded) this.#events.enter("CANCELLING");
     this.#cancel.abort(new Error("the job was cancelled"));
@@ -105,15 +115,19 @@ export class DirectJob implements Job {
     for (const sink of this.#sinks) this.#events.log.info(sinkText(sink));
     try {
       await (this.#options.connection === undefined ? this.#runInMemory() : this.#runInSessions());
-      this.#events.enter(
-        this.#cancel.signal.aborted ? "CANCELLED" : this.#drain.signal.aborted ? "DRAINED" : "DONE",
-      );
+      this.#events.enter(this.#cancel.signal.aborted ? "CANCELLED" : this.#isDrained ? "DRAINED" : "DONE");
     } catch (error) {
       this.#failure = error instanceof Error ? error : new Error(String(error));
       this.#events.failed(this.#failure);
     }
     this.#events.close();
     return this.state;
+  }
+
+  /** Whether it ended with everything that was there at its end. */
+  get #isDrained(): boolean {
+    const { once, drainsAtEnd = false } = this.#options;
+    return this.#drain.signal.aborted || (once && drainsAtEnd && !this.#stop.signal.aborted);
   }
 
   async #runInMemory(): Promise<void> {
@@ -130,7 +144,7 @@ export class DirectJob implements Job {
     const sessions = new PostgresSessions({
       ...{ pipeline: this.pipeline, connection, once, takeover, retryTimeoutMs, clock },
       log: this.#events.log,
-      drain: this.#drain.signal,
+      drain: AbortSignal.any([this.#drain.signal, this.#stop.signal]),
       cancel: this.#cancel.signal,
       stepsWithState: stepsWithState(this.#plan),
       stateShape: stateShapeOf(this.#plan),
@@ -157,6 +171,7 @@ export class DirectJob implements Job {
         ...{ ...this.#options, log: this.#events.log, metrics: this.#metrics, committer, database, restored },
         samples: this.#samples,
         drain: this.#drain.signal,
+        stop: this.#stop.signal,
         pausing: this.#pausing,
         cancel: this.#cancel.signal,
         onStart: (loop) => {

@@ -73,12 +73,13 @@ export class EpochLoop {
   }
 
   async run(): Promise<void> {
-    const { drain, cancel, pausing, committer, epochsInFlight } = this.#options;
+    const { drain, stop, cancel, pausing, committer, epochsInFlight } = this.#options;
     const onDrain = () => {
       this.#scope?.checkpoint();
       this.#pause.end();
     };
     pausing.whenChanged(onDrain);
+    stop.addEventListener("abort", onDrain);
     const onCancel = () => this.#pause.fail(cancel.reason);
     drain.addEventListener("abort", onDrain);
     cancel.addEventListener("abort", onCancel);
@@ -91,6 +92,7 @@ export class EpochLoop {
       await this.#pause.orFail(Promise.all(this.#slots.map((slot) => slot.settled)));
     } finally {
       drain.removeEventListener("abort", onDrain);
+      stop.removeEventListener("abort", onDrain);
       cancel.removeEventListener("abort", onCancel);
     }
   }
@@ -140,21 +142,29 @@ export class EpochLoop {
   }
 
   async #runEpochs(): Promise<void> {
-    const { engine, drain, once, clock, epochsInFlight } = this.#options;
+    const { engine, drain, stop, once, drainsAtEnd, clock, epochsInFlight } = this.#options;
     for (let turn = 0; ; turn++) {
       const slot = this.#slots[turn % epochsInFlight] as Slot;
       const fromMs = clock.monotonicMs();
       await this.#pause.orFail(slot.settled);
       this.#blockedMs += clock.monotonicMs() - fromMs;
-      if (drain.aborted && !this.#isDrained) {
-        this.#isDrained = true;
-        engine.drain();
-      }
+      if (stop.aborted) return;
+      if (drain.aborted && !this.#isDrained) this.#drain();
       await this.#pause.orCancel(this.#runEpoch(slot));
       if (this.#wasFull || this.#carried.some((bundle) => this.#mayRun(bundle))) continue;
-      if (engine.isDone || (once && !drain.aborted && !this.#isPaused && this.#isAtRest())) return;
+      if (engine.isDone) return;
+      if (once && !this.#isDrained && !this.#isPaused && this.#isAtRest()) {
+        if (!drainsAtEnd) return;
+        this.#drain();
+        continue;
+      }
       await this.#waitForWork();
     }
+  }
+
+  #drain(): void {
+    this.#isDrained = true;
+    this.#options.engine.drain();
   }
 
   /** A drain ends the sources, whether or not they stand still. */
@@ -193,14 +203,14 @@ export class EpochLoop {
 
   /** Runs bundles until none is ready. Undefined: there was none. */
   async #takeBundles(slot: Slot): Promise<OpenEpoch | undefined> {
-    const { engine, bundleElementsMax, committer } = this.#options;
+    const { engine, bundleElementsMax, committer, stop } = this.#options;
     const elementsMax = committer.hasTransactions ? Number.POSITIVE_INFINITY : EPOCH_ELEMENTS_MAX;
     const restrictionsMax = () => (this.#isPaused ? 0 : RESTRICTIONS_MAX);
     const next = () =>
       engine.nextBundle({ elementsMax: bundleElementsMax, restrictionsMax: restrictionsMax() });
     let open: OpenEpoch | undefined;
     const carried = this.#carried.splice(0);
-    while (open === undefined || open.elements < elementsMax) {
+    while (!stop.aborted && (open === undefined || open.elements < elementsMax)) {
       const bundle = carried.shift() ?? next();
       if (bundle === undefined) break;
       if (open?.closed.has(bundle.stage) || !this.#mayRun(bundle)) {
@@ -239,6 +249,7 @@ export class EpochLoop {
     }
     this.#scope = scope;
     scope.isTruncated = isTruncated(bundle);
+    scope.inputWatermarkMs = bundle.inputWatermarkMs;
     for (const input of this.#resting.admit(bundle)) {
       if (this.#hadImpulses && stage.impulseRoots.has(input.root)) continue;
       const done = processor.process(input);
@@ -310,8 +321,8 @@ export class EpochLoop {
 
   /** Waits until something is due, the loop is told to drain, or an epoch in flight fails. */
   async #waitForWork(): Promise<void> {
-    const { engine, drain, processingTimeMs, isTimeScripted } = this.#options;
-    if (!this.#wakeUps.isEmpty || (drain.aborted && !this.#isDrained)) return;
+    const { engine, drain, stop, processingTimeMs, isTimeScripted } = this.#options;
+    if (!this.#wakeUps.isEmpty || stop.aborted || (drain.aborted && !this.#isDrained)) return;
     const wakeUpMs = engine.nextWakeUpMs;
     if (this.#isPaused) {
       const inMs = (wakeUpMs ?? Number.POSITIVE_INFINITY) - processingTimeMs();

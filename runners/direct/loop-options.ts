@@ -85,6 +85,10 @@ export interface LoopOptions {
   readonly bundleElementsMax: number;
   /** Ends with what the sources have now, their watermarks left where they are. */
   readonly once: boolean;
+  /** And then drains: their watermarks go to the end of time. */
+  readonly drainsAtEnd: boolean;
+  /** Fires when the loop shall end with the epoch that it is in; what is left is the next run's. */
+  readonly stop: AbortSignal;
   /** Fires when the sources shall end; what was read is committed. */
   readonly drain: AbortSignal;
   readonly pausing: Pausing;

@@ -35,6 +35,7 @@ export interface PlanOptions
   readonly restored: Iterable<StateRecord> | undefined;
   readonly samples: ElementSamples | undefined;
   readonly drain: AbortSignal;
+  readonly stop: AbortSignal;
   readonly pausing: Pausing;
   readonly cancel: AbortSignal;
   readonly onStart: (loop: EpochLoop) => void;
@@ -88,6 +89,8 @@ function createLoop(plan: Plan, options: PlanOptions): EpochLoop {
     bundleRecordsMax: options.bundleRecordsMax ?? BUNDLE_RECORDS_MAX,
     bundleElementsMax: options.bundleElementsMax ?? BUNDLE_ELEMENTS_MAX,
     drain: options.drain,
+    stop: options.stop,
+    drainsAtEnd: options.drainsAtEnd ?? false,
     pausing: options.pausing,
     cancel: options.cancel,
     onCommit: options.onCommit,

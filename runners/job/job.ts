@@ -66,6 +66,11 @@ export interface Job {
   subscribe(listener: (event: JobEvent) => void): () => void;
   /** Takes no new input, commits what was read, ends. Resolves with the job's end. */
   drain(): Promise<JobState>;
+  /**
+   * Ends with what is being worked on, which is committed: DONE. What is kept waits for the next run. Absent where
+   * nothing is kept that a drain would bring to its end.
+   */
+  readonly stop?: (() => Promise<JobState>) | undefined;
   /** Stops at once; what is not committed is rolled back. Resolves with the job's end. */
   cancel(): Promise<JobState>;
   /** Resolves when the job has ended, in whatever state; never rejects. */

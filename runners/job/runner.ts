@@ -12,6 +12,8 @@ export interface RunnerOptions {
   readonly connection?: ConnectionConfig | undefined;
   /** Process what is there now, commit it, end. */
   readonly once: boolean;
+  /** With `once`: drain then, so that windows and timers come to their end; nothing can come any more. */
+  readonly drainsAtEnd?: boolean;
   /** Terminate whoever holds the pipeline. */
   readonly takeover: boolean;
   /** How long `--once` puts up with a database that is away; a stream waits without limit. */

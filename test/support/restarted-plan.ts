@@ -33,6 +33,7 @@ export async function runThroughCrashes(
         samples: undefined,
         pausing: new Pausing(),
         drain: new AbortController().signal,
+        stop: new AbortController().signal,
         cancel: new AbortController().signal,
         onStart: () => undefined,
         onCommit: () => undefined,

@@ -49,6 +49,12 @@ export interface Timer {
   setRelative(delayMs: number, options?: TimerOptions): void;
   /** Forgets it, if it is set. */
   clear(): void;
+  /**
+   * How far its time domain has come, ms since 1970: the clock, or for event time the step's input watermark, behind
+   * which whatever comes is late. A worker is not told that: there it is the time of the element or timer being
+   * processed, as in Beam's workers.
+   */
+  currentTimeMs(): number;
 }
 
 /** A timer that has fired. */

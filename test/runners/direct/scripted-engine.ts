@@ -120,6 +120,7 @@ export class ScriptedRun {
   readonly metrics = new MetricsStore(() => this.clock.now());
   readonly committer = new VolatileCommitter();
   readonly drain = new AbortController();
+  readonly stop = new AbortController();
   readonly cancel = new AbortController();
   readonly pausing = new Pausing();
   readonly scripts = new Map<string, StageScript>();
@@ -147,7 +148,9 @@ export class ScriptedRun {
       bundleRecordsMax: 100,
       bundleElementsMax: 100,
       once: false,
+      drainsAtEnd: false,
       drain: this.drain.signal,
+      stop: this.stop.signal,
       pausing: this.pausing,
       cancel: this.cancel.signal,
       onCommit: ({ epoch }) => void this.events.push(`committed ${epoch}`),
