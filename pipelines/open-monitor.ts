@@ -1,5 +1,6 @@
 /** Puts the monitor of a run together: who watches the job, what is shown beside it, where it listens. */
 import { readFileSync } from "node:fs";
+import { Savepoints } from "../runners/direct/savepoints.js";
 import { graphProto } from "../runners/graph/graph-proto.js";
 import { jobGraph } from "../runners/graph/job-graph.js";
 import { DIRECT_SINK_PLACE, JOB_SERVER_SINK_PLACE, sinksOf } from "../runners/graph/sinks.js";
@@ -8,6 +9,8 @@ import { JobInspector } from "../runners/inspect/job-inspector.js";
 import { startMonitor } from "../runners/monitor/monitor-server.js";
 import { ensureToken, removeAddress, writeAddress } from "../runners/monitor/token-file.js";
 import { rememberSecret } from "../sql/redact.js";
+import type { SqlSession } from "../sql/sql-session.js";
+import type { Clock } from "../transforms/primitives/do-fn.js";
 import type { LoadedConfig } from "./config.js";
 import { describeEnvironment } from "./describe-environment.js";
 import type { OpenMonitor } from "./verb.js";
@@ -27,6 +30,7 @@ export const openMonitor: OpenMonitor = async (context, run, { early, startedAtM
     ...{ runner: config.runner, version: VERSION, connection, clock, log },
     graph: jobGraph(translate(proto)),
     takesRetries: pipeline.takesRetries === true,
+    takeSavepoint: config.runner === "direct" ? savepointOf(config.pipeline, clock) : undefined,
     startedAtMs,
     early,
   });
@@ -61,6 +65,14 @@ export const openMonitor: OpenMonitor = async (context, run, { early, startedAtM
     throw error;
   }
 };
+
+/** Named by the time, to the millisecond. */
+function savepointOf(pipeline: string, clock: Clock) {
+  return async (session: SqlSession): Promise<void> => {
+    const name = `page-${new Date(clock.now()).toISOString().replaceAll(/[-:]/g, "")}`;
+    await new Savepoints({ session, pipeline }).take(name, "page");
+  };
+}
 
 function tlsFiles(config: LoadedConfig["config"]) {
   const { monitorTlsCert: certFile, monitorTlsKey: keyFile } = config;

@@ -1,4 +1,5 @@
 /** Flink's view of checkpoints, of a job whose checkpoint is the commit of an epoch; pure. */
+import type { SavepointRow } from "../../sql/savepoints.js";
 import type { Batch, Checkpoint, Checkpoints } from "../job/job-view.js";
 
 export interface CheckpointFacts {
@@ -6,6 +7,8 @@ export interface CheckpointFacts {
   readonly completed: number;
   /** The epoch from which this run started. */
   readonly restoredAt: number | undefined;
+  /** The newest first. */
+  readonly savepoints: readonly SavepointRow[];
   readonly failures: readonly { readonly reason: string; readonly atMs: number }[];
   /** Attempts of this run that failed. */
   readonly failed: number;
@@ -17,6 +20,7 @@ export interface CheckpointFacts {
 export function checkpointsOf(batches: readonly Batch[], facts: CheckpointFacts): Checkpoints {
   const { completed, failed, failures, restoredAt, startedAtMs } = facts;
   const done = batches.map(completedCheckpoint);
+  const savepoints = facts.savepoints.map(savepointCheckpoint);
   const lost = failures.map(({ reason, atMs }, at) => failedCheckpoint(`failed-${at + 1}`, atMs, reason));
   const durations = done.map(({ durationMs }) => durationMs!);
   const sizes = done.flatMap(({ sizeBytes }) => sizeBytes ?? []);
@@ -28,10 +32,10 @@ export function checkpointsOf(batches: readonly Batch[], facts: CheckpointFacts)
     latest: {
       completed: done[0] ?? null,
       failed: lost.at(-1) ?? null,
-      savepoint: null,
+      savepoint: savepoints[0] ?? null,
       restored: restoredAt === undefined ? null : restoredCheckpoint(restoredAt, startedAtMs),
     },
-    history: [...done, ...lost].sort((a, b) => b.triggeredAtMs - a.triggeredAtMs),
+    history: [...done, ...savepoints, ...lost].sort((a, b) => b.triggeredAtMs - a.triggeredAtMs),
     summary: { durationMs: summaryOf(durations), sizeBytes: summaryOf(sizes) },
     configuration: [
       { name: "mode", value: "exactly once" },
@@ -53,6 +57,13 @@ function completedCheckpoint({ epoch, startedAtMs, committedAtMs, sentBytes = nu
   return {
     ...{ id: String(epoch), kind: "epoch", status: "completed", triggeredAtMs: startedAtMs },
     ...{ durationMs: committedAtMs - startedAtMs, sizeBytes: sentBytes, message: null },
+  };
+}
+
+function savepointCheckpoint({ name, epoch, created_ms, state_bytes }: SavepointRow): Checkpoint {
+  return {
+    ...{ id: name, kind: "savepoint", status: "completed", triggeredAtMs: created_ms, durationMs: null },
+    ...{ sizeBytes: state_bytes, message: `after epoch ${epoch}` },
   };
 }
 

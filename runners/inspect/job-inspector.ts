@@ -1,7 +1,8 @@
 /** Watches a running job for a monitor: live figures from what it tells, its past from the database. */
 import { hostname } from "node:os";
 import { redact } from "../../sql/redact.js";
-import type { ConnectionConfig, SqlQueries } from "../../sql/sql-session.js";
+import { listSavepoints } from "../../sql/savepoints.js";
+import type { ConnectionConfig, SqlQueries, SqlSession } from "../../sql/sql-session.js";
 import type { Clock, Log } from "../../transforms/primitives/do-fn.js";
 import type { CommitReport, Job, JobEvent, JobState } from "../job/job.js";
 import {
@@ -59,6 +60,8 @@ export interface InspectorOptions {
   readonly connection: ConnectionConfig;
   /** Whether dead letters can be sent through the job again. */
   readonly takesRetries: boolean;
+  /** Keeps where the pipeline is, in this session; absent where the runner has no savepoints. */
+  readonly takeSavepoint?: ((session: SqlSession) => Promise<void>) | undefined;
   /** What the job has told already. */
   readonly early: readonly JobEvent[];
   readonly startedAtMs: number;
@@ -181,7 +184,9 @@ export class JobInspector implements JobInspection {
   async checkpoints(): Promise<Checkpoints> {
     await this.#flush();
     const rows = await this.#history.batches(undefined, CHECKPOINTS_SHOWN);
+    const savepoints = await this.#history.use((session) => listSavepoints(session, this.#job.pipeline));
     return checkpointsOf(rows.map(toBatch), {
+      savepoints: savepoints.slice(0, CHECKPOINTS_SHOWN),
       completed: this.#last?.epoch ?? 0,
       restoredAt: this.#last?.restored,
       failures: this.#failures,
@@ -218,7 +223,17 @@ export class JobInspector implements JobInspection {
     else if (action === "resume") live?.resume();
     else if (action === "drain") void this.#job.drain();
     else if (action === "cancel") void this.#job.cancel();
+    else if (action === "savepoint") await this.#takeSavepoint();
     return this.#job.state;
+  }
+
+  async #takeSavepoint(): Promise<void> {
+    const { takeSavepoint } = this.#options;
+    if (this.#last === undefined)
+      throw new ActionRefusedError(
+        `pipeline "${this.#job.pipeline}" cannot savepoint now: it has committed nothing`,
+      );
+    if (takeSavepoint !== undefined) await this.#history.use(takeSavepoint);
   }
 
   /** The database of the job, for what is shown beside it: statements outside of transactions. */
@@ -316,6 +331,7 @@ export class JobInspector implements JobInspection {
     if (state !== "STARTING" && state !== "RUNNING") return state === "DRAINING" ? ["cancel"] : [];
     const pausing: JobAction[] = live === undefined ? [] : [live.isPaused ? "resume" : "pause"];
     const retries: JobAction[] = this.#options.takesRetries ? ["retry-dead-letters"] : [];
-    return [...pausing, "drain", "cancel", ...retries];
+    const savepoints: JobAction[] = this.#options.takeSavepoint === undefined ? [] : ["savepoint"];
+    return [...pausing, "drain", "cancel", ...savepoints, ...retries];
   }
 }

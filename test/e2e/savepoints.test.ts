@@ -9,6 +9,8 @@ import { jsonLines, Product } from "../support/product.js";
 const HEADER = "event_id,user_id,event_type,product_id,price,event_timestamp\n";
 const event = (id: string, price = "1.00") => `${id},u1,view,p1,${price},2026-01-31T12:00:00Z\n`;
 
+const LINK = /watch it at (http:\/\/127\.0\.0\.1:\d+)\/#token=([\w-]+)/;
+
 describe("savepoints", function () {
   this.timeout(120_000);
   let database: FreshDatabase;
@@ -118,6 +120,33 @@ describe("savepoints", function () {
     await once();
     expect(await status()).to.deep.include({ records_read: 3, events_written: 2, duplicates: 1 });
     await expectBalance(session);
+  });
+
+  it("are taken from the page, which shows them among the checkpoints", async () => {
+    await drop("a.csv", `${HEADER}${event("a1")}`);
+    const run = product.start(["pipeline", "--quiet-ms=50", "--json"]);
+    await run.says(LINK);
+    const [, url, token] = LINK.exec(run.stderr) ?? expect.fail("no link");
+    const ask = async (path: string, method = "GET") => {
+      const headers = { authorization: `Bearer ${token}`, origin: url! };
+      const response = await fetch(`${url}${path}`, { method, headers });
+      return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+    };
+    await run.says(/"epoch":1/);
+    expect(await ask("/api/job/savepoint", "POST")).to.deep.equal({
+      status: 200,
+      body: { state: "RUNNING" },
+    });
+    const { stdout } = await product.succeed(["savepoints", "list", "--json"]);
+    const [{ name, createdBy, epoch } = expect.fail("no savepoint")] = JSON.parse(stdout);
+    expect({ createdBy, epoch }).to.deep.equal({ createdBy: "page", epoch: 1 });
+    const { body } = await ask("/api/checkpoints");
+    expect(body["latest"]).to.deep.nested.include({
+      "savepoint.id": name,
+      "savepoint.message": "after epoch 1",
+    });
+    run.kill("SIGTERM");
+    expect((await run.ended).code).to.equal(0);
   });
 
   it("refuse in one line what cannot be done, and change nothing", async () => {
