@@ -60,7 +60,7 @@ export interface Assertion<T> {
  *
  * @param name what the assertion is called in messages and in the graph; by default `Assert` and the step that made
  * the PCollection
- * @throws an `EncodeError` while the graph is built, on an expected value that the PCollection's coder cannot carry
+ * @throws while the graph is built, on an expected value that the PCollection's coder cannot carry
  */
 export function assertThat<T>(collection: PCollection<T>, name?: string): Assertion<T> {
   return assertionOn(collection, name ?? `Assert(${producerOf(collection)})`, {});
@@ -74,18 +74,24 @@ function assertionOn<T>(collection: PCollection<T>, name: string, scope: Scope):
   );
   const contains = (expected: readonly T[]) => {
     const encode = encoderOf(coder);
-    const encoded = expected.map((value) => Buffer.from(encode(value)).toString("base64"));
+    const encoded = expected.map((value, index) => {
+      try {
+        return Buffer.from(encode(value)).toString("base64");
+      } catch (cause) {
+        const what = `expected[${index}]: ${(cause as Error).message}`;
+        throw new TypeError(
+          `assertion "${name}" expects what the coder of its PCollection cannot carry: ${what}`,
+          { cause },
+        );
+      }
+    });
     return add({ kind: "contains", expected: encoded });
   };
   const scoped = (panes: Scope["panes"], { id }: Window) =>
-    assertionOn(
-      collection,
-      `${name} in ${id === "" ? "the global window" : `window ${id}`}${panes ? `, ${panes}` : ""}`,
-      {
-        window: id,
-        ...(panes !== undefined && { panes }),
-      },
-    );
+    assertionOn(collection, `${name} in ${textOf(id)}${panes === undefined ? "" : `, ${panes}`}`, {
+      window: id,
+      ...(panes !== undefined && { panes }),
+    });
   const add = (check: CheckKind): Assertion<T> => {
     addAssertion(collection, coder, scope, unused(pipeline, name), check);
     return assertion;
@@ -101,6 +107,11 @@ function assertionOn<T>(collection: PCollection<T>, name: string, scope: Scope):
     inFinalPane: (window) => scoped("final", window),
   };
   return assertion;
+}
+
+/** An id as part of a step's name, where a slash would look like a path. */
+function textOf(windowId: string): string {
+  return windowId === "" ? "the global window" : `window ${windowId.replaceAll("/", "..")}`;
 }
 
 type CheckKind =

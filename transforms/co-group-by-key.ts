@@ -26,7 +26,7 @@ export type CoGroups<Values> = { [Tag in keyof Values]: Values[Tag][] };
  * A composite of a tagging ParDo for each input, Flatten, GroupByKey, and a ParDo that takes the tags apart; exactly
  * once where the GroupByKey is. All inputs bounded or none, and of the same windows and trigger.
  *
- * @throws when there is no input, keys have different coders, or bounded is mixed with unbounded, windows or triggers
+ * @throws when keys have different coders, or bounded is mixed with unbounded, windows or triggers
  * with others
  */
 export function coGroupByKey<K, Values extends object>(): StepOf<
@@ -39,7 +39,6 @@ export function coGroupByKey<K, Values extends object>(): StepOf<
     proto,
   ) => {
     const tags = Object.keys(inputs) as (keyof Values & string)[];
-    if (tags.length === 0) throw new Error(`coGroupByKey "${proto.uniqueName}" has no input`);
     const marked = composite<KeyedInputs<K, Values>, PCollection<KV<K, CoGroups<Values>>>>(
       CO_GROUP_BY_KEY_URN,
       { tags },
