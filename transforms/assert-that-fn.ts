@@ -50,9 +50,18 @@ class PickFn implements DoFn {
   }
 }
 
+/** What no trigger has fired is on time: elements in front of a grouping, and groups of a runner that knows no panes. */
 function isOf(panes: NonNullable<Scope["panes"]>, { timing, isLast }: PaneInfo): boolean {
-  if (panes === "final") return isLast;
-  return timing === ({ early: "EARLY", "on-time": "ON_TIME", late: "LATE" } as const)[panes];
+  switch (panes) {
+    case "early":
+      return timing === "EARLY";
+    case "on-time":
+      return timing === "ON_TIME" || timing === "UNKNOWN";
+    case "late":
+      return timing === "LATE";
+    case "final":
+      return isLast;
+  }
 }
 
 /** What makes the check run also where there is no element. */

@@ -37,7 +37,7 @@ export interface Assertion<T> {
   inWindow(window: Window): Assertion<T>;
   /** About the window's early panes alone, all together. */
   inEarlyPanes(window: Window): Assertion<T>;
-  /** About the window's on-time pane alone. */
+  /** About the window's on-time pane alone. What no trigger has fired is on time, as all is on Beam's Flink in batch. */
   inOnTimePane(window: Window): Assertion<T>;
   /** About the window's late panes alone, all together. */
   inLatePanes(window: Window): Assertion<T>;

@@ -4,6 +4,10 @@ export { ASSERTIONS_PASSED, PipelineAssertionError, registerCheck } from "./asse
 export { type CoGroups, coGroupByKey, type KeyedInputs } from "./co-group-by-key.js";
 export { type CombineGloballyOptions, combineGlobally, type GloballyOptions } from "./combine-globally.js";
 export { COUNT_FN, count } from "./count.js";
+export { type DeduplicateByOptions, deduplicateBy } from "./deduplicate-by.js";
+export { registerRepresentativeFn } from "./deduplicate-by-fn.js";
+export { deduplicatePerKey } from "./deduplicate-per-key.js";
+export type { DeduplicatePerKeyOptions } from "./deduplicate-per-key-fn.js";
 export { type Comparable, MAX_FN, MIN_FN, max, min } from "./extremes.js";
 export { type GroupIntoBatchesOptions, groupIntoBatches } from "./group-into-batches.js";
 export { registerSizeFn } from "./group-into-batches-fn.js";

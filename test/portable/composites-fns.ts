@@ -3,7 +3,17 @@ import "../../transforms/all-do-fns.js";
 import { registerCheck } from "../../transforms/assert-that-fn.js";
 import { registerSizeFn } from "../../transforms/group-into-batches-fn.js";
 import { registerComparison } from "../../transforms/ordering.js";
+import { registerDoFn } from "../../transforms/primitives/fn-registry.js";
 import type { KV } from "../../transforms/primitives/window.js";
+
+/** Passes times on that the clock has reached, and fails at any other. */
+export const NEVER_EARLY = registerDoFn("composites/never-early@1", (_: null) => ({
+  process(dueMs: number) {
+    const earlyMs = dueMs - Date.now();
+    if (earlyMs > 0) throw new Error(`it came ${earlyMs} ms early`);
+    return [dueMs];
+  },
+}));
 
 export interface Sale {
   readonly shop: string;

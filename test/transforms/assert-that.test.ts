@@ -151,9 +151,21 @@ describe("assertThat", () => {
   it("assertThat() names the window, and a pane, that an assertion is about", async () => {
     const error = await failureOf((root) => {
       const windowed = elementsAt(root, [["a", 1]]).apply(into("Window", fixedWindows(10)));
-      assertThat(windowed).inOnTimePane(new IntervalWindow(0, 10)).containsInAnyOrder(["a"]);
+      assertThat(windowed).inEarlyPanes(new IntervalWindow(0, 10)).containsInAnyOrder(["a"]);
     });
-    expect(error.message).to.contain('assertion "Assert(Window) in window 0..10, on-time" does not hold');
+    expect(error.message).to.contain('assertion "Assert(Window) in window 0..10, early" does not hold');
+  });
+
+  it("assertThat() takes what no trigger has fired for on time and the last", async () => {
+    const run = await runModel((root) => {
+      const window = new IntervalWindow(0, 10);
+      const windowed = elementsAt(root, [["a", 1]]).apply(into("Window", fixedWindows(10)));
+      assertThat(windowed).inOnTimePane(window).containsInAnyOrder(["a"]);
+      assertThat(windowed).inFinalPane(window).containsInAnyOrder(["a"]);
+      assertThat(windowed).inEarlyPanes(window).isEmpty();
+      assertThat(windowed).inLatePanes(window).isEmpty();
+    });
+    expect(await passed(run)).to.equal(4);
   });
 
   it("assertThat() tells early, on-time, late and last panes apart", async () => {

@@ -2,6 +2,7 @@
 import { expect } from "chai";
 import { type GroupIntoBatchesOptions, groupIntoBatches } from "../../transforms/group-into-batches.js";
 import { registerSizeFn } from "../../transforms/group-into-batches-fn.js";
+import { periodicImpulse } from "../../transforms/periodic-impulse.js";
 import { P, type PCollection, withName } from "../../transforms/primitives/beam.js";
 import { StringUtf8Coder } from "../../transforms/primitives/coders/scalar-coders.js";
 import { create } from "../../transforms/primitives/create.js";
@@ -21,6 +22,7 @@ import {
   type ModelRun,
   runModel,
   runToFailure,
+  startModel,
 } from "../model/support/run-model.js";
 import { at, elements, elementsAt, kv, streamed } from "../model/support/sources.js";
 import {
@@ -223,6 +225,34 @@ describe("groupIntoBatches", () => {
         .apply(mapping("Log panes", ({ key }: KV<string, Iterable<number[]>>) => log.push(key))),
     );
     expect(log).to.deep.equal(["a", "b"]);
+  });
+
+  it("groupIntoBatches() emits what it has when the pipeline drains, each value once", async () => {
+    const startMs = Date.now();
+    let tenth: () => void = () => {};
+    const enough = new Promise<void>((resolve) => {
+      tenth = resolve;
+    });
+    const run = await startModel((root) =>
+      root
+        .apply(withName("Ticks", periodicImpulse({ startMs, intervalMs: 2 })))
+        .apply(
+          mapping<number, Pair>("Key", (value) => {
+            if (value >= startMs + 18) tenth();
+            return kv("k", value);
+          }),
+        )
+        .apply(batched({ batchSize: 4, maxBufferingDurationMs: 3_600_000 }))
+        .apply(collect("out")),
+    );
+    await enough;
+    await run.result.drain();
+    expect(run.state).to.equal("DRAINED");
+    const batches = (run.values("out") as KV<string, number[]>[]).map(({ value }) => value);
+    const values = batches.flat();
+    expect(values).to.deep.equal(values.map((_, index) => startMs + 2 * index));
+    expect(values.length).to.be.at.least(10);
+    expect(batches.slice(0, -1).every(({ length }) => length === 4)).to.equal(true);
   });
 
   it("groupIntoBatches() emits at once what was given a time behind its window", async () => {
