@@ -3,6 +3,7 @@ import "./assert-that-fn.js";
 import "./co-group-by-key.js";
 import "./co-group-coders.js";
 import "./combine-globally.js";
+import "./combine-to-one.js";
 import "./count.js";
 import "./csv-format.js";
 import "./deduplicate-by-fn.js";

@@ -10,7 +10,7 @@ import {
   kvCoderId,
   kvCoderParts,
 } from "./primitives/graph-coders.js";
-import { registeredParDo, type StepOf, withKeyCoder } from "./primitives/par-do.js";
+import { registeredParDo, type StepOf, withKeyCoderIfNone } from "./primitives/par-do.js";
 import type { KV } from "./primitives/window.js";
 
 export const GROUP_INTO_BATCHES_URN = "millrace:transform:group_into_batches:v1";
@@ -45,18 +45,15 @@ export function groupIntoBatches<K, V>(
   const limits = checkOptions(options);
   return composite(GROUP_INTO_BATCHES_URN, limits, (input) => {
     const { pipeline } = input;
-    const hasKeyCoder = kvCoderParts(pipeline, input) !== undefined;
-    const keyed = hasKeyCoder
-      ? input
-      : P(input as PCollection<unknown>).apply(withName("WithKeyCoder", withKeyCoder()));
+    const keyed = withKeyCoderIfNone(input);
     const { keyCoderId, valueCoderId } = kvCoderParts(pipeline, keyed)!;
     const coder = coderToJson(pipeline.getProto().components!.coders, valueCoderId);
     const coders = {
       main: kvCoderId(pipeline, keyCoderId, coderIdOf(pipeline, ITERABLE_CODER_URN, valueCoderId)),
     };
     const config: GroupIntoBatchesConfig = { ...limits, coder };
-    const batch = registeredParDo<unknown, KV<K, V[]>>(GROUP_INTO_BATCHES_FN, config, { coders });
-    return P(keyed as PCollection<unknown>).apply(withName("Batch", batch));
+    const batch = registeredParDo<KV<K, V>, KV<K, V[]>>(GROUP_INTO_BATCHES_FN, config, { coders });
+    return P(keyed).apply(withName("Batch", batch));
   });
 }
 

@@ -8,7 +8,7 @@ export { type DeduplicateByOptions, deduplicateBy } from "./deduplicate-by.js";
 export { registerRepresentativeFn } from "./deduplicate-by-fn.js";
 export { deduplicatePerKey } from "./deduplicate-per-key.js";
 export type { DeduplicatePerKeyOptions } from "./deduplicate-per-key-fn.js";
-export { type Comparable, MAX_FN, MIN_FN, max, min } from "./extremes.js";
+export { type Comparable, max, min } from "./extremes.js";
 export { type GroupIntoBatchesOptions, groupIntoBatches } from "./group-into-batches.js";
 export { registerSizeFn } from "./group-into-batches-fn.js";
 export { latest } from "./latest.js";

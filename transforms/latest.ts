@@ -1,8 +1,9 @@
 /** latest: the element, or a key's value, of the latest event time. */
-import { combineGlobally, type GloballyOptions } from "./combine-globally.js";
+import type { GloballyOptions } from "./combine-globally.js";
+import { oneGlobally, onePerKey, type ToOne } from "./combine-to-one.js";
 import { encodedOrder } from "./encoded-order.js";
 import { P, type PCollection, type Pipeline, withName } from "./primitives/beam.js";
-import { combinePerKey, registerCombineFn } from "./primitives/combine-per-key.js";
+import { registerCombineFn } from "./primitives/combine-per-key.js";
 import { composite } from "./primitives/composite.js";
 import type { DoFn, ProcessContext } from "./primitives/do-fn.js";
 import { registerDoFn } from "./primitives/fn-registry.js";
@@ -14,9 +15,8 @@ import {
   ITERABLE_CODER_URN,
   kvCoderId,
   kvCoderParts,
-  NULLABLE_CODER_URN,
 } from "./primitives/graph-coders.js";
-import { registeredParDo, type StepOf, withKeyCoder } from "./primitives/par-do.js";
+import { registeredParDo, type StepOf, withKeyCoderIfNone } from "./primitives/par-do.js";
 import type { CombineFn } from "./primitives/state-spec.js";
 import type { KV } from "./primitives/window.js";
 import { type Timestamped, TimestampedCoder } from "./timestamped-coder.js";
@@ -38,47 +38,39 @@ export const latest = {
   globally<T>(options: GloballyOptions = {}): StepOf<PCollection<T>, PCollection<T | null>> {
     const { withoutDefaults = false } = options;
     return composite(LATEST_GLOBALLY_URN, { withoutDefaults }, (input) => {
-      const { pipeline } = input;
-      const valueCoderId = coderIdOfCollection(pipeline, input);
-      const { config, timestamped, accumulator } = codersOf(pipeline, valueCoderId);
-      const output = withoutDefaults ? valueCoderId : coderIdOf(pipeline, NULLABLE_CODER_URN, valueCoderId);
-      const reify = registeredParDo<T, Timestamped<T>>(REIFY_FN, null, { coders: { main: timestamped } });
-      const combine = combineGlobally<Timestamped<T>, T | null>(LATEST_FN, config, {
-        withoutDefaults,
-        coders: { accumulator, output },
-      });
-      return P(P(input).apply(withName("ReifyTimestamps", reify))).apply(withName("Combine", combine));
+      const toLatest = toLatestOf(input.pipeline, coderIdOfCollection(input.pipeline, input));
+      const coders = { main: toLatest.timestamped };
+      const reify = registeredParDo<T, Timestamped<T>>(REIFY_FN, null, { coders });
+      const reified = P(input).apply(withName("ReifyTimestamps", reify));
+      return oneGlobally<Timestamped<T>, T>(reified, toLatest, withoutDefaults);
     });
   },
 
-  /** The latest value of each key. */
+  /** The latest value of each key; nothing for an empty pane. */
   perKey<K, V>(): StepOf<PCollection<KV<K, V>>, PCollection<KV<K, V>>> {
     return composite(LATEST_PER_KEY_URN, null, (input) => {
       const { pipeline } = input;
-      const keyed = (
-        kvCoderParts(pipeline, input) === undefined
-          ? P(input as PCollection<unknown>).apply(withName("WithKeyCoder", withKeyCoder()))
-          : input
-      ) as PCollection<KV<K, V>>;
+      const keyed = withKeyCoderIfNone(input);
       const { keyCoderId, valueCoderId } = kvCoderParts(pipeline, keyed)!;
-      const { config, timestamped, accumulator } = codersOf(pipeline, valueCoderId);
-      const coders = { main: kvCoderId(pipeline, keyCoderId, timestamped) };
+      const toLatest = toLatestOf(pipeline, valueCoderId);
+      const coders = { main: kvCoderId(pipeline, keyCoderId, toLatest.timestamped) };
       const reify = registeredParDo<KV<K, V>, KV<K, Timestamped<V>>>(REIFY_VALUES_FN, null, { coders });
-      const combine = combinePerKey<K, Timestamped<V>, V>(LATEST_FN, config, {
-        accumulator,
-        output: valueCoderId,
-      });
-      return P(P(keyed).apply(withName("ReifyTimestamps", reify))).apply(withName("Combine", combine));
+      const reified = P(keyed).apply(withName("ReifyTimestamps", reify));
+      return onePerKey<K, Timestamped<V>, V>(reified, toLatest);
     });
   },
 };
 
-/** Of values under a coder: what the CombineFn is given, and ids of the coders of its inputs and accumulators. */
-function codersOf(pipeline: Pipeline, valueCoderId: string) {
+/** The combine of values under a coder, and the id of the coder of its inputs. */
+function toLatestOf(pipeline: Pipeline, valueCoderId: string): ToOne & { readonly timestamped: string } {
   const timestamped = coderIdOf(pipeline, TimestampedCoder.URN, valueCoderId);
-  const accumulator = coderIdOf(pipeline, ITERABLE_CODER_URN, timestamped);
-  const config = { coder: coderToJson(pipeline.getProto().components!.coders, valueCoderId) };
-  return { config, timestamped, accumulator };
+  return {
+    fn: LATEST_FN,
+    config: { coder: coderToJson(pipeline.getProto().components!.coders, valueCoderId) },
+    timestamped,
+    accumulator: coderIdOf(pipeline, ITERABLE_CODER_URN, timestamped),
+    output: valueCoderId,
+  };
 }
 
 class ReifyFn implements DoFn {
@@ -103,7 +95,7 @@ function latestFn({
   coder,
 }: {
   readonly coder: CoderJson;
-}): CombineFn<Timestamped<unknown>, LatestAccumulator, unknown> {
+}): CombineFn<Timestamped<unknown>, LatestAccumulator, readonly unknown[]> {
   const compare = encodedOrder(coder);
   const isLater = (one: Timestamped<unknown>, other: Timestamped<unknown>) =>
     one.timestampMs === other.timestampMs
@@ -121,7 +113,7 @@ function latestFn({
       for (const [one] of accumulators) if (one !== undefined) merged = addInput(merged, one);
       return merged;
     },
-    extractOutput: ([known]) => (known === undefined ? null : known.value),
+    extractOutput: (latest) => latest.map(({ value }) => value),
   };
 }
 

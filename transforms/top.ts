@@ -11,7 +11,7 @@ import {
   ITERABLE_CODER_URN,
   kvCoderParts,
 } from "./primitives/graph-coders.js";
-import { type StepOf, withKeyCoder } from "./primitives/par-do.js";
+import { type StepOf, withKeyCoderIfNone } from "./primitives/par-do.js";
 import type { KV } from "./primitives/window.js";
 import { TOP_FN } from "./top-fn.js";
 
@@ -74,17 +74,14 @@ function perKey<K, V>(what: string, count: number, order: Ordering, largest: boo
   check(what, count, order);
   return composite(TOP_PER_KEY_URN, { count, order, largest }, (input) => {
     const { pipeline } = input;
-    const hasKeyCoder = kvCoderParts(pipeline, input) !== undefined;
-    const keyed = hasKeyCoder
-      ? input
-      : P(input as PCollection<unknown>).apply(withName("WithKeyCoder", withKeyCoder()));
+    const keyed = withKeyCoderIfNone(input);
     const { coder, list } = codersOf(pipeline, kvCoderParts(pipeline, keyed)!.valueCoderId);
     const combine = combinePerKey<K, V, V[]>(
       TOP_FN,
       { count, order, largest, coder },
       { accumulator: list, output: list },
     );
-    return P(keyed as PCollection<KV<K, V>>).apply(withName("Combine", combine));
+    return P(keyed).apply(withName("Combine", combine));
   });
 }
 

@@ -9,10 +9,11 @@ import { count } from "../../transforms/count.js";
 import { max, min } from "../../transforms/extremes.js";
 import { mean } from "../../transforms/mean.js";
 import { P, type PCollection, runnerApi, withName } from "../../transforms/primitives/beam.js";
-import { VarIntCoder } from "../../transforms/primitives/coders/scalar-coders.js";
+import { StringUtf8Coder, VarIntCoder } from "../../transforms/primitives/coders/scalar-coders.js";
+import { create } from "../../transforms/primitives/create.js";
 import type { StepOf } from "../../transforms/primitives/par-do.js";
 import { testStream } from "../../transforms/primitives/test-stream.js";
-import { afterCount, repeatedly } from "../../transforms/primitives/triggers.js";
+import { afterCount, afterWatermark, repeatedly } from "../../transforms/primitives/triggers.js";
 import type { KV } from "../../transforms/primitives/window.js";
 import { fixedWindows, globalWindows, sessions } from "../../transforms/primitives/window-fns.js";
 import type { windowInto } from "../../transforms/primitives/window-into.js";
@@ -187,6 +188,35 @@ describe("mean, sum, count, min, max", () => {
       [Number.NaN],
       [1],
     ]);
+  });
+
+  it("min and max give nothing for an empty pane, and keep the coder of their input", async () => {
+    const run = await runModel((root) => {
+      const input = streamed(
+        root,
+        testStream<KV<string, number>>()
+          .addElements(at(5, kv("a", 7)))
+          .advanceWatermarkToInfinity(),
+      ).apply(
+        into("Window", fixedWindows(10), {
+          trigger: afterWatermark({ early: afterCount(1) }),
+          accumulation: "discarding",
+        }),
+      );
+      input.apply(withName("Max", max.perKey<string, number>())).apply(collect("max"));
+      input.apply(withName("Sum", sum.perKey<string>())).apply(collect("sum"));
+    });
+    expectPanes(run, "max", [{ value: kv("a", 7), timing: "EARLY" }]);
+    expectPanes(run, "sum", [
+      { value: kv("a", 7), timing: "EARLY" },
+      { value: kv("a", 0), timing: "ON_TIME" },
+    ]);
+    const { pipeline, root } = startGraph();
+    const texts = root.apply(withName("Texts", create(["a"], { coder: new StringUtf8Coder() })));
+    const textOf = (out: PCollection<unknown>) => coderText(pipeline, collectionOf(pipeline, out).coderId);
+    expect(textOf(texts.apply(withName("Min", min.globally<string>())))).to.equal("nullable<string_utf8>");
+    const without = min.globally<string>({ withoutDefaults: true });
+    expect(textOf(texts.apply(withName("Without", without)))).to.equal("string_utf8");
   });
 
   for (const [what, step, values, message] of [

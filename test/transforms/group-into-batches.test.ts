@@ -137,18 +137,18 @@ describe("groupIntoBatches", () => {
     const run = await batches(
       script()
         .addElements(at(5, kv("a", 1)))
-        .advanceProcessingTime(60)
+        .advanceProcessingTime(60_000)
         .addElements(at(4, kv("a", 2)))
-        .advanceProcessingTime(39)
+        .advanceProcessingTime(30_000)
         .addElements(at(6, kv("a", 3)))
-        .advanceProcessingTime(1)
+        .advanceProcessingTime(20_000)
         .addElements(at(7, kv("a", 4)))
-        .advanceProcessingTime(99)
+        .advanceProcessingTime(90_000)
         .addElements(at(8, kv("a", 5)))
-        .advanceProcessingTime(1)
+        .advanceProcessingTime(20_000)
         .addElements(at(9, kv("a", 6)))
         .advanceWatermarkToInfinity(),
-      { batchSize: 10, maxBufferingDurationMs: 100 },
+      { batchSize: 10, maxBufferingDurationMs: 100_000 },
     );
     expectPanes(run, "out", [
       { value: kv("a", [1, 2, 3]), timestampMs: 4 },

@@ -108,7 +108,7 @@ describe("latest", () => {
     ]);
   });
 
-  it("latest.perKey() is of a pane where panes are discarded: a late one has the latest of what came late", async () => {
+  it("latest.perKey() gives each pane that accumulates the latest so far", async () => {
     const run = await runModel((root) =>
       streamed(
         root,
@@ -134,6 +134,39 @@ describe("latest", () => {
       { value: kv("a", "first"), timing: "EARLY" },
       { value: kv("a", "first"), timing: "ON_TIME" },
       { value: kv("a", "first"), timing: "LATE" },
+    ]);
+  });
+
+  it("latest gives nothing for an on-time pane that early ones have left empty", async () => {
+    const run = await runModel((root) => {
+      const input = streamed(
+        root,
+        testStream<Pair>()
+          .addElements(at(5, kv("a", "first")))
+          .addElements(at(4, kv("a", "second")))
+          .advanceWatermarkToInfinity(),
+      ).apply(
+        into("Window", fixedWindows(10), {
+          trigger: afterWatermark({ early: afterCount(1) }),
+          accumulation: "discarding",
+        }),
+      );
+      input.apply(withName("Group", groupByKey<string, string>())).apply(collect("panes"));
+      input.apply(perKey()).apply(collect("by key"));
+      input.apply(withName("Of all", latest.globally<Pair>({ withoutDefaults: true }))).apply(collect("all"));
+    });
+    expectPanes(run, "panes", [
+      { value: kv("a", ["first"]), timing: "EARLY" },
+      { value: kv("a", ["second"]), timing: "EARLY" },
+      { value: kv("a", []), timing: "ON_TIME" },
+    ]);
+    expectPanes(run, "by key", [
+      { value: kv("a", "first"), timing: "EARLY" },
+      { value: kv("a", "second"), timing: "EARLY" },
+    ]);
+    expectPanes(run, "all", [
+      { value: kv("a", "first"), timing: "EARLY" },
+      { value: kv("a", "second"), timing: "EARLY" },
     ]);
   });
 
