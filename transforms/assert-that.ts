@@ -59,11 +59,12 @@ export interface Assertion<T> {
  * in one worker's memory at the end.
  *
  * @param name what the assertion is called in messages and in the graph; by default `Assert` and the step that made
- * the PCollection
+ * the PCollection. Slashes become dots, and several of one name are numbered
  * @throws while the graph is built, on an expected value that the PCollection's coder cannot carry
  */
 export function assertThat<T>(collection: PCollection<T>, name?: string): Assertion<T> {
-  return assertionOn(collection, name ?? `Assert(${producerOf(collection)})`, {});
+  const given = name ?? `Assert(${producerOf(collection)})`;
+  return assertionOn(collection, given.replaceAll("/", "."), {}); // a slash would look like a path
 }
 
 function assertionOn<T>(collection: PCollection<T>, name: string, scope: Scope): Assertion<T> {
@@ -109,7 +110,7 @@ function assertionOn<T>(collection: PCollection<T>, name: string, scope: Scope):
   return assertion;
 }
 
-/** An id as part of a step's name, where a slash would look like a path. */
+/** A window's id as part of a step's name, without its slash. */
 function textOf(windowId: string): string {
   return windowId === "" ? "the global window" : `window ${windowId.replaceAll("/", "..")}`;
 }
@@ -151,14 +152,14 @@ function addAssertion(
   P(collection).apply(withName(name, assertion));
 }
 
-/** Path of the outermost step that gives the PCollection, with dots: a slash would look like a path of its own. */
+/** Path of the outermost step that gives the PCollection. */
 function producerOf(collection: PCollection<unknown>): string {
   const { transforms } = collection.pipeline.getProto().components!;
   const names = Object.values(transforms)
     .filter(({ outputs }) => Object.values(outputs).includes(collection.getId()))
     .map(({ uniqueName }) => uniqueName)
     .sort((a, b) => a.length - b.length);
-  return (names[0] ?? collection.getId()).replaceAll("/", ".");
+  return names[0] ?? collection.getId();
 }
 
 /** The name, or the name with a number: several assertions may be about one PCollection. */

@@ -7,7 +7,12 @@ import { type JsonValue, registerDoFn } from "./primitives/fn-registry.js";
 import { type CoderJson, coderFromJson } from "./primitives/graph-coders.js";
 import { NamedFactories } from "./primitives/named-factories.js";
 import { bagState, valueState } from "./primitives/state-spec.js";
-import { eventTimeTimer, type FiredTimer, processingTimeTimer } from "./primitives/timer-spec.js";
+import {
+  eventTimeTimer,
+  type FiredTimer,
+  processingTimeTimer,
+  type TimerSpec,
+} from "./primitives/timer-spec.js";
 import type { KV } from "./primitives/window.js";
 
 /** Gives the size of a value in bytes, or in any other unit in which `batchBytes` is given. */
@@ -49,7 +54,8 @@ export class GroupIntoBatchesFn implements DoFn<KV<unknown, unknown>> {
   readonly batch;
   readonly buffered = valueState<Buffered>();
   readonly endOfWindow = eventTimeTimer();
-  readonly endOfBuffering = processingTimeTimer();
+  /** Only where it is needed: Beam's Flink never ends a bounded stream in which such a timer is set. */
+  readonly endOfBuffering: TimerSpec | undefined;
   readonly #batchSize: number;
   readonly #batchBytes: number;
   readonly #maxBufferingDurationMs: number | undefined;
@@ -61,6 +67,7 @@ export class GroupIntoBatchesFn implements DoFn<KV<unknown, unknown>> {
     this.#batchSize = config.batchSize ?? Number.POSITIVE_INFINITY;
     this.#batchBytes = config.batchBytes ?? Number.POSITIVE_INFINITY;
     this.#maxBufferingDurationMs = config.maxBufferingDurationMs;
+    if (config.maxBufferingDurationMs !== undefined) this.endOfBuffering = processingTimeTimer();
     this.#sizeOf = config.batchBytes === undefined ? () => 0 : sizeFnOf(config, coder);
   }
 
@@ -99,8 +106,8 @@ export class GroupIntoBatchesFn implements DoFn<KV<unknown, unknown>> {
     if (timestampMs < minTimestampMs) {
       context.timer(this.endOfWindow).set(window.maxTimestampMs, { outputTimestampMs: timestampMs });
     }
-    if (count === 0 && this.#maxBufferingDurationMs !== undefined) {
-      context.timer(this.endOfBuffering).setRelative(this.#maxBufferingDurationMs);
+    if (count === 0 && this.endOfBuffering !== undefined) {
+      context.timer(this.endOfBuffering).setRelative(this.#maxBufferingDurationMs!);
     }
   }
 
@@ -110,7 +117,7 @@ export class GroupIntoBatchesFn implements DoFn<KV<unknown, unknown>> {
     batch.clear();
     context.state(this.buffered).clear();
     context.timer(this.endOfWindow).clear();
-    context.timer(this.endOfBuffering).clear();
+    if (this.endOfBuffering !== undefined) context.timer(this.endOfBuffering).clear();
   }
 }
 

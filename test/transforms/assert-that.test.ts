@@ -216,6 +216,8 @@ describe("assertThat", () => {
     const texts = root.apply(withName("Texts", create(["a"], { coder: new StringUtf8Coder() })));
     assertThat(texts).containsInAnyOrder(["a"]).isEmpty();
     assertThat(texts).isEmpty();
+    assertThat(texts, "a/b").isEmpty().isEmpty();
+    expect(transformNamed(pipeline, "a.b 2/Check").spec!.urn).to.equal("beam:transform:pardo:v1");
     const outer = transformNamed(pipeline, "Assert(Texts)");
     expect(outer.spec!.urn).to.equal("millrace:transform:assert_that:v1");
     expect(transformNamed(pipeline, "Assert(Texts) 2").spec!.urn).to.equal(outer.spec!.urn);

@@ -327,6 +327,9 @@ describe("groupIntoBatches", () => {
     );
     expect(Object.keys(stateSpecs)).to.have.members(["batch", "buffered"]);
     expect(Object.keys(timerFamilySpecs)).to.have.members(["endOfWindow", "endOfBuffering"]);
+    P(pairs).apply(withName("Unhurried", groupIntoBatches<string, number>({ batchSize: 3 })));
+    const unhurried = payloadOf(pipeline, "Unhurried/Batch");
+    expect(Object.keys(unhurried.timerFamilySpecs)).to.deep.equal(["endOfWindow"]);
     expect(onWindowExpirationTimerFamilySpec).to.equal("");
     expect(coderText(pipeline, collectionOf(pipeline, out).coderId)).to.equal(
       "kv<genericobjectjs, iterable<genericobjectjs>>",
