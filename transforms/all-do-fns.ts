@@ -1,10 +1,21 @@
-/** Registers every DoFn, record format and coder that the transforms name: import it where a graph is run. */
+/** Registers every DoFn, CombineFn, record format and coder that the transforms name: import it where a graph is run. */
+import "./assert-that-fn.js";
+import "./co-group-by-key.js";
+import "./co-group-coders.js";
+import "./combine-globally.js";
+import "./combine-to-one.js";
+import "./count.js";
 import "./csv-format.js";
 import "./deduplicate-by-fn.js";
 import "./deduplicate-fn.js";
 import "./deduplicate-per-key-fn.js";
 import "./drop-repeats-fn.js";
 import "./drop-seen-fn.js";
+import "./extremes.js";
+import "./group-into-batches-fn.js";
+import "./latest.js";
+import "./mean.js";
+import "./periodic-impulse-fn.js";
 import "./read-dead-letter-retries-fn.js";
 import "./read-from-directory/cut-files-fn.js";
 import "./read-from-directory/list-files-fn.js";
@@ -13,9 +24,12 @@ import "./read-from-directory/read-ranges-fn.js";
 import "./read-from-directory/watch-directory-fn.js";
 import "./record-coders.js";
 import "./split.js";
+import "./sum.js";
 import "./tagged-coder.js";
 import "./timestamped-coder.js";
+import "./top-fn.js";
 import "./validate.js";
 import "./write-changes-fn.js";
+import "./values-fn.js";
 import "./write-dead-letters-fn.js";
 import "./write-to-postgres-fn.js";

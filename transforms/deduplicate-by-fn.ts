@@ -1,7 +1,6 @@
-/** The DoFns of `deduplicateBy`: one gives each element its representative value as key, one takes it away. */
+/** The DoFn of `deduplicateBy` that gives each element its representative value as key. */
 import type { DoFn, ProcessContext } from "./primitives/do-fn.js";
 import { type JsonValue, registerDoFn } from "./primitives/fn-registry.js";
-import type { KV } from "./primitives/window.js";
 
 /** Makes the function that gives the value which stands for an element; it must always be the same for the same element. */
 // biome-ignore lint/suspicious/noExplicitAny: a representative function takes elements of its own type
@@ -44,14 +43,7 @@ export class WithRepresentativesFn implements DoFn {
   }
 }
 
-export class ValuesFn implements DoFn<KV<unknown, unknown>> {
-  process({ value }: KV<unknown, unknown>, context: ProcessContext): void {
-    context.output(value);
-  }
-}
-
 export const WITH_REPRESENTATIVES_FN = registerDoFn(
   "with-representatives@1",
   (config: WithRepresentativesConfig) => new WithRepresentativesFn(config),
 );
-export const VALUES_FN = registerDoFn("values@1", (_config: null) => new ValuesFn());

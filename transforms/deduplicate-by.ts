@@ -1,5 +1,5 @@
 /** deduplicateBy: lets one element pass for each value that stands for it, and the next one only after a time. */
-import { VALUES_FN, WITH_REPRESENTATIVES_FN } from "./deduplicate-by-fn.js";
+import { WITH_REPRESENTATIVES_FN } from "./deduplicate-by-fn.js";
 import { deduplicatePerKey } from "./deduplicate-per-key.js";
 import { checkHorizon, type DeduplicatePerKeyOptions } from "./deduplicate-per-key-fn.js";
 import { type Coder, P, type PCollection, withName } from "./primitives/beam.js";
@@ -8,6 +8,7 @@ import type { JsonValue } from "./primitives/fn-registry.js";
 import { coderIdOfCollection, coderIdOrGeneral, kvCoderId } from "./primitives/graph-coders.js";
 import { registeredParDo, type StepOf } from "./primitives/par-do.js";
 import type { KV } from "./primitives/window.js";
+import { VALUES_FN } from "./values-fn.js";
 
 export const DEDUPLICATE_BY_URN = "millrace:transform:deduplicate_by:v1";
 

@@ -6,8 +6,8 @@ import {
 } from "./deduplicate-per-key-fn.js";
 import { P, type PCollection, withName } from "./primitives/beam.js";
 import { composite } from "./primitives/composite.js";
-import { coderIdOfCollection, kvCoderParts } from "./primitives/graph-coders.js";
-import { registeredParDo, type StepOf, withKeyCoder } from "./primitives/par-do.js";
+import { coderIdOfCollection } from "./primitives/graph-coders.js";
+import { registeredParDo, type StepOf, withKeyCoderIfNone } from "./primitives/par-do.js";
 import type { KV } from "./primitives/window.js";
 
 export const DEDUPLICATE_PER_KEY_URN = "millrace:transform:deduplicate_per_key:v1";
@@ -30,10 +30,9 @@ export function deduplicatePerKey<K, V>({
 }: DeduplicatePerKeyOptions): StepOf<PCollection<KV<K, V>>, PCollection<KV<K, V>>> {
   checkHorizon(horizon);
   return composite(DEDUPLICATE_PER_KEY_URN, { horizon }, (input) => {
-    const hasKeyCoder = kvCoderParts(input.pipeline, input) !== undefined;
-    const keyed = hasKeyCoder ? input : P(input).apply(withName("WithKeyCoder", withKeyCoder()));
+    const keyed = withKeyCoderIfNone(input);
     const coders = { main: coderIdOfCollection(keyed.pipeline, keyed) };
-    const dropRepeats = registeredParDo<unknown, KV<K, V>>(DEDUPLICATE_PER_KEY_FN, { horizon }, { coders });
-    return P(keyed as PCollection<unknown>).apply(withName("DropRepeats", dropRepeats));
+    const dropRepeats = registeredParDo<KV<K, V>, KV<K, V>>(DEDUPLICATE_PER_KEY_FN, { horizon }, { coders });
+    return P(keyed).apply(withName("DropRepeats", dropRepeats));
   });
 }

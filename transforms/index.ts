@@ -1,5 +1,21 @@
-/** What the package exports as `millrace/transforms`: the Beam model's parts that the SDK lacks, and a sink, for pipelines of one's own. */
-export { combinePerKey, registerCombineFn } from "./primitives/combine-per-key.js";
+/** What the package exports as `millrace/transforms`: the Beam model's parts that the SDK lacks, and sinks, for pipelines of one's own. */
+export { type Assertion, assertThat } from "./assert-that.js";
+export { ASSERTIONS_PASSED, PipelineAssertionError, registerCheck } from "./assert-that-fn.js";
+export { type CoGroups, coGroupByKey, type KeyedInputs } from "./co-group-by-key.js";
+export { type CombineGloballyOptions, combineGlobally, type GloballyOptions } from "./combine-globally.js";
+export { COUNT_FN, count } from "./count.js";
+export { type DeduplicateByOptions, deduplicateBy } from "./deduplicate-by.js";
+export { registerRepresentativeFn } from "./deduplicate-by-fn.js";
+export { deduplicatePerKey } from "./deduplicate-per-key.js";
+export type { DeduplicatePerKeyOptions } from "./deduplicate-per-key-fn.js";
+export { type Comparable, max, min } from "./extremes.js";
+export { type GroupIntoBatchesOptions, groupIntoBatches } from "./group-into-batches.js";
+export { registerSizeFn } from "./group-into-batches-fn.js";
+export { latest } from "./latest.js";
+export { MEAN_FN, mean } from "./mean.js";
+export { type Ordering, registerComparison } from "./ordering.js";
+export { type PeriodicImpulseOptions, periodicImpulse } from "./periodic-impulse.js";
+export { type CombineCoders, combinePerKey, registerCombineFn } from "./primitives/combine-per-key.js";
 export { composite } from "./primitives/composite.js";
 export { type CreateOptions, create } from "./primitives/create.js";
 export {
@@ -81,6 +97,7 @@ export {
   type WatermarkEstimator,
 } from "./primitives/watermark-estimator.js";
 export {
+  GLOBAL_WINDOW,
   IntervalWindow,
   type KV,
   type PaneInfo,
@@ -101,6 +118,8 @@ export {
 } from "./primitives/window-fns.js";
 export { type WindowingOptions, windowInto } from "./primitives/window-into.js";
 export { registerTimestampFn, withTimestamps } from "./primitives/with-timestamps.js";
+export { SUM_FN, sum } from "./sum.js";
+export { top } from "./top.js";
 export {
   type ColumnValue,
   type Operation,

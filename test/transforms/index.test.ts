@@ -2,13 +2,17 @@
 import { expect } from "chai";
 import { directRunner } from "millrace/runners";
 import {
+  assertThat,
+  count,
   create,
   type DoFn,
+  deduplicatePerKey,
   type ElementContext,
   eventTimeTimer,
   type FiredTimer,
   fixedWindows,
   type KV,
+  latest,
   type ProcessContext,
   registerDoFn,
   registeredParDo,
@@ -58,5 +62,23 @@ describe("millrace/transforms", () => {
       ["b", "0/10", 2],
       ["a", "10/20", 8],
     ]);
+  });
+
+  it("has Beam's composites, whose assertions the pipeline checks itself", async () => {
+    const pairs = ["b", "a", "b"].map((key, value) => ({ key, value }));
+    const result = await directRunner().run((root) => {
+      const input = root.apply(
+        withName("Pairs", create<KV<string, number>>(pairs, { timestampMs: [1, 2, 3] })),
+      );
+      const last = input.apply(withName("Latest", latest.perKey<string, number>()));
+      assertThat(last).containsInAnyOrder([
+        { key: "a", value: 1 },
+        { key: "b", value: 2 },
+      ]);
+      const horizon = { timeDomain: "event-time", durationMs: 10 } as const;
+      const firsts = input.apply(withName("First", deduplicatePerKey<string, number>({ horizon })));
+      assertThat(firsts.apply(withName("Count", count.globally()))).containsInAnyOrder([2]);
+    });
+    expect((await result.counters())["assertions_passed"]).to.equal(2);
   });
 });

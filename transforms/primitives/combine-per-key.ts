@@ -1,5 +1,5 @@
 /** combinePerKey: one value a key and pane, made by a registered CombineFn. */
-import { P, type PCollection, runnerApi, withName } from "./beam.js";
+import { type Coder, P, type PCollection, type Pipeline, runnerApi, withName } from "./beam.js";
 import type { ProcessContext } from "./do-fn.js";
 import { type JsonValue, registerDoFn } from "./fn-registry.js";
 import { coderIdOrGeneral, kvCoderId, kvCoderParts } from "./graph-coders.js";
@@ -40,6 +40,14 @@ export function createCombineFn(name: string, config: JsonValue): CombineFn<unkn
   return factory(config as never);
 }
 
+/** Coders, or their ids in the graph; by default the SDK's general one. */
+export interface CombineCoders {
+  /** Of the CombineFn's accumulators, which travel where a runner combines before it groups. */
+  readonly accumulator?: Coder<unknown> | string;
+  /** Of the values that come out. */
+  readonly output?: Coder<unknown> | string;
+}
+
 /**
  * Combines the values of each key, per window and pane, with the CombineFn registered as `fn`: a composite
  * under Beam's URN of a GroupByKey and a ParDo. An input without a KV coder gets one first, and the composite
@@ -48,24 +56,25 @@ export function createCombineFn(name: string, config: JsonValue): CombineFn<unkn
 export function combinePerKey<K, In, Out>(
   fn: string,
   config: JsonValue,
+  coders: CombineCoders = {},
 ): StepOf<PCollection<KV<K, In>>, PCollection<KV<K, Out>>> {
   type Combined = PCollection<KV<K, Out>>;
   const expand: StepOf<PCollection<KV<K, In>>, Combined> = (input, pipeline, proto) => {
     if (kvCoderParts(pipeline, input) === undefined) {
       proto.environmentId = "";
       const keyed = P(input as PCollection<unknown>).apply(withName("WithKeyCoder", withKeyCoder()));
-      const combine = combinePerKey<K, In, Out>(fn, config);
+      const combine = combinePerKey<K, In, Out>(fn, config, coders);
       return P(keyed as PCollection<KV<K, In>>).apply(withName("CombinePerKey", combine));
     }
     mustBeJson(fn, config);
     // The environment stays: a runner that lifts the combine runs its parts there, and takes it from the composite.
     const payload = runnerApi.CombinePayload.create({
       combineFn: { urn: REGISTERED_COMBINE_FN_URN, payload: jsonPayload({ fn, config }) },
-      accumulatorCoderId: coderIdOrGeneral(pipeline, undefined),
+      accumulatorCoderId: idOf(pipeline, coders.accumulator),
     });
     proto.spec = { urn: COMBINE_PER_KEY_URN, payload: runnerApi.CombinePayload.toBinary(payload) };
     const grouped = P(input).apply(withName("GroupByKey", groupByKey<K, In>()));
-    return P(grouped).apply(withName("CombineValues", combineValues<K, In, Out>(fn, config)));
+    return P(grouped).apply(withName("CombineValues", combineValues<K, In, Out>(fn, config, coders)));
   };
   return mustBeNamed(`the step that combines with "${fn}"`, expand);
 }
@@ -73,13 +82,19 @@ export function combinePerKey<K, In, Out>(
 function combineValues<K, In, Out>(
   fn: string,
   config: JsonValue,
+  coders: CombineCoders,
 ): StepOf<PCollection<KV<K, Iterable<In>>>, PCollection<KV<K, Out>>> {
   return (input, pipeline, proto) => {
     proto.spec = parDoSpec({ fn: COMBINE_VALUES_DO_FN, config: { fn, config } }, {});
-    const coderId = kvCoderId(pipeline, kvCoderParts(pipeline, input)!.keyCoderId);
+    const { keyCoderId } = kvCoderParts(pipeline, input)!;
+    const coderId = kvCoderId(pipeline, keyCoderId, idOf(pipeline, coders.output));
     const strategyId = windowingStrategyIdOf(pipeline, input);
     return createOutput(pipeline, isBounded(pipeline, input), coderId, strategyId) as PCollection<KV<K, Out>>;
   };
+}
+
+function idOf(pipeline: Pipeline, coder: Coder<unknown> | string | undefined): string {
+  return typeof coder === "string" ? coder : coderIdOrGeneral(pipeline, coder);
 }
 
 const COMBINE_VALUES_DO_FN = registerDoFn(

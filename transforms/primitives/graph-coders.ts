@@ -7,6 +7,7 @@ import type { JsonValue } from "./fn-registry.js";
 
 export const KV_CODER_URN = "beam:coder:kv:v1";
 export const ITERABLE_CODER_URN = "beam:coder:iterable:v1";
+export const NULLABLE_CODER_URN = "beam:coder:nullable:v1";
 export const TIMER_CODER_URN = "beam:coder:timer:v1";
 export const GLOBAL_WINDOW_CODER_URN = "beam:coder:global_window:v1";
 export const INTERVAL_WINDOW_CODER_URN = "beam:coder:interval_window:v1";
@@ -14,7 +15,16 @@ export const CUSTOM_WINDOW_CODER_URN = "beam:coder:custom_window:v1";
 
 /** Id of the coder under a URN with these components; the graph holds each coder once. */
 export function coderIdOf(pipeline: Pipeline, urn: string, ...componentCoderIds: string[]): string {
-  const proto: runnerApi.Coder = { spec: { urn, payload: new Uint8Array() }, componentCoderIds };
+  return coderIdOfSpec(pipeline, { urn, payload: new Uint8Array() }, componentCoderIds);
+}
+
+/** As `coderIdOf`, of a coder that has a payload. */
+export function coderIdOfSpec(
+  pipeline: Pipeline,
+  spec: runnerApi.FunctionSpec,
+  componentCoderIds: string[],
+): string {
+  const proto: runnerApi.Coder = { spec, componentCoderIds };
   return pipeline.getCoderId({ toProto: () => proto } as unknown as Coder<unknown>);
 }
 

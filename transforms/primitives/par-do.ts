@@ -21,6 +21,7 @@ import {
   statefulPart,
   windowingStrategyIdOf,
 } from "./par-do-payload.js";
+import type { KV } from "./window.js";
 
 /** URN of Beam's ParDo: what runners know. */
 export const PAR_DO_URN = "beam:transform:pardo:v1";
@@ -205,6 +206,13 @@ export function withKeyCoder(): StepOf<PCollection<unknown>, PCollection<unknown
     return createOutput(pipeline, isBounded(pipeline, input), kvCoderId(pipeline), strategyId);
   };
   return mustBeNamed("the step that sets a key coder", expand);
+}
+
+/** The same PCollection where it has a KV coder, else behind a step `WithKeyCoder`: for a composite's own expansion. */
+export function withKeyCoderIfNone<K, V>(input: PCollection<KV<K, V>>): PCollection<KV<K, V>> {
+  if (kvCoderParts(input.pipeline, input) !== undefined) return input;
+  const keyed = P(input as PCollection<unknown>).apply(withName("WithKeyCoder", withKeyCoder()));
+  return keyed as PCollection<KV<K, V>>;
 }
 
 /** The spec of a ParDo; `more` are the payload's other fields. */
