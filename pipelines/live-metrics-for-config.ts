@@ -20,6 +20,13 @@ export const liveMetricsForConfig: BuildPipeline = (config) => {
   }
   return {
     graph: buildLiveMetrics({ input, errorDir, delimiter, allowedLatenessMs, read: readOptions(config) }),
+    panels: async (connection) => {
+      const [{ sqlPanels }, { liveMetricsPanels }] = await Promise.all([
+        import("./sql-panels.js"),
+        import("./live-metrics/panels.js"),
+      ]);
+      return sqlPanels(connection, liveMetricsPanels);
+    },
     deadLetters: (queries) =>
       new StoredDeadLetters({
         ...{ queries, pipeline, readFields: csvFieldsReader(delimiter) },

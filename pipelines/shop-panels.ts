@@ -1,19 +1,7 @@
 /** What the page shows of the shop: the five reporting views, as charts and tables. */
-import type { PanelData, PanelDescription } from "../runners/job/job-view.js";
-import type { Panel } from "../runners/monitor/monitored.js";
-import { type ConnectionConfig, SqlSession } from "../sql/sql-session.js";
+import type { SqlPanel } from "./sql-panels.js";
 
-const STATEMENT_TIMEOUT_MS = 5_000;
-
-type ColumnType = PanelData["columns"][number]["type"];
-
-interface ShopView extends PanelDescription {
-  readonly statement: string;
-  /** Of columns that are no text. */
-  readonly types: Readonly<Record<string, ColumnType>>;
-}
-
-const views: readonly ShopView[] = [
+export const shopPanels: readonly SqlPanel[] = [
   {
     name: "v_purchase_funnel",
     title: "Purchase funnel",
@@ -71,23 +59,3 @@ const views: readonly ShopView[] = [
     types: { id: "number", price: "number", event_timestamp: "time", created_at: "time" },
   },
 ];
-
-/** Each read takes a session of its own: nobody may look for hours. */
-export function shopPanels(connection: ConnectionConfig): Panel[] {
-  return views.map(({ statement, types, ...description }) => ({
-    description,
-    read: async () => {
-      const session = await SqlSession.connect({ connection, applicationName: "millrace/panel" });
-      try {
-        await session.query(`set statement_timeout = ${STATEMENT_TIMEOUT_MS}; set time zone 'UTC'`);
-        const [table] = await session.tables(statement);
-        return {
-          columns: table!.columns.map((name) => ({ name, type: types[name] ?? "text" })),
-          rows: table!.rows as PanelData["rows"],
-        };
-      } finally {
-        await session.close();
-      }
-    },
-  }));
-}

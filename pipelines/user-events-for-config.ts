@@ -32,8 +32,13 @@ export const userEventsForConfig: BuildPipeline = (config) => {
   };
 };
 
-const panels: NonNullable<BuiltPipeline["panels"]> = async (connection) =>
-  (await import("./shop-panels.js")).shopPanels(connection);
+const panels: NonNullable<BuiltPipeline["panels"]> = async (connection) => {
+  const [{ sqlPanels }, { shopPanels }] = await Promise.all([
+    import("./sql-panels.js"),
+    import("./shop-panels.js"),
+  ]);
+  return sqlPanels(connection, shopPanels);
+};
 
 /** What registers the names in the graph. */
 const MODULES = ["../transforms/all-do-fns.js", "./user-events.js"].map(
