@@ -34,10 +34,11 @@ class MinuteRow implements DoFn<KV<string, MinuteTotals>> {
 
 class SessionRow implements DoFn<KV<string, SessionTotals>> {
   process({ key, value }: KV<string, SessionTotals>, context: ProcessContext): void {
-    const { firstMs, lastMs, events, views, carts, purchases, revenueCents } = value;
+    const { firstMs, lastMs, events, views, cartsMs, purchases, revenueCents } = value;
     context.output({
       ...{ user_id: key, started_at: timeOf(firstMs), ended_at: timeOf(lastMs) },
-      ...{ events, views, carts, purchases, revenue: moneyOf(revenueCents), reached: reachedIn(value) },
+      ...{ events, views, carts: cartsMs.length, purchases },
+      ...{ revenue: moneyOf(revenueCents), reached: reachedIn(value) },
       version: context.pane.index,
     });
   }

@@ -8,18 +8,18 @@ export interface MinuteTotals {
   readonly revenueCents: number;
 }
 
+/** Accumulators are changed in place: a session may have many events. */
 export interface SessionTotals {
-  readonly firstMs: number;
-  readonly lastMs: number;
-  readonly events: number;
-  readonly views: number;
-  readonly carts: number;
-  readonly purchases: number;
-  readonly revenueCents: number;
-  /** Earliest view; latest cart, which decides whether one came at or after it; and so on. */
-  readonly firstViewMs: number | null;
-  readonly cartsMs: readonly number[];
-  readonly purchasesMs: readonly number[];
+  firstMs: number;
+  lastMs: number;
+  events: number;
+  views: number;
+  purchases: number;
+  revenueCents: number;
+  firstViewMs: number | null;
+  lastPurchaseMs: number | null;
+  /** Which of them came at or behind the first view is known at the end alone. */
+  readonly cartsMs: number[];
 }
 
 export interface ProductTotals {
@@ -29,11 +29,6 @@ export interface ProductTotals {
 }
 
 const NO_MINUTE: MinuteTotals = { events: 0, revenueCents: 0 };
-const NO_SESSION: SessionTotals = {
-  ...{ firstMs: Number.MAX_SAFE_INTEGER, lastMs: Number.MIN_SAFE_INTEGER, events: 0, views: 0, carts: 0 },
-  ...{ purchases: 0, revenueCents: 0, firstViewMs: null, cartsMs: [], purchasesMs: [] },
-};
-
 const revenueOf = ({ type, cents }: ShopEvent) => (type === "purchase" ? cents : 0);
 
 const minuteTotals: CombineFn<ShopEvent, MinuteTotals, MinuteTotals> = {
@@ -51,51 +46,65 @@ const minuteTotals: CombineFn<ShopEvent, MinuteTotals, MinuteTotals> = {
 };
 
 const sessionTotals: CombineFn<ShopEvent, SessionTotals, SessionTotals> = {
-  createAccumulator: () => NO_SESSION,
-  addInput: (sum, event) => joined(sum, sessionOf(event)),
-  mergeAccumulators: (sums) => [...sums].reduce(joined, NO_SESSION),
+  createAccumulator: () => ({
+    ...{
+      firstMs: Number.MAX_SAFE_INTEGER,
+      lastMs: Number.MIN_SAFE_INTEGER,
+      events: 0,
+      views: 0,
+      purchases: 0,
+    },
+    ...{ revenueCents: 0, firstViewMs: null, lastPurchaseMs: null, cartsMs: [] },
+  }),
+  addInput: (sum, event) => {
+    const { type, atMs } = event;
+    sum.firstMs = Math.min(sum.firstMs, atMs);
+    sum.lastMs = Math.max(sum.lastMs, atMs);
+    sum.events += 1;
+    sum.revenueCents += revenueOf(event);
+    if (type === "view") {
+      sum.views += 1;
+      sum.firstViewMs = ofTwo(Math.min, sum.firstViewMs, atMs);
+    } else if (type === "purchase") {
+      sum.purchases += 1;
+      sum.lastPurchaseMs = ofTwo(Math.max, sum.lastPurchaseMs, atMs);
+    } else sum.cartsMs.push(atMs);
+    return sum;
+  },
+  mergeAccumulators: (sums) => {
+    const [first, ...others] = sums;
+    return others.reduce(merge, first ?? sessionTotals.createAccumulator());
+  },
   extractOutput: (sum) => sum,
 };
 
-function sessionOf(event: ShopEvent): SessionTotals {
-  const { type, atMs } = event;
-  return {
-    ...{ firstMs: atMs, lastMs: atMs, events: 1, revenueCents: revenueOf(event) },
-    ...{ views: type === "view" ? 1 : 0, carts: type === "add_to_cart" ? 1 : 0 },
-    purchases: type === "purchase" ? 1 : 0,
-    firstViewMs: type === "view" ? atMs : null,
-    cartsMs: type === "add_to_cart" ? [atMs] : [],
-    purchasesMs: type === "purchase" ? [atMs] : [],
-  };
+function merge(sum: SessionTotals, other: SessionTotals): SessionTotals {
+  sum.firstMs = Math.min(sum.firstMs, other.firstMs);
+  sum.lastMs = Math.max(sum.lastMs, other.lastMs);
+  sum.events += other.events;
+  sum.views += other.views;
+  sum.purchases += other.purchases;
+  sum.revenueCents += other.revenueCents;
+  sum.firstViewMs = ofTwo(Math.min, sum.firstViewMs, other.firstViewMs);
+  sum.lastPurchaseMs = ofTwo(Math.max, sum.lastPurchaseMs, other.lastPurchaseMs);
+  for (const atMs of other.cartsMs) sum.cartsMs.push(atMs);
+  return sum;
 }
 
-function joined(a: SessionTotals, b: SessionTotals): SessionTotals {
-  return {
-    firstMs: Math.min(a.firstMs, b.firstMs),
-    lastMs: Math.max(a.lastMs, b.lastMs),
-    events: a.events + b.events,
-    views: a.views + b.views,
-    carts: a.carts + b.carts,
-    purchases: a.purchases + b.purchases,
-    revenueCents: a.revenueCents + b.revenueCents,
-    firstViewMs:
-      a.firstViewMs === null || b.firstViewMs === null
-        ? (a.firstViewMs ?? b.firstViewMs)
-        : Math.min(a.firstViewMs, b.firstViewMs),
-    cartsMs: [...a.cartsMs, ...b.cartsMs],
-    purchasesMs: [...a.purchasesMs, ...b.purchasesMs],
-  };
+function ofTwo(choose: (a: number, b: number) => number, a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : choose(a, b);
 }
 
 /** How far a user came in one session: a cart counts at or after the first view, a purchase at or after such a cart. */
-export function reachedIn({ firstViewMs, cartsMs, purchasesMs }: SessionTotals): string {
+export function reachedIn({ firstViewMs, cartsMs, lastPurchaseMs }: SessionTotals): string {
   if (firstViewMs === null) return "nothing";
-  const cartMs = Math.min(...cartsMs.filter((at) => at >= firstViewMs));
+  let cartMs = Number.POSITIVE_INFINITY;
+  for (const atMs of cartsMs) if (atMs >= firstViewMs) cartMs = Math.min(cartMs, atMs);
   if (cartMs === Number.POSITIVE_INFINITY) return "view";
-  return purchasesMs.some((at) => at >= cartMs) ? "purchase" : "cart";
+  return lastPurchaseMs !== null && lastPurchaseMs >= cartMs ? "purchase" : "cart";
 }
 
-/** By product; the accumulator is as large as the number of products that are bought within a window. */
+/** By product, changed in place; as large as the number of products that are bought within a window. */
 type Products = Record<string, readonly [purchases: number, revenueCents: number]>;
 
 /** The products of most revenue, then of most purchases, then by name. */

@@ -13,8 +13,12 @@ const MINUTE_MS = 60_000;
 /** How many events: 12,000, or as the environment says. */
 const EVENTS = Number(process.env["MILLRACE_LIVE_EVENTS"] ?? 12_000);
 const KILL_EVERY_MS = 3_000;
+/** How often, at the most; without an end it would never come to one on a slow machine. */
+const KILLS = Number(process.env["MILLRACE_LIVE_KILLS"] ?? 8);
+/** So many that sessions come to their end. */
+const USERS = Math.max(1_500, Math.round(EVENTS / 200));
 const INPUT = {
-  ...{ events: EVENTS, rowsPerFile: Math.ceil(EVENTS / 12), stepMs: 900, users: 60 },
+  ...{ events: EVENTS, rowsPerFile: Math.ceil(Math.min(EVENTS / 12, 10_000)), stepMs: 900, users: USERS },
   ...{ disorderMs: 10 * MINUTE_MS, lateMs: 20 * MINUTE_MS },
 };
 
@@ -42,7 +46,7 @@ describe("live-metrics", function () {
     ...["pipeline", "--pipeline=live-metrics", "--quiet-ms=50", "--log-level=warn", "--monitor-port=0"],
     ...[`--out-of-orderness-ms=${MINUTE_MS}`, `--allowed-lateness-ms=${latenessMs}`, "--idle-ms=1h"],
     // several epochs a file, so that kills fall between
-    `--epoch-records-max=${Math.ceil(EVENTS / 40)}`,
+    `--epoch-records-max=${Math.ceil(Math.min(EVENTS / 40, 2_000))}`,
   ];
   const lateCount = async () => (await session.query("select from live_late_events")).length;
   const expectTables = async () => {
@@ -86,7 +90,7 @@ describe("live-metrics", function () {
   };
 
   it(`with enough lateness drops nothing, and every table is the batch's, killed again and again (MILLRACE_SEED=${seed})`, async () => {
-    const killed = await runKilled([...flags(60 * MINUTE_MS), "--once", "--drain"], 8);
+    const killed = await runKilled([...flags(60 * MINUTE_MS), "--once", "--drain"], KILLS);
     expect(killed, "kills").to.be.greaterThan(0);
     expect(await lateCount()).to.equal(0);
     await expectTables();
