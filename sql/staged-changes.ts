@@ -17,12 +17,17 @@ export interface ChangesResult {
 /** The stage is a temporary table of the session, emptied by each commit, and between the batches of one transaction. */
 export class StagedChanges {
   readonly #statements: ChangeStatements;
+  readonly #isShared: boolean;
   /** Whose stage may hold the rows of an earlier batch. */
   readonly #begun = new WeakSet<SqlTransaction>();
 
-  /** @param stageName name of the temporary table; one for each writing step. */
-  constructor(table: ChangedTable, stageName: string, facts: TableFacts) {
+  /**
+   * @param stageName name of the temporary table; one for each writing step.
+   * @param isShared whether others write changes of the same keys at the same time
+   */
+  constructor(table: ChangedTable, stageName: string, facts: TableFacts, isShared: boolean) {
     this.#statements = changeStatements(table, stageName, facts);
+    this.#isShared = isShared;
   }
 
   /**
@@ -65,6 +70,8 @@ export class StagedChanges {
     operations: ReadonlySet<Operation>,
   ): Promise<Omit<ChangesResult, "rejections">> {
     const statements = this.#statements;
+    // each statement goes through keys in their order; two of them would take some rows behind others
+    if (this.#isShared && operations.size > 1) await transaction.execute(statements.lock);
     const once = operations.has("insert-once") ? await transaction.execute(statements.insertOnce) : 0;
     const [upserted = { inserted: 0, updated: 0 }] = operations.has("upsert")
       ? await transaction.query<{ inserted: number; updated: number }>(statements.upsert)

@@ -95,8 +95,9 @@ export class WriteChangesFn implements DoFn {
 
   async setup(context: SetupContext): Promise<void> {
     const step = createHash("sha256").update(context.step).digest("hex").slice(0, 16);
-    const facts = await checkChangedTable(context.database, this.#config, this.#operations);
-    this.#changes = new StagedChanges(this.#config, `millrace_stage_${step}`, facts);
+    const { database, bundlesMayRepeat } = context;
+    const facts = await checkChangedTable(database, this.#config, this.#operations);
+    this.#changes = new StagedChanges(this.#config, `millrace_stage_${step}`, facts, bundlesMayRepeat);
   }
 
   startBundle(_context: BundleContext): void {
