@@ -26,8 +26,7 @@ import {
   type RowChange,
   RowRefusedError,
 } from "./row-change.js";
-import { WaitingBatches } from "./waiting-batches.js";
-import { REJECTED_OUTPUT, WAITING_BYTES_MAX, WAITING_ROWS_MAX } from "./write-to-postgres-fn.js";
+import { REJECTED_OUTPUT, WAITING_BYTES_MAX, WAITING_ROWS_MAX, WaitingBatches } from "./waiting-batches.js";
 
 export interface WriteChangesConfig extends ChangedTable {
   /** What becomes of all rows; without it each element says so itself. */

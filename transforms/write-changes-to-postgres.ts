@@ -5,8 +5,8 @@ import type { PCollection } from "./primitives/beam.js";
 import type { JsonValue } from "./primitives/fn-registry.js";
 import { registeredParDo, type StepOf, type TaggedOutputs } from "./primitives/par-do.js";
 import type { RejectedChange, RowChange } from "./row-change.js";
+import { REJECTED_OUTPUT } from "./waiting-batches.js";
 import { WRITE_CHANGES_FN, type WriteChangesConfig, WriteChangesFn } from "./write-changes-fn.js";
-import { REJECTED_OUTPUT } from "./write-to-postgres-fn.js";
 
 export type { Operation } from "../sql/changed-table.js";
 export type { ColumnValue } from "../sql/copy-text.js";
