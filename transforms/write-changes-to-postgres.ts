@@ -55,20 +55,20 @@ export interface WriteRowsOptions extends WriteChangesOptions {
  * Exactly once on the direct runner. On job servers idempotent by key, where key, version and tombstone are given; else
  * the graph is refused there (UnsafeSinkError). Bounded if its input is.
  */
-export function writeChangesToPostgres<Row extends RowOf = RowOf>(
+export function writeChangesToPostgres<Row extends object = RowOf>(
   options: WriteChangesOptions,
 ): StepOf<PCollection<RowChange<Row>>, TaggedOutputs<{ rejected: RejectedChange<Row> }>> {
   return step<RowChange<Row>, Row>(options);
 }
 
 /** As `writeChangesToPostgres`, with elements that are rows, and one operation for all of them. */
-export function writeRowsToPostgres<Row extends RowOf = RowOf>(
+export function writeRowsToPostgres<Row extends object = RowOf>(
   options: WriteRowsOptions,
 ): StepOf<PCollection<Row>, TaggedOutputs<{ rejected: RejectedChange<Row> }>> {
   return step<Row, Row>(options);
 }
 
-function step<In, Row extends RowOf>(
+function step<In, Row extends object>(
   config: WriteChangesConfig,
 ): StepOf<PCollection<In>, TaggedOutputs<{ rejected: RejectedChange<Row> }>> {
   new WriteChangesFn(config); // what is wrong with the options is said where they are
