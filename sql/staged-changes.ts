@@ -4,6 +4,7 @@ import type { ChangedTable, Operation, TableFacts } from "./changed-table.js";
 import type { CopyRows } from "./copy-text.js";
 import { type Rejection, writeByHalves } from "./halved-rows.js";
 import type { SqlTransaction } from "./sql-session.js";
+import { classify } from "./sql-state.js";
 
 /** How many changes took effect, and which PostgreSQL refuses; all others were late. */
 export interface ChangesResult {
@@ -60,9 +61,25 @@ export class StagedChanges {
         };
       },
       refuse: (rejection) => void result.rejections.push(rejection),
+      ...(this.#isShared ? { beforeHalves: () => this.#lockAll(transaction, rows) } : {}),
       empty,
     });
     return result;
+  }
+
+  /** Halves go through the keys twice: what is there of them all is locked before, in their order. */
+  async #lockAll(transaction: SqlTransaction, rows: CopyRows): Promise<void> {
+    const { copy, lock, empty } = this.#statements;
+    await transaction.execute("savepoint lock");
+    try {
+      await transaction.copy(copy, rows.chunks(0, rows.length));
+      await transaction.execute(lock);
+      await transaction.execute(`${empty}; release savepoint lock`);
+    } catch (error) {
+      // a value that its column cannot hold: the halves find it, and lock as they go
+      if (classify(error) !== "reject-row") throw error;
+      await transaction.execute("rollback to savepoint lock; release savepoint lock");
+    }
   }
 
   async #apply(

@@ -1,4 +1,5 @@
 /** writeChangesToPostgres(): whatever order, bundles and attempts changes come in, each row is that of its greatest version. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { SqlSession } from "../../sql/sql-session.js";
 import { classify } from "../../sql/sql-state.js";
@@ -26,7 +27,8 @@ interface Change {
 
 const SCENARIOS = 24;
 const LANES = 3;
-const ATTEMPTS_MAX = 20;
+const ATTEMPTS_MAX = 50;
+const BACKOFF_MS = 20;
 const TABLE = {
   ...{ table: "states", columns: ["part", "key", "note", "version"], conflictKey: ["key", "part"] },
   version: "version",
@@ -209,6 +211,7 @@ async function untilCommitted(
       return;
     } catch (error) {
       mustBeRetried(error, attempt);
+      await sleep(Math.random() * BACKOFF_MS); // else three of them may lock up again and again
       worker = await open();
     }
   }
