@@ -10,6 +10,8 @@ export interface ChangeStatements {
   readonly create: string;
   readonly empty: string;
   readonly copy: string;
+  /** Locks the rows that are there of all keys in the stage, in the order of keys. */
+  readonly lock: string;
   /** Touches as many rows as it inserts. */
   readonly insertOnce: string;
   /** Returns one row, `inserted` and `updated`. */
@@ -53,6 +55,9 @@ export function changeStatements(
       as select 0::integer as millrace_row, ''::text as millrace_operation, ${list} from ${target} limit 0`,
     empty: `truncate ${stage}`,
     copy: `copy ${stage} (millrace_row, millrace_operation, ${list}) from stdin`,
+    lock: `select from ${target} stored
+      where exists (select from ${stage} as millrace_stage where ${words.sameKey("stored", "millrace_stage")})
+      order by ${words.keyList} for update`,
     insertOnce: insertOnce(table, words),
     upsert: facts.isPartitioned ? upsertPartitioned(words) : upsert(words),
     delete: words.tombstone === undefined ? deleteRows(words) : markDeleted(words),

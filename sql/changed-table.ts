@@ -89,15 +89,18 @@ const COLUMNS = `select attname::text as name, attnotnull as is_not_null,
     format_type(coalesce(nullif(typbasetype, 0), atttypid), null) as type,
     atthasdef or attidentity <> '' or attgenerated <> '' as has_default
   from pg_attribute join pg_type on pg_type.oid = atttypid
-  where attrelid = to_regclass($1) and attnum > 0 and not attisdropped`;
+  where attrelid = to_regclass($1) and attnum > 0 and not attisdropped
+  order by attnum`;
 
 /** Those that `on conflict` takes for their columns alone. */
 const UNIQUE_KEYS = `select array(
       select attname::text from pg_attribute
-      where attrelid = indrelid and attnum = any ((indkey::int2[])[0:indnkeyatts - 1])) as columns
+      where attrelid = indrelid and attnum = any ((indkey::int2[])[0:indnkeyatts - 1])
+      order by attnum) as columns
   from pg_index
   where indrelid = to_regclass($1) and indisunique and indimmediate and indisvalid
-    and indpred is null and indexprs is null`;
+    and indpred is null and indexprs is null
+  order by indexrelid`;
 
 function missingColumns(
   { columns, tombstone }: ChangedTable,

@@ -23,6 +23,8 @@ export interface RowWork {
   write(range: RowRange): Promise<() => void>;
   /** Takes a row that PostgreSQL refuses, of which nothing is written. */
   refuse(rejection: Rejection): void | Promise<void>;
+  /** Called once, when a batch of several rows has failed as a whole, and before any of it is written by halves. */
+  beforeHalves?(range: RowRange): Promise<void>;
   /** Statement that empties the stage between the halves. */
   readonly empty: string;
 }
@@ -53,7 +55,9 @@ export async function writeByHalves(
     }
   }
   const middle = (from + to) >> 1;
-  await writeByHalves(transaction, { rows, from, to: middle }, work);
+  const { beforeHalves, ...half } = work;
+  await beforeHalves?.(range);
+  await writeByHalves(transaction, { rows, from, to: middle }, half);
   await transaction.execute(work.empty);
-  await writeByHalves(transaction, { rows, from: middle, to }, work);
+  await writeByHalves(transaction, { rows, from: middle, to }, half);
 }

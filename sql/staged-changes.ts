@@ -4,6 +4,7 @@ import type { ChangedTable, Operation, TableFacts } from "./changed-table.js";
 import type { CopyRows } from "./copy-text.js";
 import { type Rejection, writeByHalves } from "./halved-rows.js";
 import type { SqlTransaction } from "./sql-session.js";
+import { classify } from "./sql-state.js";
 
 /** How many changes took effect, and which PostgreSQL refuses; all others were late. */
 export interface ChangesResult {
@@ -17,12 +18,17 @@ export interface ChangesResult {
 /** The stage is a temporary table of the session, emptied by each commit, and between the batches of one transaction. */
 export class StagedChanges {
   readonly #statements: ChangeStatements;
+  readonly #isShared: boolean;
   /** Whose stage may hold the rows of an earlier batch. */
   readonly #begun = new WeakSet<SqlTransaction>();
 
-  /** @param stageName name of the temporary table; one for each writing step. */
-  constructor(table: ChangedTable, stageName: string, facts: TableFacts) {
+  /**
+   * @param stageName name of the temporary table; one for each writing step.
+   * @param isShared whether others write changes of the same keys at the same time
+   */
+  constructor(table: ChangedTable, stageName: string, facts: TableFacts, isShared: boolean) {
     this.#statements = changeStatements(table, stageName, facts);
+    this.#isShared = isShared;
   }
 
   /**
@@ -55,9 +61,25 @@ export class StagedChanges {
         };
       },
       refuse: (rejection) => void result.rejections.push(rejection),
+      ...(this.#isShared ? { beforeHalves: () => this.#lockAll(transaction, rows) } : {}),
       empty,
     });
     return result;
+  }
+
+  /** Halves go through the keys twice: what is there of them all is locked before, in their order. */
+  async #lockAll(transaction: SqlTransaction, rows: CopyRows): Promise<void> {
+    const { copy, lock, empty } = this.#statements;
+    await transaction.execute("savepoint lock");
+    try {
+      await transaction.copy(copy, rows.chunks(0, rows.length));
+      await transaction.execute(lock);
+      await transaction.execute(`${empty}; release savepoint lock`);
+    } catch (error) {
+      // a value that its column cannot hold: the halves find it, and lock as they go
+      if (classify(error) !== "reject-row") throw error;
+      await transaction.execute("rollback to savepoint lock; release savepoint lock");
+    }
   }
 
   async #apply(
@@ -65,6 +87,8 @@ export class StagedChanges {
     operations: ReadonlySet<Operation>,
   ): Promise<Omit<ChangesResult, "rejections">> {
     const statements = this.#statements;
+    // each statement goes through keys in their order; two of them would take some rows behind others
+    if (this.#isShared && operations.size > 1) await transaction.execute(statements.lock);
     const once = operations.has("insert-once") ? await transaction.execute(statements.insertOnce) : 0;
     const [upserted = { inserted: 0, updated: 0 }] = operations.has("upsert")
       ? await transaction.query<{ inserted: number; updated: number }>(statements.upsert)

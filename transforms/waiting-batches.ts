@@ -1,5 +1,15 @@
 /** Batches of a bundle that are written one behind the other, while the next one fills. */
 
+/** What the database rejects leaves a sink on this output. */
+export const REJECTED_OUTPUT = "rejected";
+
+/**
+ * What waits for the end of its bundle at the most; the rows beyond go into its transaction before. Not less than an
+ * epoch of the direct runner, whose rows are to wait until the epochs before it are committed.
+ */
+export const WAITING_ROWS_MAX = 20_000;
+export const WAITING_BYTES_MAX = 32 * 1024 * 1024;
+
 /** One batch fills at a time; those that are written are emptied and filled again. */
 export class WaitingBatches<Batch extends { clear(): void }> {
   readonly #create: () => Batch;

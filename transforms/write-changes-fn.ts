@@ -26,8 +26,7 @@ import {
   type RowChange,
   RowRefusedError,
 } from "./row-change.js";
-import { WaitingBatches } from "./waiting-batches.js";
-import { REJECTED_OUTPUT, WAITING_BYTES_MAX, WAITING_ROWS_MAX } from "./write-to-postgres-fn.js";
+import { REJECTED_OUTPUT, WAITING_BYTES_MAX, WAITING_ROWS_MAX, WaitingBatches } from "./waiting-batches.js";
 
 export interface WriteChangesConfig extends ChangedTable {
   /** What becomes of all rows; without it each element says so itself. */
@@ -95,8 +94,9 @@ export class WriteChangesFn implements DoFn {
 
   async setup(context: SetupContext): Promise<void> {
     const step = createHash("sha256").update(context.step).digest("hex").slice(0, 16);
-    const facts = await checkChangedTable(context.database, this.#config, this.#operations);
-    this.#changes = new StagedChanges(this.#config, `millrace_stage_${step}`, facts);
+    const { database, bundlesMayRepeat } = context;
+    const facts = await checkChangedTable(database, this.#config, this.#operations);
+    this.#changes = new StagedChanges(this.#config, `millrace_stage_${step}`, facts, bundlesMayRepeat);
   }
 
   startBundle(_context: BundleContext): void {

@@ -5,8 +5,8 @@ import type { PCollection } from "./primitives/beam.js";
 import type { JsonValue } from "./primitives/fn-registry.js";
 import { registeredParDo, type StepOf, type TaggedOutputs } from "./primitives/par-do.js";
 import type { RejectedChange, RowChange } from "./row-change.js";
+import { REJECTED_OUTPUT } from "./waiting-batches.js";
 import { WRITE_CHANGES_FN, type WriteChangesConfig, WriteChangesFn } from "./write-changes-fn.js";
-import { REJECTED_OUTPUT } from "./write-to-postgres-fn.js";
 
 export type { Operation } from "../sql/changed-table.js";
 export type { ColumnValue } from "../sql/copy-text.js";
@@ -55,20 +55,20 @@ export interface WriteRowsOptions extends WriteChangesOptions {
  * Exactly once on the direct runner. On job servers idempotent by key, where key, version and tombstone are given; else
  * the graph is refused there (UnsafeSinkError). Bounded if its input is.
  */
-export function writeChangesToPostgres<Row extends RowOf = RowOf>(
+export function writeChangesToPostgres<Row extends object = RowOf>(
   options: WriteChangesOptions,
 ): StepOf<PCollection<RowChange<Row>>, TaggedOutputs<{ rejected: RejectedChange<Row> }>> {
   return step<RowChange<Row>, Row>(options);
 }
 
 /** As `writeChangesToPostgres`, with elements that are rows, and one operation for all of them. */
-export function writeRowsToPostgres<Row extends RowOf = RowOf>(
+export function writeRowsToPostgres<Row extends object = RowOf>(
   options: WriteRowsOptions,
 ): StepOf<PCollection<Row>, TaggedOutputs<{ rejected: RejectedChange<Row> }>> {
   return step<Row, Row>(options);
 }
 
-function step<In, Row extends RowOf>(
+function step<In, Row extends object>(
   config: WriteChangesConfig,
 ): StepOf<PCollection<In>, TaggedOutputs<{ rejected: RejectedChange<Row> }>> {
   new WriteChangesFn(config); // what is wrong with the options is said where they are

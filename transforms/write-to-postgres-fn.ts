@@ -21,19 +21,9 @@ import { registerDoFn } from "./primitives/fn-registry.js";
 import type { SinkPlace, SinkPromise } from "./primitives/sink-promise.js";
 import { NO_FIRING, type Window } from "./primitives/window.js";
 import { rejectionProblem } from "./rejection-problem.js";
-import { WaitingBatches } from "./waiting-batches.js";
+import { REJECTED_OUTPUT, WAITING_BYTES_MAX, WAITING_ROWS_MAX, WaitingBatches } from "./waiting-batches.js";
 
 export type WriteToPostgresConfig = StagedTable;
-
-/** Rows that the database rejects leave on this output, as dead letters. */
-export const REJECTED_OUTPUT = "rejected";
-
-/**
- * What waits for the end of its bundle at the most; the rows beyond go into its transaction before. Not less than an
- * epoch of the direct runner, whose rows are to wait until the epochs before it are committed.
- */
-export const WAITING_ROWS_MAX = 20_000;
-export const WAITING_BYTES_MAX = 32 * 1024 * 1024;
 
 type Row = Readonly<Record<string, ColumnValue>>;
 

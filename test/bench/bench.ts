@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- [backlog] [latency] [micro] [model] [harness] [spark-worker] [--quick] [--data DIR] [--events N] [--pairs N] [--files N]`:
+ * `npm run bench -- [backlog] [latency] [micro] [model] [harness] [upserts] [spark-worker] [--quick] [--data DIR] [--events N] [--pairs N] [--files N]`:
  * measures the pipeline on this machine, prints tables and writes them as JSON into bench-results/. Without
  * a name all of them but `spark-worker`, which needs Java. Needs Linux and, for the backlog, psql. What runs beside it
  * counts: see `foreign CPU`.
@@ -17,11 +17,12 @@ import { type LatencyResult, measureLatency, printLatency } from "./latency.js";
 import { measureMicro, printMicro } from "./micro.js";
 import { measureModel, printModel } from "./model.js";
 import { measureSparkWorkers, printSparkWorkers } from "./spark-worker.js";
+import { measureUpserts, printUpserts } from "./upserts.js";
 
 const ROWS_PER_FILE = 10_000;
 const MICRO_EVENTS = 200_000;
 const RATES = [10, 1000];
-const ALL = ["backlog", "latency", "micro", "model", "harness"];
+const ALL = ["backlog", "latency", "micro", "model", "harness", "upserts"];
 const NAMES = [...ALL, "spark-worker"];
 
 const { values, positionals } = parseArgs({
@@ -69,14 +70,20 @@ try {
     printSparkWorkers(workers);
     results["spark-worker"] = workers;
   }
-  if (wanted.has("backlog") || wanted.has("latency")) await measureCommands();
+  if (wanted.has("backlog") || wanted.has("latency") || wanted.has("upserts")) await measureOnServer();
 } finally {
   await stopTestPostgres();
 }
 console.log(`\nwritten to ${writeResults()}`);
 
-async function measureCommands(): Promise<void> {
+async function measureOnServer(): Promise<void> {
   const server = await startBenchServer();
+  if (wanted.has("upserts")) {
+    const changes = count(values.events, quick ? 100_000 : 1_000_000);
+    const upserts = await measureUpserts(server, changes, count(values.pairs, quick ? 1 : 3));
+    printUpserts(upserts, changes);
+    results["upserts"] = upserts;
+  }
   if (wanted.has("backlog")) {
     const backlog = await measureBacklog(server, await backlogData(), count(values.pairs, quick ? 1 : 3));
     printBacklog(backlog);

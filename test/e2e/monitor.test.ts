@@ -184,7 +184,7 @@ describe("the page of a run", () => {
     expect(metrics).to.match(/^ingest_records_quarantined_total\{.*reason="field_count".*\} 1$/m);
     const { settings, facts } = await get<{
       settings: { name: string; value: string; origin: string }[];
-      facts: { name: string }[];
+      facts: { name: string; value: string }[];
     }>(run, "/api/environment");
     expect(settings.find(({ name }) => name === "epochRecordsMax")).to.deep.equal({
       name: "epochRecordsMax",
@@ -196,6 +196,7 @@ describe("the page of a run", () => {
       value: "***",
       origin: "DATABASE_URL",
     });
+    expect(facts).to.deep.include({ name: "sink WriteEvents", value: "exactly once, into user_events" });
     expect(facts.map(({ name }) => name)).to.include.members([
       "Millrace",
       "Node",

@@ -1,7 +1,7 @@
 /** sinksOf(): what each sink of a graph promises on a runner, and which are refused there by name. */
 import { expect } from "chai";
 import { directRunner, portableRunner } from "millrace/runners";
-import { writeChangesToPostgres, writeRowsToPostgres } from "millrace/transforms";
+import { type RowChange, writeChangesToPostgres, writeRowsToPostgres } from "millrace/transforms";
 import { buildUserEvents } from "../../../pipelines/user-events.js";
 import { graphProto } from "../../../runners/graph/graph-proto.js";
 import {
@@ -20,6 +20,11 @@ const columns = ["id", "version"];
 const keyed = { table: "things", columns, conflictKey: ["id"] };
 const versioned = { ...keyed, version: "version" };
 
+interface Thing {
+  readonly id: string;
+  readonly version: number;
+}
+
 function pipelineOf(build: (root: Root) => void): Pipeline {
   const pipeline = new Pipeline();
   build(new Root(pipeline));
@@ -27,13 +32,13 @@ function pipelineOf(build: (root: Root) => void): Pipeline {
 }
 
 const rows = (options: WriteRowsOptions) => (root: Root) => {
-  P(root.apply(withName("Rows", create<object>([])))).apply(
-    withName("Write", writeRowsToPostgres(options) as never),
+  P(root.apply(withName("Rows", create<Thing>([])))).apply(
+    withName("Write", writeRowsToPostgres<Thing>(options)),
   );
 };
 const changes = (options: Parameters<typeof writeChangesToPostgres>[0]) => (root: Root) => {
-  P(root.apply(withName("Changes", create<object>([])))).apply(
-    withName("Write", writeChangesToPostgres(options) as never),
+  P(root.apply(withName("Changes", create<RowChange<Thing>>([])))).apply(
+    withName("Write", writeChangesToPostgres<Thing>(options)),
   );
 };
 
