@@ -92,12 +92,14 @@ class AbandonedCarts implements DoFn<KV<string, ShopEvent>> {
 
   onTimer({ fireAtMs }: FiredTimer, context: ElementContext): void {
     const events = context.state(this.events);
-    const completeMs = fireAtMs - (this.#waitMs - this.#patienceMs);
+    // the watermark may be far beyond: all that it allows is told at once, or new events would keep a user's waiting
+    const reachedMs = Math.max(fireAtMs, context.timer(this.look).currentTimeMs());
+    const completeMs = reachedMs - (this.#waitMs - this.#patienceMs);
     const { abandoned, kept } = abandonedBefore([...events.read()], completeMs, this.#patienceMs);
     for (const cart of abandoned) context.output(rowOf(String(context.key), cart));
     events.clear();
     for (const event of kept) events.add(event);
-    const next = kept.find(({ atMs }) => atMs + this.#waitMs > fireAtMs);
+    const next = kept.find(({ atMs }) => atMs + this.#waitMs > reachedMs);
     if (next !== undefined) context.timer(this.look).set(next.atMs + this.#waitMs);
   }
 }
