@@ -59,7 +59,7 @@ describe("the pages, live", () => {
     await page.locator("nav a", { hasText: "Graph" }).click();
     await page.locator(".graph .step").first().waitFor();
     await delay(600);
-    expect(fake.openStreams).to.equal(1);
+    await until(async () => fake.openStreams === 1);
   });
 
   it("figures change without loading anything", async () => {
@@ -86,6 +86,21 @@ describe("the pages, live", () => {
       .locator(".shop-lines .chart-entry")
       .nth(types.length - 1)
       .waitFor();
+    expect(complaints).to.deep.equal([]);
+  });
+
+  it("commits that came live are in the list again, whole, after an older page was looked at", async () => {
+    await page.goto(linkTo(target, "/batches"));
+    const rows = page.locator("tbody tr");
+    await until(async () => (await rows.count()) > 51);
+    const live = (await rows.allTextContents()).slice(0, 2);
+    await page.getByRole("button", { name: "Older" }).click();
+    await until(async () => !(await rows.allTextContents()).includes(live[0] ?? ""));
+    await page.getByRole("button", { name: "Newest" }).click();
+    await until(async () => {
+      const shown = await rows.allTextContents();
+      return live.every((text) => shown.includes(text));
+    });
     expect(complaints).to.deep.equal([]);
   });
 

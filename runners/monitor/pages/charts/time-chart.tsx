@@ -68,7 +68,7 @@ function useDrawing(
   drawing: Drawing,
 ): void {
   const kept = useRef(new KeptPlot());
-  useEffect(() => inTurn(kept, () => kept.current.draw(drawing)), inputs);
+  useEffect(() => inTurn(kept, "canvas", () => kept.current.draw(drawing)), inputs);
   useEffect(() => {
     const element = holder.current;
     if (element === null) return;
