@@ -53,6 +53,11 @@ export class FakeApi {
     return this.streams.size;
   }
 
+  /** To all who read live events now, besides what they get of themselves. */
+  push(name: string, data: unknown): void {
+    for (const stream of this.streams) write(stream, name, data);
+  }
+
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? "/", "http://127.0.0.1");
     if (!url.pathname.startsWith("/api/")) return await sendFile(url.pathname, response);
@@ -136,8 +141,7 @@ export class FakeApi {
     response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
     this.streams.add(response);
     let epoch = this.job.epochAt(Date.now());
-    const push = (name: string, data: unknown) =>
-      response.write(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
+    const push = (name: string, data: unknown) => write(response, name, data);
     const tick = () => {
       const now = Date.now();
       if (topics.includes("overview")) push("overview", this.job.overview(now));
@@ -158,6 +162,10 @@ export class FakeApi {
       this.streams.delete(response);
     });
   }
+}
+
+function write(stream: ServerResponse, name: string, data: unknown): void {
+  stream.write(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
 }
 
 function needsToken(path: string): boolean {

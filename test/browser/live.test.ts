@@ -7,7 +7,7 @@ import { expect } from "chai";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { desktop, launchChromium, openPage } from "./chromium.js";
 import { FakeApi, pagesDir } from "./fake-api.js";
-import { hostile } from "./fake-letters.js";
+import { hostile, panelData } from "./fake-letters.js";
 import { knownPages, openKnown } from "./pages.js";
 import { linkTo, type Target } from "./target.js";
 
@@ -19,6 +19,7 @@ describe("the pages, live", () => {
   let browser: Browser;
   let page: Page;
   let context: BrowserContext;
+  let complaints: string[];
 
   before(async () => {
     browser = await launchChromium();
@@ -32,7 +33,7 @@ describe("the pages, live", () => {
     fake = new FakeApi();
     const url = await fake.start();
     target = { url, token: fake.token, fake, stop: () => fake.stop() };
-    ({ page, context } = await openPage(browser, desktop));
+    ({ page, context, complaints } = await openPage(browser, desktop));
   });
 
   afterEach(async () => {
@@ -58,7 +59,7 @@ describe("the pages, live", () => {
     await page.locator("nav a", { hasText: "Graph" }).click();
     await page.locator(".graph .step").first().waitFor();
     await delay(600);
-    expect(fake.openStreams).to.equal(1);
+    await until(async () => fake.openStreams === 1);
   });
 
   it("figures change without loading anything", async () => {
@@ -67,6 +68,40 @@ describe("the pages, live", () => {
     await total.waitFor();
     const before = await total.textContent();
     await until(async () => (await total.textContent()) !== before);
+  });
+
+  it("a chart whose series come and go while earlier ones still wait to be drawn draws them all", async () => {
+    const shop = knownPages.find(({ name }) => name === "shop") ?? expect.fail();
+    await openKnown(page, target, shop);
+    const data = panelData("hourly", Date.now()) ?? expect.fail();
+    const types = ["view", "add_to_cart", "purchase"];
+    for (let round = 0; round < 160; round++) {
+      // the same series twice, so that their figures wait to be drawn when the next ones are of fewer series
+      const shown = round % 4 < 2 ? types : types.slice(0, 1);
+      const rows = data.rows.filter((row) => shown.includes(String(row[1])));
+      fake.push("panel", { ...data, rows, queriedAtMs: data.queriedAtMs + round });
+      await delay(5 + (round % 32) * 2);
+    }
+    await page
+      .locator(".shop-lines .chart-entry")
+      .nth(types.length - 1)
+      .waitFor();
+    expect(complaints).to.deep.equal([]);
+  });
+
+  it("commits that came live are in the list again, whole, after an older page was looked at", async () => {
+    await page.goto(linkTo(target, "/batches"));
+    const rows = page.locator("tbody tr");
+    await until(async () => (await rows.count()) > 51);
+    const live = (await rows.allTextContents()).slice(0, 2);
+    await page.getByRole("button", { name: "Older" }).click();
+    await until(async () => !(await rows.allTextContents()).includes(live[0] ?? ""));
+    await page.getByRole("button", { name: "Newest" }).click();
+    await until(async () => {
+      const shown = await rows.allTextContents();
+      return live.every((text) => shown.includes(text));
+    });
+    expect(complaints).to.deep.equal([]);
   });
 
   it("back-pressure is seen: the bottleneck, who waits for it, the full queue", async () => {

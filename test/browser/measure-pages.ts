@@ -1,16 +1,23 @@
-/** Measures what each page costs the browser while a real run gets events: long tasks and share of a core, as a table. */
+/** Measures what each page costs the browser, as a table: while a real run gets events, or twice a second from a played server. */
 import { loadavg } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { stopTestPostgres } from "../support/postgres.js";
 import { desktop, launchChromium, openPage } from "./chromium.js";
+import { FakeApi } from "./fake-api.js";
 import { mainThreadTasksMs, taskCategories } from "./main-thread-tasks.js";
 import { type KnownPage, knownPages, openKnown } from "./pages.js";
 import { goodFile, malformedFile } from "./real-input.js";
 import { RealRun } from "./real-run.js";
+import type { Target } from "./target.js";
 
 const watchedMs = Number(process.argv[2] ?? 30) * 1_000;
-const eventsPerSecond = Number(process.argv[3] ?? 100);
+/** `played`, or how many events a second come into a real run. */
+const source = process.argv[3] ?? "100";
+/** All of them where none is named. */
+const pages = knownPages.filter(
+  ({ name }) => process.argv.length < 5 || process.argv.slice(4).includes(name),
+);
 /** After all of the page is there: what loading costs is another question. */
 const settleMs = 3_000;
 
@@ -29,27 +36,47 @@ interface Measured {
   readonly load: number;
 }
 
-const run = await RealRun.create();
+const target = source === "played" ? await playedServer() : await realRun(Number(source));
 const browser = await launchChromium();
 try {
-  await run.launch();
-  await run.drop(goodFile(), malformedFile());
-  await run.committed();
-  const seconds = Math.ceil(((watchedMs + settleMs + 15_000) * knownPages.length) / 1_000);
-  run.product.start(["generate", `--events-per-second=${eventsPerSecond}`, `--duration=${seconds}`]);
   const rows: Measured[] = [];
-  for (const known of knownPages) rows.push(await measure(browser, known));
+  for (const known of pages) rows.push(await measure(browser, known));
   print(rows);
 } finally {
   await browser.close();
-  await run.remove();
-  await stopTestPostgres();
+  await target.stop();
+}
+
+/** Sends in every half second, which a run does only where so much changes, and panels five times as often as a run. */
+async function playedServer(): Promise<Target> {
+  const fake = new FakeApi();
+  const url = await fake.start();
+  return { url, token: fake.token, fake, stop: () => fake.stop() };
+}
+
+async function realRun(eventsPerSecond: number): Promise<Target> {
+  const run = await RealRun.create();
+  const stop = async () => {
+    await run.remove();
+    await stopTestPostgres();
+  };
+  try {
+    await run.launch();
+    await run.drop(goodFile(), malformedFile());
+    await run.committed();
+    const seconds = Math.ceil(((watchedMs + settleMs + 15_000) * pages.length) / 1_000);
+    run.product.start(["generate", `--events-per-second=${eventsPerSecond}`, `--duration=${seconds}`]);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { ...run.target, stop };
 }
 
 async function measure(browser: Browser, known: KnownPage): Promise<Measured> {
   const { page, context } = await openPage(browser, desktop);
   try {
-    await openKnown(page, run.target, known);
+    await openKnown(page, target, known);
     await delay(settleMs);
     const [taskSeconds, coreSeconds] = await Promise.all([
       taskClock(context, page, "timeTicks"),
@@ -109,7 +136,7 @@ function countUpdates(): { stop(): Promise<number> } {
   const end = new AbortController();
   let overviews = 0;
   const reading = (async () => {
-    const { body } = await fetch(`${run.target.url}/api/events?topics=overview`, { signal: end.signal });
+    const { body } = await fetch(`${target.url}/api/events?topics=overview`, { signal: end.signal });
     if (body === null) throw new Error("the events have no body");
     for await (const text of body.pipeThrough(new TextDecoderStream()))
       overviews += text.split("event: overview").length - 1;
@@ -127,7 +154,8 @@ function countUpdates(): { stop(): Promise<number> } {
 
 function print(rows: readonly Measured[]): void {
   const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
-  console.log(`${watchedMs / 1_000} s a page, ${eventsPerSecond} events a second into the run`);
+  const what = source === "played" ? "a played server" : `${source} events a second into the run`;
+  console.log(`${watchedMs / 1_000} s a page, ${what}`);
   console.table(
     Object.fromEntries(
       rows.map(({ page, updates, longTasks, longestMs, longestCpuMs, taskShare, coreShare, load }) => [

@@ -1,25 +1,49 @@
 /** Drawing in small portions, one a frame, so that many charts and tables never hold the page up. */
 
-const waiting = new Map<object, () => void>();
-let frame: number | null = null;
+/** Canvases that begin in this time of a frame share it: a frame has its own cost, with every chart that is seen. */
+const portionMs = 2;
 
-/** Runs the job in one of the next frames; a later job of the same owner takes its place. */
-export function inTurn(owner: object, job: () => void): void {
-  waiting.set(owner, job);
-  if (frame === null) frame = requestAnimationFrame(drawNext);
+/** What is laid out anew after a job takes time that nobody can measure here, so such a job ends its frame. */
+interface Job {
+  readonly changes: "document" | "canvas";
+  readonly draw: () => void;
+}
+
+const waiting = new Map<object, Job>();
+let isUnderWay = false;
+
+/** Draws in one of the next frames; a later job of the same owner takes its place. */
+export function inTurn(owner: object, changes: Job["changes"], draw: () => void): void {
+  waiting.set(owner, { changes, draw });
+  if (isUnderWay) return;
+  isUnderWay = true;
+  requestAnimationFrame(drawPortion);
 }
 
 export function forget(owner: object): void {
   waiting.delete(owner);
 }
 
-/** One a frame: what a job changes is laid out and painted after it, in time that it cannot measure. */
-function drawNext(): void {
-  frame = null;
+function drawPortion(): void {
+  drawNext(performance.now() + portionMs);
+}
+
+function drawNext(endsAtMs: number): void {
   const next = waiting.entries().next().value;
-  if (next === undefined) return;
-  const [owner, job] = next;
+  if (next === undefined) {
+    isUnderWay = false;
+    return;
+  }
+  if (performance.now() >= endsAtMs) {
+    requestAnimationFrame(drawPortion);
+    return;
+  }
+  const [owner, { changes, draw }] = next;
   waiting.delete(owner);
-  if (waiting.size > 0) frame = requestAnimationFrame(drawNext);
-  job();
+  try {
+    draw();
+  } finally {
+    // components are rendered and plots drawn in microtasks of their own, which come before this one
+    queueMicrotask(() => drawNext(changes === "document" ? 0 : endsAtMs));
+  }
 }

@@ -1,8 +1,8 @@
 /** Figures over time: one or more lines or stacked areas, with what they are now, or under the pointer, above. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import type uPlot from "uplot";
 import { useTheme } from "../theme.js";
 import { forget, inTurn } from "./in-turn.js";
+import { type Drawing, KeptPlot } from "./kept-plot.js";
 import { createPlot } from "./plot.js";
 import { chartColours, type DrawnSeries, plotOptions } from "./plot-options.js";
 import type { ChartData } from "./rolling-window.js";
@@ -22,54 +22,24 @@ export interface TimeChartProps {
 export function TimeChart(props: TimeChartProps) {
   const { title, series, data, format, kind = "lines", height = 132, group } = props;
   const holder = useRef<HTMLDivElement>(null);
-  const plot = useRef<uPlot | null>(null);
-  const latest = useRef({ data, kind, series });
-  latest.current = { data, kind, series };
   const [pointed, setPointed] = useState<number | null>(null);
   const { theme } = useTheme();
-  const names = series.map(({ name }) => name).join(",");
+  const names = series.map(({ name }) => name);
+  const madeFor = JSON.stringify([theme, names, kind, height]);
 
-  // colours come with the theme, series with their names
-  useEffect(() => {
-    const element = holder.current;
-    if (element === null) return;
-    const owner = {};
-    const resize = new ResizeObserver(() => {
-      const width = element.clientWidth;
-      if (plot.current !== null && width > 0 && width !== plot.current.width)
-        plot.current.setSize({ width, height });
-    });
-    inTurn(owner, () => {
-      const now = latest.current;
-      const options = plotOptions({
-        width: Math.max(120, element.clientWidth),
-        height,
-        series: now.series,
-        kind: now.kind,
-        format,
-        colours: chartColours(),
-        group,
-        onPoint: setPointed,
-      });
-      plot.current = createPlot(options, drawnData(now.data, now.series, now.kind !== "lines"), element);
-      resize.observe(element);
-    });
-    return () => {
-      forget(owner);
-      resize.disconnect();
-      plot.current?.destroy();
-      plot.current = null;
-    };
-  }, [theme, names, kind, height]);
-
-  // the latest series are read when their turn comes
-  useEffect(() => {
-    inTurn(holder, () => {
-      const now = latest.current;
-      plot.current?.setData(drawnData(now.data, now.series, now.kind !== "lines"));
-    });
-    return () => forget(holder);
-  }, [data]);
+  useDrawing(holder, [madeFor, data], {
+    madeFor,
+    data: () => drawnData(data, series, kind !== "lines"),
+    make: (drawn) => {
+      const element = holder.current;
+      if (element === null) throw new Error(`The chart "${title}" is drawn, but it is not on the page`);
+      const width = Math.max(120, element.clientWidth);
+      const colours = chartColours();
+      const onPoint = setPointed;
+      const options = plotOptions({ width, height, series, kind, format, colours, group, onPoint });
+      return createPlot(options, drawn, element);
+    },
+  });
 
   const index = pointed !== null && pointed < data.atSeconds.length ? pointed : data.atSeconds.length - 1;
   return (
@@ -89,6 +59,27 @@ export function TimeChart(props: TimeChartProps) {
       <div class="chart-plot" ref={holder} />
     </figure>
   );
+}
+
+/** Draws it in its turn whenever an input changes; a later drawing takes the place of one that still waits. */
+function useDrawing(
+  holder: { readonly current: HTMLElement | null },
+  inputs: readonly unknown[],
+  drawing: Drawing,
+): void {
+  const kept = useRef(new KeptPlot());
+  useEffect(() => inTurn(kept, "canvas", () => kept.current.draw(drawing)), inputs);
+  useEffect(() => {
+    const element = holder.current;
+    if (element === null) return;
+    const resize = new ResizeObserver(() => kept.current.fit(element.clientWidth));
+    resize.observe(element);
+    return () => {
+      resize.disconnect();
+      forget(kept);
+      kept.current.destroy();
+    };
+  }, []);
 }
 
 /** What the picture says, for those who do not see it. */

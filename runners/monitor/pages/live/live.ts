@@ -1,10 +1,11 @@
-/** What comes live, for every part of the page that shows it: drawn once a frame, and not at all in a hidden tab. */
+/** What comes live, for every part of the page that shows it: drawn where it changed, and not at all in a hidden tab. */
 import { useEffect, useState } from "preact/hooks";
 import type { Batch, GraphFigures, JobOverview, LiveEvents, PanelData } from "../../../job/job-view.js";
 import { address, authorization } from "../api.js";
 import { forget, inTurn } from "../charts/in-turn.js";
 import { type Connection, readEvents } from "./event-stream.js";
 import type { ServerEvent } from "./sse-parser.js";
+import { isUnchanged, keptParts } from "./unchanged.js";
 
 export interface LiveState {
   readonly overview: JobOverview | null;
@@ -32,8 +33,6 @@ let state: LiveState = {
   connection: { state: "connecting" },
   returns: 0,
 };
-let drawn = state;
-let frame: number | null = null;
 let topics = "";
 let current: AbortController | null = null;
 let wasAway = false;
@@ -106,12 +105,20 @@ export function followVisibility(): void {
   if (document.hidden) giveBackLater();
 }
 
-/** A part of what is live, and again whenever it changed. */
+/** A part of what is live, and again whenever it changed; one made of several is as it was while these are. */
 export function useLive<Part>(select: (live: LiveState) => Part): Part {
-  const [part, set] = useState(() => select(drawn));
+  const [part, set] = useState(() => select(state));
   useEffect(() => {
-    const listener = () => set(() => select(drawn));
-    listener();
+    let shown = part;
+    const draw = () => {
+      shown = select(state);
+      set(() => shown);
+    };
+    if (!isUnchanged(shown, select(state))) draw();
+    // each part in its own turn: what one update changes is drawn over some frames, none of them long
+    const listener = () => {
+      if (!isUnchanged(shown, select(state))) inTurn(listener, "document", draw);
+    };
     listeners.add(listener);
     return () => {
       listeners.delete(listener);
@@ -123,10 +130,12 @@ export function useLive<Part>(select: (live: LiveState) => Part): Part {
 
 /** How each event changes what is live; an event that these pages do not know is another version's. */
 const takers: { readonly [Name in keyof LiveEvents]: (data: LiveEvents[Name]) => Partial<LiveState> } = {
-  overview: (overview) => ({ overview }),
-  graph: (graph) => ({ graph }),
+  overview: (overview) => ({ overview: keptParts(state.overview, overview) }),
+  graph: (graph) => ({ graph: keptParts(state.graph, graph) }),
   batch: (batch) => ({ batches: withBatch(state.batches, batch) }),
-  panel: (panel) => ({ panels: { ...state.panels, [panel.name]: panel } }),
+  panel: (panel) => ({
+    panels: { ...state.panels, [panel.name]: keptParts(state.panels[panel.name], panel) },
+  }),
 };
 
 function take({ name, data }: ServerEvent): void {
@@ -143,12 +152,5 @@ function withBatch(batches: readonly Batch[], batch: Batch): readonly Batch[] {
 
 function change(part: Partial<LiveState>): void {
   state = { ...state, ...part };
-  // a hidden tab gets no frames: whatever came is drawn once when it is seen again
-  if (frame !== null) return;
-  frame = requestAnimationFrame(() => {
-    frame = null;
-    drawn = state;
-    // each part in its own turn: what one update changes is drawn over some frames, none of them long
-    for (const listener of listeners) inTurn(listener, listener);
-  });
+  for (const listener of listeners) listener();
 }

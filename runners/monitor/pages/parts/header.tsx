@@ -1,4 +1,5 @@
 /** The top of every page: the job, its state, whether the figures are live, and one sentence on whether all is well. */
+import { useCallback } from "preact/hooks";
 import type { JobOverview, Verdict } from "../../../job/job-view.js";
 import { clock } from "../format.js";
 import { hasEnded, type LiveState, useLive } from "../live/live.js";
@@ -6,11 +7,19 @@ import { useResource } from "../use-resource.js";
 import { JobButtons } from "./job-buttons.js";
 import { Badge, type Level } from "./panel.js";
 
-const connectionOf = (live: LiveState) => live.connection;
-const overviewOf = (live: LiveState) => live.overview;
+const connectionOf = (live: LiveState) => ({ connection: live.connection, isOver: hasEnded(live) });
+const headOf = ({ pipeline, runner, state, isPaused, actions }: JobOverview) => ({
+  pipeline,
+  runner,
+  state,
+  isPaused,
+  actions,
+});
+export const actionsOf = ({ actions }: JobOverview) => actions;
+const verdictOf = ({ verdict }: JobOverview) => verdict;
 
 export function Header() {
-  const overview = useOverview();
+  const head = useOverview(headOf);
   return (
     <header class="top">
       <a class="brand" href="/" aria-label="Millrace, to the overview">
@@ -21,30 +30,33 @@ export function Header() {
         </svg>
         <span>Millrace</span>
       </a>
-      {overview !== null && (
+      {head !== null && (
         <div class="job">
-          <strong class="job-name">{overview.pipeline}</strong>
-          <span class="job-runner">{overview.runner}</span>
-          <StateBadge overview={overview} />
+          <strong class="job-name">{head.pipeline}</strong>
+          <span class="job-runner">{head.runner}</span>
+          <StateBadge standing={head} />
         </div>
       )}
       <ConnectionMark />
-      {overview !== null && <JobButtons overview={overview} />}
+      {head !== null && <JobButtons pipeline={head.pipeline} actions={head.actions} />}
     </header>
   );
 }
 
-/** The live overview, or what was read once until it comes. */
-export function useOverview(): JobOverview | null {
-  const live = useLive(overviewOf);
+/** A part of the live overview, or of what was read once until it comes. */
+export function useOverview<Part extends NonNullable<unknown>>(
+  select: (overview: JobOverview) => Part,
+): Part | null {
+  const live = useLive(
+    useCallback(({ overview }: LiveState) => (overview === null ? null : select(overview)), [select]),
+  );
   const first = useResource<JobOverview>(live === null ? "/api/overview" : null);
-  return live ?? first.data;
+  return live ?? (first.data === null ? null : select(first.data));
 }
 
 export function VerdictLine() {
-  const overview = useOverview();
-  const connection = useLive(connectionOf);
-  const isOver = useLive(hasEnded);
+  const verdict = useOverview(verdictOf);
+  const { connection, isOver } = useLive(connectionOf);
   if (connection.state === "lost" && !isOver) {
     return (
       <p class="verdict level-error">
@@ -57,8 +69,7 @@ export function VerdictLine() {
       </p>
     );
   }
-  if (overview === null) return <p class="verdict level-neutral">Reading the state of the job…</p>;
-  const { verdict } = overview;
+  if (verdict === null) return <p class="verdict level-neutral">Reading the state of the job…</p>;
   return (
     <p class={`verdict level-${verdict.level}`}>
       <LevelMark level={verdict.level} />
@@ -71,20 +82,21 @@ export function VerdictLine() {
   );
 }
 
-function StateBadge({ overview }: { readonly overview: JobOverview }) {
-  const { state, isPaused } = overview;
-  return <Badge level={levelOf(overview)}>{isPaused && state === "RUNNING" ? "PAUSED" : state}</Badge>;
+type Standing = Pick<JobOverview, "state" | "isPaused">;
+
+function StateBadge({ standing }: { readonly standing: Standing }) {
+  const { state, isPaused } = standing;
+  return <Badge level={levelOf(standing)}>{isPaused && state === "RUNNING" ? "PAUSED" : state}</Badge>;
 }
 
-function levelOf({ state, isPaused }: JobOverview): Level {
+function levelOf({ state, isPaused }: Standing): Level {
   if (state === "FAILED") return "error";
   if (state === "RUNNING") return isPaused ? "warning" : "ok";
   return state === "DRAINING" || state === "CANCELLING" ? "warning" : "neutral";
 }
 
 function ConnectionMark() {
-  const connection = useLive(connectionOf);
-  const isOver = useLive(hasEnded);
+  const { connection, isOver } = useLive(connectionOf);
   if (connection.state === "lost" && isOver) {
     return (
       <span class="connection level-neutral">

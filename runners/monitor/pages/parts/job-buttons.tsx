@@ -35,9 +35,9 @@ const buttons: readonly Button[] = [
   },
 ];
 
-export function JobButtons({ overview }: { readonly overview: JobOverview }) {
+export function JobButtons({ pipeline, actions }: Pick<JobOverview, "pipeline" | "actions">) {
   const [asked, setAsked] = useState<Button | null>(null);
-  const shown = buttons.filter(({ action }) => overview.actions.includes(action));
+  const shown = buttons.filter(({ action }) => actions.includes(action));
   const request = ({ action, title }: Button) =>
     perform(title, async () => {
       const { state } = await postJson<{ state: string }>(`/api/job/${action}`, {});
@@ -58,7 +58,7 @@ export function JobButtons({ overview }: { readonly overview: JobOverview }) {
       ))}
       {asked !== null && (
         <Confirm
-          title={`${asked.title} ${overview.pipeline}?`}
+          title={`${asked.title} ${pipeline}?`}
           action={asked.title === "Cancel" ? "Cancel the job" : asked.title}
           isDangerous={asked.isDangerous === true}
           onConfirm={() => void request(asked)}

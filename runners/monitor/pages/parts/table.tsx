@@ -1,5 +1,6 @@
 /** A table that scrolls inside its own frame, with the keyboard as well. */
-import type { ComponentChildren } from "preact";
+import type { ComponentChildren, VNode } from "preact";
+import { useMemo } from "preact/hooks";
 
 export interface Column<Row> {
   readonly title: string;
@@ -10,7 +11,7 @@ export interface Column<Row> {
   readonly isWide?: boolean;
 }
 
-export function Table<Row>({
+export function Table<Row extends object>({
   label,
   columns,
   rows,
@@ -23,6 +24,21 @@ export function Table<Row>({
   readonly keyOf: (row: Row) => string | number;
   readonly empty?: string;
 }) {
+  // a row that is the very same is not looked at again, where many stand still and one is new
+  const before = useMemo(() => new WeakMap<Row, VNode>(), [columns]);
+  const drawn = (row: Row) => {
+    const shown = before.get(row) ?? (
+      <tr key={keyOf(row)}>
+        {columns.map((column) => (
+          <td key={column.title} class={classOf(column)}>
+            {column.cell(row)}
+          </td>
+        ))}
+      </tr>
+    );
+    before.set(row, shown);
+    return shown;
+  };
   if (rows.length === 0) return <p class="empty">{empty}</p>;
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable without a mouse
@@ -37,17 +53,7 @@ export function Table<Row>({
             ))}
           </tr>
         </thead>
-        <tbody>
-          {rows.map((row) => (
-            <tr key={keyOf(row)}>
-              {columns.map((column) => (
-                <td key={column.title} class={classOf(column)}>
-                  {column.cell(row)}
-                </td>
-              ))}
-            </tr>
-          ))}
-        </tbody>
+        <tbody>{rows.map(drawn)}</tbody>
       </table>
     </section>
   );

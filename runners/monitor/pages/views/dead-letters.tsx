@@ -5,7 +5,7 @@ import { getBlob, postJson } from "../api.js";
 import { TimeChart } from "../charts/time-chart.js";
 import { baseName, count, dateTime, share, short, words } from "../format.js";
 import { Confirm } from "../parts/dialog.js";
-import { useOverview } from "../parts/header.js";
+import { actionsOf, useOverview } from "../parts/header.js";
 import { perform } from "../parts/messages.js";
 import { Loaded } from "../parts/notice.js";
 import { Meter, Panel } from "../parts/panel.js";
@@ -182,9 +182,9 @@ function LetterActions({
   readonly letters: number;
   readonly onDone: () => void;
 }) {
-  const overview = useOverview();
+  const actions = useOverview(actionsOf);
   const [isAsked, setAsked] = useState(false);
-  const canRetry = overview?.actions.includes("retry-dead-letters") === true;
+  const canRetry = actions?.includes("retry-dead-letters") === true;
   const retryAll = () =>
     perform("Retry", async () => {
       const { requested } = await postJson<{ requested: number }>("/api/dead-letters/retry", { reason });

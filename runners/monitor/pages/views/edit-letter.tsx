@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import type { DeadLetterDetail, DeadLetterRetry } from "../../../job/job-view.js";
 import { postJson } from "../api.js";
-import { useOverview } from "../parts/header.js";
+import { actionsOf, useOverview } from "../parts/header.js";
 import { perform } from "../parts/messages.js";
 import { Panel } from "../parts/panel.js";
 import { fromBase64, hexOf, parseHex, toBase64 } from "../raw-bytes.js";
@@ -14,13 +14,13 @@ export function EditLetter({
   readonly letter: DeadLetterDetail;
   readonly onRetried: () => void;
 }) {
-  const overview = useOverview();
+  const actions = useOverview(actionsOf);
   // text would change bytes that are no valid UTF-8, and a text field every CR
   const isText = letter.text !== null && !letter.text.includes("\r");
   const original = isText && letter.text !== null ? letter.text : hexOf(fromBase64(letter.rawBase64));
   const [edited, setEdited] = useState(original);
   const [wrong, setWrong] = useState<string | null>(null);
-  if (overview?.actions.includes("retry-dead-letters") !== true || isSettled(letter)) return null;
+  if (actions?.includes("retry-dead-letters") !== true || isSettled(letter)) return null;
   const isPending = letter.retry?.status === "requested";
 
   const send = (event: Event) => {

@@ -1,5 +1,5 @@
 /** Is it alive, is it keeping up, where did the records go: the first page. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Batch, JobOverview, Page, Series } from "../../../job/job-view.js";
 import { getJson } from "../api.js";
 import { type ChartData, RollingWindow } from "../charts/rolling-window.js";
@@ -23,54 +23,24 @@ const names = [
   "watermarkLagMs",
 ];
 const batchesOf = (live: LiveState) => live.batches;
+const wholeOf = (overview: JobOverview) => overview;
 const returnsOf = (live: LiveState) => live.returns;
 
 export function Overview() {
-  const overview = useOverview();
+  const overview = useOverview(wholeOf);
   const data = useRecent(overview);
+  const charts = useMemo(() => <Charts data={data} />, [data]);
+  const totals = overview?.totals;
+  const ledger = useMemo(() => totals !== undefined && <Ledger counts={totals} />, [totals]);
+  const commits = useMemo(() => <LastCommits />, []);
   if (overview === null) return <p class="empty">Loading…</p>;
   return (
     <>
       <Tiles overview={overview} />
-      <div class="charts">
-        <TimeChart
-          title="Records a second"
-          series={[
-            { name: "inPerSecond", label: "in" },
-            { name: "outPerSecond", label: "out" },
-          ]}
-          data={data}
-          format={rate}
-          group="overview"
-        />
-        <TimeChart
-          title="Latency, file to commit"
-          series={[
-            { name: "latencyP99Ms", label: "p99" },
-            { name: "latencyP50Ms", label: "p50" },
-          ]}
-          data={data}
-          format={duration}
-          group="overview"
-        />
-        <TimeChart
-          title="Backlog"
-          series={[{ name: "backlogBytes", label: "not yet read" }]}
-          data={data}
-          format={bytes}
-          group="overview"
-        />
-        <TimeChart
-          title="Watermark lag"
-          series={[{ name: "watermarkLagMs", label: "behind the clock" }]}
-          data={data}
-          format={duration}
-          group="overview"
-        />
-      </div>
+      {charts}
       <div class="columns">
         <Panel title="Where the records went" note="since the pipeline's first commit">
-          <Ledger counts={overview.totals} />
+          {ledger}
         </Panel>
         <Panel title="Process">
           <Facts
@@ -87,8 +57,49 @@ export function Overview() {
           />
         </Panel>
       </div>
-      <LastCommits />
+      {commits}
     </>
+  );
+}
+
+function Charts({ data }: { readonly data: ChartData }) {
+  return (
+    <div class="charts">
+      <TimeChart
+        title="Records a second"
+        series={[
+          { name: "inPerSecond", label: "in" },
+          { name: "outPerSecond", label: "out" },
+        ]}
+        data={data}
+        format={rate}
+        group="overview"
+      />
+      <TimeChart
+        title="Latency, file to commit"
+        series={[
+          { name: "latencyP99Ms", label: "p99" },
+          { name: "latencyP50Ms", label: "p50" },
+        ]}
+        data={data}
+        format={duration}
+        group="overview"
+      />
+      <TimeChart
+        title="Backlog"
+        series={[{ name: "backlogBytes", label: "not yet read" }]}
+        data={data}
+        format={bytes}
+        group="overview"
+      />
+      <TimeChart
+        title="Watermark lag"
+        series={[{ name: "watermarkLagMs", label: "behind the clock" }]}
+        data={data}
+        format={duration}
+        group="overview"
+      />
+    </div>
   );
 }
 

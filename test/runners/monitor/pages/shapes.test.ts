@@ -2,8 +2,9 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import type { PanelData } from "../../../../runners/job/job-view.js";
+import { type Drawing, KeptPlot } from "../../../../runners/monitor/pages/charts/kept-plot.js";
 import { RollingWindow } from "../../../../runners/monitor/pages/charts/rolling-window.js";
-import { drawnData } from "../../../../runners/monitor/pages/charts/stacked.js";
+import { type Drawn, drawnData } from "../../../../runners/monitor/pages/charts/stacked.js";
 import { barsOf, funnelOf, linesOf, toMs, toNumber } from "../../../../runners/monitor/pages/panel-shape.js";
 import {
   fromBase64,
@@ -37,6 +38,48 @@ describe("RollingWindow", () => {
     const window = new RollingWindow(["a"], 1_000_000, 50);
     for (let at = 0; at < 5_000; at += 500) window.add(at * 100, { a: at });
     expect(window.data().atSeconds.length).to.be.at.most(50);
+  });
+});
+
+describe("KeptPlot", () => {
+  it("gives figures to the plot that was made for their series, and to no other", () => {
+    const log: string[] = [];
+    const drawing = (madeFor: string, value: number): Drawing => ({
+      madeFor,
+      data: () => [[1], ...[...madeFor].map(() => [value])] as Drawn,
+      make: (first) => {
+        log.push(`make ${madeFor} ${JSON.stringify(first)}`);
+        return {
+          width: 100,
+          height: 50,
+          setData: (data) => log.push(`feed ${madeFor} ${JSON.stringify(data)}`),
+          setSize: ({ width, height }) => log.push(`size ${madeFor} ${width} ${height}`),
+          destroy: () => log.push(`destroy ${madeFor}`),
+        };
+      },
+    });
+    const kept = new KeptPlot();
+    kept.fit(90);
+    kept.draw(drawing("ab", 1));
+    kept.draw(drawing("ab", 2));
+    kept.draw(drawing("a", 3));
+    kept.draw(drawing("abc", 4));
+    kept.draw(drawing("abc", 5));
+    for (const width of [100, 0, 90]) kept.fit(width);
+    kept.destroy();
+    kept.draw(drawing("abc", 6));
+    expect(log).to.deep.equal([
+      "make ab [[1],[1],[1]]",
+      "feed ab [[1],[2],[2]]",
+      "destroy ab",
+      "make a [[1],[3]]",
+      "destroy a",
+      "make abc [[1],[4],[4],[4]]",
+      "feed abc [[1],[5],[5],[5]]",
+      "size abc 90 50",
+      "destroy abc",
+      "make abc [[1],[6],[6],[6]]",
+    ]);
   });
 });
 
