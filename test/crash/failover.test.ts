@@ -1,5 +1,5 @@
 /** A standby that lost the last transactions takes over: the run notices, goes back to what is there, and is exact. */
-import { copyFile, mkdir, readdir, readFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile, rename } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
@@ -165,4 +165,23 @@ describe("crash: failover to a standby that lost the last transactions", functio
       }
     });
   }
+
+  it(`files that were archived since are read again once they are put back (MILLRACE_SEED=${seed})`, async () => {
+    const { inputDir: directory } = workspace;
+    const input = new ShopInput({ choice, directory, recordsPerFile: 1_000 });
+    await input.writeBacklog(12);
+    const before = new PipelineProcess(workspace);
+    await untilMoreCommits(before, choice.between(2, 6));
+    await before.kill();
+    standby = await LaggingStandby.copy(workspace);
+    const archive = path.join(path.dirname(directory), "archive");
+    await runOnce(workspace, { flags: ["--when-done=archive", `--archive-dir=${archive}`] });
+    const archived = await readdir(archive);
+    expect(archived.length).to.equal(input.files.length);
+    await standby.promote(before);
+    await runOnce(workspace);
+    for (const name of archived) await rename(path.join(archive, name), path.join(directory, name));
+    await runOnce(workspace);
+    await expectExact({ ...workspace, errorDir: await filesOfCommits("user-events") }, input.files);
+  });
 });
