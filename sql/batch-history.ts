@@ -16,7 +16,10 @@ export interface BatchRowWithSources extends BatchRow {
   readonly sources: unknown;
 }
 
-/** Inserts them; an epoch that is there already stays as it is. */
+/**
+ * Inserts them; an epoch that is there already stays as it is. One that the database does not have is left out: a
+ * standby that was behind has lost it, and another of its number comes.
+ */
 export async function insertBatches(
   queries: SqlTransaction,
   pipeline: string,
@@ -36,6 +39,10 @@ from jsonb_to_recordset($2::jsonb) as given(
   epoch bigint, "runId" uuid, "startedAtMs" double precision, "committedAtMs" double precision,
   "recordsRead" bigint, "eventsWritten" bigint, duplicates bigint, conflicts bigint, "deadLetters" jsonb,
   detail jsonb, sources jsonb
+)
+where exists (
+  select from commits c
+  where c.pipeline = $1 and c.shard = 0 and c.epoch = given.epoch and c.run_id = given."runId"
 )
 on conflict do nothing`;
 

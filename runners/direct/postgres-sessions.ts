@@ -18,6 +18,8 @@ import type { Run } from "./postgres-epoch.js";
 import { type LoadedState, StoredState } from "./stored-state.js";
 
 const APPLICATION_NAME = "millrace/pipeline";
+/** More sessions of one process than these no standby is behind. */
+const RUN_IDS_KEPT = 1_000;
 
 /** The pipeline must be finished where it was begun. */
 export class UnfinishedRunError extends Error {
@@ -53,8 +55,14 @@ export interface SessionsOptions {
  */
 export class PostgresSessions {
   readonly #options: SessionsOptions;
-  /** The runs that this job has taken, or may have: only from the last of them may a reconnect go on. */
-  readonly #runIds: string[] = [];
+  /**
+   * The run that this job came after, and those that it has taken, or may have. A reconnect goes on from the last of
+   * them; from an earlier one where the database has lost what came later. Any of them tells that nobody else has come
+   * in between, as far as the database knows.
+   */
+  #runIds: string[] = [];
+  /** The last one, as its commits have left it. */
+  #run: Run | undefined;
   #hasStarted = false;
   /** Server processes of sessions that may still hold the pipeline's lock. */
   readonly #backendPids = new Set<number>();
@@ -118,8 +126,12 @@ export class PostgresSessions {
       log,
       signal: cancel,
     });
+    if (!this.#hasStarted && run.earlierRunId !== undefined) this.#runIds.unshift(run.earlierRunId);
     this.#hasStarted = true;
-    this.#runIds.splice(0, this.#runIds.length, runId);
+    this.#runIds = this.#runIds.slice(-RUN_IDS_KEPT);
+    const lost = lostEpochs(this.#run, run);
+    if (lost !== undefined) log.warn(lost);
+    this.#run = run;
     await refuseUnfinished(session, pipeline);
     for (const pid of ownBackendPids) this.#backendPids.delete(pid);
     const state = await this.#loadState(run);
@@ -174,6 +186,17 @@ export class PostgresSessions {
     await this.#options.clock.sleep(delayMs, stop.signal);
     for (const signal of signals) signal.removeEventListener("abort", wakeUp);
   }
+}
+
+/** What the database has lost of what the run before had committed, as a failover to a standby that was behind does. */
+function lostEpochs(before: Run | undefined, { key, epoch }: Run): string | undefined {
+  if (before === undefined || epoch >= before.epoch) return undefined;
+  const [first, last] = [epoch + 1, before.epoch];
+  const lost = first === last ? `${first} is` : `${first} to ${last} are`;
+  return (
+    `pipeline "${key.pipeline}": the database is at epoch ${epoch}, this run had committed ${last}: ` +
+    `${lost} lost and read again`
+  );
 }
 
 /** What is stored from now on is written as this graph writes it. @throws StateShapeError */

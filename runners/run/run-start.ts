@@ -6,6 +6,7 @@ import {
   type Holder,
   isRun,
   type LockHolder,
+  lastRunId,
   type PipelineKey,
   readLockHolder,
   shutEpoch,
@@ -42,6 +43,8 @@ export interface StartedRun {
   readonly holder: Holder;
   /** Holds the pipeline's lock. */
   readonly session: SqlSession;
+  /** The run before it; undefined when it is the pipeline's first. */
+  readonly earlierRunId: string | undefined;
   /** Last committed epoch. */
   epoch: number;
   totals: RecordCounts;
@@ -58,8 +61,8 @@ export interface StartOptions {
   readonly key: PipelineKey;
   readonly takeover: boolean;
   /**
-   * The runs that this process has taken before its connection broke, or may have: whether one was taken is not known
-   * when the answer was lost. Undefined at the first start.
+   * The runs from which this process may go on after its connection broke: those that it has taken, or may have,
+   * because the answer was lost, and the one before them. Undefined at the first start.
    */
   readonly after: readonly string[] | undefined;
   /** Server processes of this process's earlier sessions: one of them may hold the lock still. */
@@ -96,10 +99,11 @@ export async function beginRun(
   await session.begin();
   // workers of an earlier run on a job server are part of it: what they have in hand is committed first
   await shutEpoch(session, key);
+  const earlierRunId = await lastRunId(session, key);
   const start = await takeRun(session, key, { runId, holder, after });
   await session.commit();
   if (start === undefined) throw takenOver(key);
-  return { key, runId, holder, session, ...start };
+  return { key, runId, holder, session, earlierRunId, ...start };
 }
 
 /**

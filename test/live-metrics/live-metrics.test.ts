@@ -6,7 +6,8 @@ import { SqlSession } from "../../sql/sql-session.js";
 import { type FreshDatabase, freshDatabase } from "../support/postgres.js";
 import { Product } from "../support/product.js";
 import { Choice, chooseSeed } from "../support/seeded-choice.js";
-import { batchRows, LIVE_TABLES, liveRows } from "./batch-recomputation.js";
+import { batchRows, liveRows } from "./batch-recomputation.js";
+import { expectCountsOfUserEvents, expectTablesOfBatch } from "./expect-batch.js";
 import { writeLateInput } from "./late-input.js";
 
 const MINUTE_MS = 60_000;
@@ -49,27 +50,8 @@ describe("live-metrics", function () {
     `--epoch-records-max=${Math.ceil(Math.min(EVENTS / 40, 2_000))}`,
   ];
   const lateCount = async () => (await session.query("select from live_late_events")).length;
-  const expectTables = async () => {
-    for (const table of LIVE_TABLES) {
-      const [live, batch] = [await liveRows(session, table), await batchRows(session, table)];
-      expect(live.length, `rows of ${table}`).to.be.greaterThan(10);
-      expect(live.join("\n"), `${table} (MILLRACE_SEED=${seed})`).to.equal(batch.join("\n"));
-    }
-  };
-  const expectCounts = async () => {
-    const status = await product.status();
-    const [of = expect.fail(), main = expect.fail()] = ["live-metrics", "user-events"].map((name) =>
-      status.find(({ pipeline }) => pipeline === name),
-    );
-    for (const field of [
-      "records_read",
-      "events_written",
-      "duplicates",
-      "conflicts",
-      "dead_letters",
-    ] as const)
-      expect(of[field], `${field} (MILLRACE_SEED=${seed})`).to.deep.equal(main[field]);
-  };
+  const expectTables = () => expectTablesOfBatch(session, seed);
+  const expectCounts = () => expectCountsOfUserEvents(session, seed);
   /** Kills it every three seconds, or at random moments, until it ends by itself. */
   const runKilled = async (argv: readonly string[], kills: number) => {
     const choice = new Choice(seed + 1);

@@ -2,6 +2,7 @@
 import { expect } from "chai";
 import { JobHistory, LONG_STEP_MS, SHORT_STEP_MS } from "../../runners/inspect/job-history.js";
 import { type BatchRowWithSources, insertBatches, readBatch } from "../../sql/batch-history.js";
+import { insertCommit } from "../../sql/commits.js";
 import type { JobSample } from "../../sql/job-samples.js";
 import { type MigratedDatabase, migratedDatabase } from "../support/migrated-database.js";
 
@@ -40,7 +41,15 @@ describe("JobHistory", () => {
     await database.close();
   });
 
+  /** As the epoch's own transaction has it. */
+  const commit = (epoch: number, runId: string, deadLetters = 1) =>
+    insertCommit(database.session, {
+      ...{ pipeline: "p", shard: 0, epoch, runId, deadLetters },
+      ...{ recordsRead: 10, eventsWritten: 8, duplicates: 0, conflicts: 0 },
+    });
+
   it("gives back what was written, page by page, and one batch with its files", async () => {
+    for (const epoch of [1, 2, 3]) await commit(epoch, RUN);
     for (const epoch of [1, 2, 3]) history.addBatch(batch(epoch));
     await history.flush();
     await history.flush();
@@ -56,17 +65,9 @@ describe("JobHistory", () => {
       "insert into pipelines (pipeline, shard, run_id, epoch) values ('p', 0, $1, 3)",
       [OTHER_RUN],
     );
-    for (const [epoch, run] of [
-      [1, RUN],
-      [2, RUN],
-      [3, OTHER_RUN],
-    ] as const) {
-      await database.session.query(
-        `insert into commits (pipeline, shard, epoch, run_id, records_read, events_written, duplicates, conflicts, dead_letters)
-         values ('p', 0, $1, $2, 10, 8, 0, 0, $3)`,
-        [epoch, run, epoch === 2 ? 4 : 2],
-      );
-    }
+    await commit(1, RUN, 2);
+    await commit(2, RUN, 4);
+    await commit(3, OTHER_RUN, 2);
     await insertBatches(database.session, "p", [batch(1)]);
     const letters = [
       [1, "invalid_price", 2],
@@ -148,7 +149,22 @@ describe("JobHistory", () => {
     ]);
   });
 
+  it("leaves out what the database has lost, so that the epoch that comes in its place has its row", async () => {
+    await commit(1, RUN);
+    await commit(2, OTHER_RUN);
+    for (const epoch of [1, 2, 3]) history.addBatch(batch(epoch));
+    await history.flush();
+    history.addBatch({ ...batch(2), runId: OTHER_RUN });
+    await history.flush();
+    const rows = await history.batches(undefined, 10);
+    expect(rows.map(({ epoch, runId }) => [epoch, runId])).to.deep.equal([
+      [2, OTHER_RUN],
+      [1, RUN],
+    ]);
+  });
+
   it("writes what waited once the database takes it again", async () => {
+    await commit(1, RUN);
     history.addBatch(batch(1));
     await history
       .use((session) => session.query("select pg_terminate_backend(pg_backend_pid())"))

@@ -104,13 +104,13 @@ export class PipelineProcess {
     return this.commits.at(-1);
   }
 
-  /** Lines of its log at level `error`. */
+  /** What its log says at level `error` or worse. */
   get errors(): string[] {
-    const lines = this.log.split("\n").filter((line) => line.startsWith("{"));
-    return lines
-      .map((line) => JSON.parse(line) as { level: string; msg: string })
-      .filter(({ level }) => level === "error" || level === "fatal")
-      .map(({ msg }) => msg);
+    return this.#said("error", "fatal");
+  }
+
+  get warnings(): string[] {
+    return this.#said("warn");
   }
 
   signal(signal: NodeJS.Signals): void {
@@ -145,6 +145,14 @@ export class PipelineProcess {
   /** Waits until it has said how it ended; it may still live. */
   untilEnd(): Promise<void> {
     return this.until("its end", () => this.#hasSaidEnd);
+  }
+
+  #said(...levels: readonly string[]): string[] {
+    const lines = this.log.split("\n").filter((line) => line.startsWith("{") && line.endsWith("}"));
+    return lines
+      .map((line) => JSON.parse(line) as { level: string; msg: string })
+      .filter(({ level }) => levels.includes(level))
+      .map(({ msg }) => msg);
   }
 
   #readOutput(): void {

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { sumLedger } from "../../../sql/ledger.js";
 import { migrate } from "../../../sql/migrate.js";
-import { committedEpoch, JOB_SERVER_CLIENT, lastRunId, type PipelineKey } from "../../../sql/pipelines.js";
+import { committedEpoch, JOB_SERVER_CLIENT, type PipelineKey } from "../../../sql/pipelines.js";
 import { refusePooler } from "../../../sql/pooler.js";
 import { type ConnectionConfig, SqlSession } from "../../../sql/sql-session.js";
 import { backoffMs, classify, sqlStateOf } from "../../../sql/sql-state.js";
@@ -44,8 +44,8 @@ export class ClientSession {
       await migrate(session, options.log);
       const lock = { ...client.#lockOptions(), takeover: options.takeover, after: undefined };
       await lockPipeline(session, lock);
-      client.#earlierRunId = await lastRunId(session, lock.key);
       client.#run = await beginRun(session, randomUUID(), lock);
+      client.#earlierRunId = client.#run.earlierRunId;
     } catch (error) {
       await session.close();
       throw error;

@@ -9,7 +9,7 @@ import { SqlSession } from "../../../sql/sql-session.js";
 import { DEDUPLICATE_FN } from "../../../transforms/deduplicate-fn.js";
 import type { DeadLetter, InputRecord, Sourced } from "../../../transforms/input-record.js";
 import { impulse, P, Pipeline, Root, withName } from "../../../transforms/primitives/beam.js";
-import type { DoFn, ProcessContext } from "../../../transforms/primitives/do-fn.js";
+import type { DoFn, Log, ProcessContext } from "../../../transforms/primitives/do-fn.js";
 import { flattenAll } from "../../../transforms/primitives/flatten-all.js";
 import { registerDoFn } from "../../../transforms/primitives/fn-registry.js";
 import { registeredParDo } from "../../../transforms/primitives/par-do.js";
@@ -21,6 +21,7 @@ import { WRITE_DEAD_LETTERS_FN } from "../../../transforms/write-dead-letters-fn
 import { WRITE_TO_POSTGRES_FN } from "../../../transforms/write-to-postgres-fn.js";
 import { ARRAY_SOURCE } from "../../support/array-source.js";
 import { type FreshDatabase, freshDatabase } from "../../support/postgres.js";
+import { until } from "../../support/product.js";
 
 type Fields = Record<string, string>;
 
@@ -97,7 +98,7 @@ describe("DirectRunner", () => {
 
   function start(
     pipeline: Pipeline,
-    more: { pipeline?: string; bundleRecordsMax?: number } = {},
+    more: { pipeline?: string; bundleRecordsMax?: number; once?: boolean; log?: Log } = {},
   ): Promise<Job> {
     return new DirectRunner().run(pipeline, {
       pipeline: "items",
@@ -260,6 +261,48 @@ describe("DirectRunner", () => {
     expect(await job.waitUntilFinish(), String(job.failure)).to.equal("DONE");
     expect(retries).to.deep.equal(["40001", "40001"]);
     expect(job.totals.eventsWritten).to.equal(1);
+  });
+
+  it("goes on from what the database has when that has lost its last commits, and says which", async () => {
+    const ids = Array.from({ length: 8 }, (_, at) => ({ id: `i${at}`, price: "1" }));
+    const warnings: string[] = [];
+    const log = { ...silent, warn: (text: string) => void warnings.push(text) };
+    const job = await start(graph(ids, { ends: false, atOnce: 1 }), { once: false, log });
+    const commits: string[] = [];
+    job.subscribe((event) => event.type === "commit" && commits.push(event.commit.runId));
+    const untilCommits = (count: number) =>
+      until(() => commits.length >= count || job.failure !== undefined, `${count} commits`);
+    await untilCommits(8);
+    // the database is as it was after two commits
+    const loses = async (runId: string) => {
+      await session.begin();
+      await session.query("select from pipelines for update");
+      await session.query(
+        `select pg_terminate_backend(pid) from pg_stat_activity
+         where application_name = 'millrace/pipeline' and datname = current_database()`,
+      );
+      await session.query(
+        "update pipelines set epoch = 2, run_id = $1, records_read = 2, events_written = 2",
+        [runId],
+      );
+      for (const table of ["commits", "dead_letters"])
+        await session.query(`delete from ${table} where epoch > 2`);
+      await session.query("delete from items where n > 2");
+      await session.query("update array_positions set position = 2");
+      await session.commit();
+    };
+    await loses(commits[0]!);
+    await untilCommits(14);
+    // the run that the job took when it came back is lost as well
+    await loses(commits[0]!);
+    await untilCommits(20);
+    expect(await counts()).to.include({ epoch: 8, records_read: 8, events_written: 8 });
+    expect(await job.drain(), String(job.failure)).to.equal("DRAINED");
+    const lost =
+      'pipeline "items": the database is at epoch 2, this run had committed 8: 3 to 8 are lost and read again';
+    expect(warnings).to.deep.equal([lost, lost]);
+    expect((await items()).map((row) => row["id"])).to.deep.equal(ids.map(({ id }) => id));
+    expect(new Set(commits).size, "runs").to.equal(3);
   });
 
   it("does not go on behind a commit without state, and names the steps that keep some", async () => {
