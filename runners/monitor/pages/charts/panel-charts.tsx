@@ -1,8 +1,10 @@
 /** The charts that a pipeline's panel can ask for. */
+import { useMemo, useRef } from "preact/hooks";
 import type { PanelData, PanelDescription } from "../../../job/job-view.js";
 import { dateTime, share, short, words } from "../format.js";
 import { barsOf, funnelOf, linesOf, toMs, toNumber } from "../panel-shape.js";
 import { Table } from "../parts/table.js";
+import { recycledKeys } from "./recycled-keys.js";
 import { TimeChart } from "./time-chart.js";
 
 interface PanelProps {
@@ -99,19 +101,29 @@ export function LineChart({ panel, data }: PanelProps) {
 }
 
 /** Rows go by their first column, so that a new one on top leaves the others as they are; repeats are numbered. */
-function keyed(rows: PanelData["rows"]): { row: PanelData["rows"][number]; key: string }[] {
+function named(rows: PanelData["rows"]): string[] {
   const repeats = new Map<string, number>();
   return rows.map((row) => {
     const first = String(row[0]);
     const repeat = repeats.get(first) ?? 0;
     repeats.set(first, repeat + 1);
-    return { row, key: `${first} ${repeat}` };
+    return `${first} ${repeat}`;
   });
+}
+
+function useKeyed(rows: PanelData["rows"]): { row: PanelData["rows"][number]; key: number }[] {
+  const keys = useRef<ReadonlyMap<string, number>>(new Map());
+  return useMemo(() => {
+    const names = named(rows);
+    const now = recycledKeys(keys.current, names);
+    keys.current = now;
+    return rows.map((row, at) => ({ row, key: now.get(names[at] ?? "") ?? at }));
+  }, [rows]);
 }
 
 /** The rows as they are; texts stay texts, whatever they hold. */
 export function RowTable({ title, data }: { readonly title: string; readonly data: PanelData }) {
-  const rows = keyed(data.rows);
+  const rows = useKeyed(data.rows);
   return (
     <Table
       label={title}

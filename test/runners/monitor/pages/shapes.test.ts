@@ -3,6 +3,7 @@ import { expect } from "chai";
 import fc from "fast-check";
 import type { PanelData } from "../../../../runners/job/job-view.js";
 import { type Drawing, KeptPlot } from "../../../../runners/monitor/pages/charts/kept-plot.js";
+import { recycledKeys } from "../../../../runners/monitor/pages/charts/recycled-keys.js";
 import { RollingWindow } from "../../../../runners/monitor/pages/charts/rolling-window.js";
 import { type Drawn, drawnData } from "../../../../runners/monitor/pages/charts/stacked.js";
 import { barsOf, funnelOf, linesOf, toMs, toNumber } from "../../../../runners/monitor/pages/panel-shape.js";
@@ -80,6 +81,41 @@ describe("KeptPlot", () => {
       "destroy abc",
       "make abc [[1],[6],[6],[6]]",
     ]);
+  });
+});
+
+describe("recycledKeys()", () => {
+  it("lets rows that stay keep their keys, and gives those of gone ones to new ones", () => {
+    const first = recycledKeys(new Map(), ["a", "b", "c"]);
+    expect([...first]).to.deep.equal([
+      ["a", 0],
+      ["b", 1],
+      ["c", 2],
+    ]);
+    expect([...recycledKeys(first, ["d", "a", "b"])]).to.deep.equal([
+      ["d", 2],
+      ["a", 0],
+      ["b", 1],
+    ]);
+    expect([...recycledKeys(first, ["x", "y", "z"]).values()]).to.deep.equal([0, 1, 2]);
+  });
+
+  it("never gives two rows one key, whatever comes and goes", () => {
+    const lists = fc.array(fc.uniqueArray(fc.constantFrom(..."abcdefgh"), { maxLength: 8 }), {
+      maxLength: 12,
+    });
+    fc.assert(
+      fc.property(lists, (all) => {
+        let keys = new Map<string, number>();
+        for (const names of all) {
+          const now = recycledKeys(keys, names);
+          expect([...now.keys()]).to.deep.equal(names);
+          expect(new Set(now.values()).size).to.equal(names.length);
+          for (const [name, key] of now) if (keys.has(name)) expect(key).to.equal(keys.get(name));
+          keys = now;
+        }
+      }),
+    );
   });
 });
 
