@@ -22,7 +22,7 @@ describe("graph", () => {
     expect(mermaid.stdout).to.match(/^flowchart LR\n/);
     expect((await product.succeed(["graph", "--format=mermaid"])).stdout).to.equal(mermaid.stdout);
     expect((await product.succeed(["graph", "--format=dot"])).stdout).to.match(
-      /^digraph pipeline \{\n[\s\S]*\}\n$/,
+      /^digraph pipeline \{\n[\s\S]*\}\n\/\/ sink WriteEvents into user_events: exactly once, runner direct\n(\/\/ sink .*\n)*$/,
     );
     const proto = JSON.parse((await product.succeed(["graph", "--format=json"])).stdout);
     expect(Object.keys(proto.components.transforms)).to.include.members(["ReadEvents", "WriteEvents"]);
