@@ -1,11 +1,12 @@
 /** Puts the monitor of a run together: who watches the job, what is shown beside it, where it listens. */
 import { readFileSync } from "node:fs";
-import { Savepoints } from "../runners/direct/savepoints.js";
+import { SavepointError, Savepoints } from "../runners/direct/savepoints.js";
 import { graphProto } from "../runners/graph/graph-proto.js";
 import { jobGraph } from "../runners/graph/job-graph.js";
 import { DIRECT_SINK_PLACE, JOB_SERVER_SINK_PLACE, sinksOf } from "../runners/graph/sinks.js";
 import { translate } from "../runners/graph/translate.js";
 import { JobInspector } from "../runners/inspect/job-inspector.js";
+import { ActionRefusedError } from "../runners/job/job-inspection.js";
 import { startMonitor } from "../runners/monitor/monitor-server.js";
 import { ensureToken, removeAddress, writeAddress } from "../runners/monitor/token-file.js";
 import { rememberSecret } from "../sql/redact.js";
@@ -70,7 +71,11 @@ export const openMonitor: OpenMonitor = async (context, run, { early, startedAtM
 function savepointOf(pipeline: string, clock: Clock) {
   return async (session: SqlSession): Promise<void> => {
     const name = `page-${new Date(clock.now()).toISOString().replaceAll(/[-:]/g, "")}`;
-    await new Savepoints({ session, pipeline }).take(name, "page");
+    try {
+      await new Savepoints({ session, pipeline }).take(name, "page");
+    } catch (error) {
+      throw error instanceof SavepointError ? new ActionRefusedError(error.message) : error;
+    }
   };
 }
 

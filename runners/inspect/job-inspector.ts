@@ -60,7 +60,7 @@ export interface InspectorOptions {
   readonly connection: ConnectionConfig;
   /** Whether dead letters can be sent through the job again. */
   readonly takesRetries: boolean;
-  /** Keeps where the pipeline is, in this session; absent where the runner has no savepoints. */
+  /** Keeps where the pipeline is, in this session; absent where the runner has none. @throws ActionRefusedError */
   readonly takeSavepoint?: ((session: SqlSession) => Promise<void>) | undefined;
   /** What the job has told already. */
   readonly early: readonly JobEvent[];
@@ -219,21 +219,13 @@ export class JobInspector implements JobInspection {
       );
     }
     const { live } = this.#job;
+    const { takeSavepoint } = this.#options;
     if (action === "pause") live?.pause();
     else if (action === "resume") live?.resume();
     else if (action === "drain") void this.#job.drain();
     else if (action === "cancel") void this.#job.cancel();
-    else if (action === "savepoint") await this.#takeSavepoint();
+    else if (action === "savepoint") await this.#history.use(async (session) => takeSavepoint?.(session));
     return this.#job.state;
-  }
-
-  async #takeSavepoint(): Promise<void> {
-    const { takeSavepoint } = this.#options;
-    if (this.#last === undefined)
-      throw new ActionRefusedError(
-        `pipeline "${this.#job.pipeline}" cannot savepoint now: it has committed nothing`,
-      );
-    if (takeSavepoint !== undefined) await this.#history.use(takeSavepoint);
   }
 
   /** The database of the job, for what is shown beside it: statements outside of transactions. */
