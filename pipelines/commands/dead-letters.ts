@@ -1,7 +1,6 @@
 /** `npm run dead-letters -- list|show|retry|export|purge`: what could not become a row, by hand. */
 import { once } from "node:events";
 import { open } from "node:fs/promises";
-import { hostname, userInfo } from "node:os";
 import {
   type DeadLetterActions,
   DeadLetterError,
@@ -16,6 +15,7 @@ import { SqlSession } from "../../sql/sql-session.js";
 import { csvFieldsReader } from "../dead-letter-fields.js";
 import { UsageError } from "../usage-error.js";
 import type { RunVerb, VerbContext } from "../verb.js";
+import { whoAmI } from "../who-am-i.js";
 import { detailLines, listLines, retrySentence } from "./dead-letters-text.js";
 
 /** The letters of the pipeline that the configuration names, and what else an action needs. */
@@ -239,16 +239,6 @@ async function readRecord(file: string): Promise<Buffer> {
     return buffer.subarray(0, bytesRead);
   } finally {
     await handle.close();
-  }
-}
-
-/** Who asks, as letters tell it later: a number where the account has no name, as in some containers. */
-function whoAmI(): string {
-  try {
-    return `${userInfo().username}@${hostname()}`;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ERR_SYSTEM_ERROR") throw error;
-    return `${process.getuid?.()}@${hostname()}`;
   }
 }
 

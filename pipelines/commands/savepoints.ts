@@ -1,5 +1,4 @@
 /** `npm run savepoints -- take|list|check|restore|delete`: where a pipeline was, kept and gone back to. */
-import { hostname, userInfo } from "node:os";
 import { SavepointError, Savepoints } from "../../runners/direct/savepoints.js";
 import { isKnown } from "../../sql/pipelines.js";
 import { escaped } from "../../sql/printable.js";
@@ -9,6 +8,7 @@ import { refuseName } from "../registry.js";
 import { formatTable } from "../reporting/format-table.js";
 import { UsageError } from "../usage-error.js";
 import type { RunVerb, VerbContext } from "../verb.js";
+import { whoAmI } from "../who-am-i.js";
 
 interface Desk {
   readonly context: VerbContext;
@@ -85,7 +85,7 @@ function actionOf(name: string | undefined, names: readonly string[], { loaded }
 }
 
 async function take({ context, savepoints }: Desk, name: string): Promise<number> {
-  const taken = await savepoints.take(name, `${userInfo().username}@${hostname()}`);
+  const taken = await savepoints.take(name, whoAmI());
   answer(context, jsonOf(taken), `savepoint ${name}: ${describe(taken)}`);
   return 0;
 }
