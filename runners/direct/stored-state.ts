@@ -12,7 +12,7 @@ import {
   type StoredStateParts,
 } from "../../sql/state-chunks.js";
 import type { EpochTransaction } from "../../transforms/primitives/do-fn.js";
-import { packDelta, unpackDelta } from "../engine/durable/delta-format.js";
+import { isOutdated, packDelta, unpackDelta } from "../engine/durable/delta-format.js";
 import {
   applyDelta,
   type RecordName,
@@ -20,6 +20,7 @@ import {
   type StateDelta,
   type StateRecord,
 } from "../engine/durable/state-record.js";
+import { upgradeRecords } from "../engine/durable/upgrade-records.js";
 import type { EpochState } from "./epoch.js";
 
 /** How many epochs of deltas a start may have to read before a snapshot takes their place. */
@@ -48,10 +49,14 @@ export class StoredState {
   /** Epoch of the last snapshot; 0: there is none. */
   #snapshotEpoch: number;
 
-  private constructor(key: PipelineKey, snapshotEpoch: number, snapshotEpochs: number) {
+  /** What is stored is of an earlier format: nothing may be added to it. */
+  #isOutdated: boolean;
+
+  private constructor(key: PipelineKey, snapshotEpoch: number, snapshotEpochs: number, isOld: boolean) {
     this.#key = key;
     this.#snapshotEpoch = snapshotEpoch;
     this.#snapshotEpochs = snapshotEpochs;
+    this.#isOutdated = isOld;
   }
 
   /**
@@ -65,9 +70,9 @@ export class StoredState {
     snapshotEpochs: number = SNAPSHOT_EPOCHS,
   ): Promise<LoadedState> {
     const state = await readState(queries, key);
-    const records = await recordsOf(state);
+    const { records, isOld } = await recordsOf(state);
     return {
-      stored: new StoredState(key, state.snapshot?.epoch ?? 0, snapshotEpochs),
+      stored: new StoredState(key, state.snapshot?.epoch ?? 0, snapshotEpochs, isOld),
       first: firstOwned(records.keys()),
       records: handOut(records),
     };
@@ -76,7 +81,7 @@ export class StoredState {
   /** Puts what changed into the epoch's transaction; all there is when it is time for a snapshot. */
   async save(transaction: EpochTransaction, state: EpochState): Promise<void> {
     const { epoch, runId } = transaction;
-    const isSnapshot = epoch - this.#snapshotEpoch >= this.#snapshotEpochs;
+    const isSnapshot = this.#isOutdated || epoch - this.#snapshotEpoch >= this.#snapshotEpochs;
     const delta = isSnapshot ? { puts: state.takeSnapshot(), removed: [] } : state.takeDelta();
     const bytes = await packed(delta);
     const parts: StoredStateParts = { key: this.#key, epoch, runId, bytes };
@@ -88,6 +93,7 @@ export class StoredState {
     await pruneState(transaction, this.#key, epoch);
     // Should the transaction fail, this run ends with it.
     this.#snapshotEpoch = epoch;
+    this.#isOutdated = false;
   }
 }
 
@@ -97,19 +103,24 @@ export async function replaceState(
   at: Omit<StoredStateParts, "bytes">,
   stored: StoredParts,
 ): Promise<void> {
-  const records = await recordsOf(stored);
+  const { records } = await recordsOf(stored);
   await dropState(transaction, at.key);
   if (records.size === 0) return;
   const puts = Array.from(records, ([key, value]): StateRecord => ({ key, value }));
   await insertStateSnapshot(transaction, { ...at, bytes: await packed({ puts, removed: [] }) });
 }
 
-async function recordsOf({ snapshot, deltas }: StoredParts): Promise<Map<string, Uint8Array>> {
+/** As they are written today, and whether any of them was written in an earlier format. */
+async function recordsOf({ snapshot, deltas }: StoredParts) {
   const records = new Map<string, Uint8Array>();
+  let isOld = false;
   for (const { bytes } of [...(snapshot === undefined ? [] : [snapshot]), ...deltas]) {
-    applyDelta(records, unpackDelta(await inflate(bytes)));
+    const delta = unpackDelta(await inflate(bytes));
+    applyDelta(records, delta);
+    isOld ||= isOutdated(delta.version);
   }
-  return records;
+  if (isOld) upgradeRecords(records);
+  return { records, isOld };
 }
 
 function packed(delta: StateDelta): Promise<Buffer> {

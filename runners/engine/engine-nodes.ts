@@ -2,7 +2,7 @@
 import { Collection } from "./collection.js";
 import type { Counters } from "./counters.js";
 import type { Durable, DurableParts } from "./durable/durable-parts.js";
-import { KeyedRootRecords } from "./durable/keyed-root-records.js";
+import { KeySlotRecords } from "./durable/key-slot-records.js";
 import type { RestoredState } from "./durable/restored-state.js";
 import { createRestrictionRecords } from "./durable/restriction-records.js";
 import { RootInputRecords } from "./durable/root-input-records.js";
@@ -86,7 +86,6 @@ export class EngineNodes implements Durable {
     for (const contents of this.#contents.values()) contents.writeState(log);
     for (const reader of this.#readersByName.values()) reader.writeState(log);
     for (const node of this.all) node.writeState?.(log);
-    this.#parts.state.writeState(log);
   }
 
   restoreState(restored: RestoredState): void {
@@ -172,7 +171,8 @@ export class EngineNodes implements Durable {
     }
     const spec = root.keyed;
     if (spec === undefined) throw new Error(`root ${root.id} is keyed, but does not say how`);
-    const records = durable && new KeyedRootRecords(root.id, root.input, durable);
+    const records =
+      durable && new KeySlotRecords(root.id, root.input, spec.hasExpirationCallback ?? false, durable);
     return new KeyedRootState(root.id, { spec, input, state, stageWatermark, time, records });
   }
 

@@ -1,7 +1,7 @@
 /** The engine: what is to be done next in a graph, and how far time is everywhere. Pure: the host runs the bundles. */
 import type { Bundle, BundleResult } from "./bundle.js";
 import { Counters } from "./counters.js";
-import { CellsRecords } from "./durable/cells-records.js";
+import type { ColdKeys } from "./durable/cold-keys.js";
 import type { Durable, DurableParts } from "./durable/durable-parts.js";
 import { EngineState } from "./durable/engine-state.js";
 import { StateWriter } from "./durable/state-bytes.js";
@@ -30,6 +30,8 @@ export interface DurableOptions {
   readonly codec: StateCodec;
   /** Of an earlier engine of the same graph, to go on from; none: a new one. */
   readonly restored: Iterable<StateRecord>;
+  /** A store that has the records of keys, which then need not be among the restored ones, nor all in memory. */
+  readonly cold?: ColdKeys | undefined;
 }
 
 export interface BundleLimits {
@@ -62,8 +64,8 @@ export class Engine {
 
   /** @throws when the graph is not one, or the state is that of another one, naming what is wrong */
   constructor(graph: EngineGraph, options: EngineOptions) {
-    const durable = options.durable && EngineState.partsOf(options.durable.codec);
-    this.state = new StateStore(durable && new CellsRecords(durable));
+    const durable = options.durable && EngineState.partsOf(options.durable.codec, options.durable.cold);
+    this.state = new StateStore();
     this.#counters = new Counters(durable?.changes);
     this.#time = new ProcessingTime(options.processingTimeMs);
     this.#nodes = new EngineNodes(graph, {
@@ -75,7 +77,8 @@ export class Engine {
     });
     if (options.durable !== undefined && durable !== undefined) {
       const sources = [this.#counters, this.#nodes, this.#turns()];
-      this.durable = new EngineState(durable.changes, sources, options.durable.restored);
+      const release = (bytesMax: number) => this.#release(bytesMax);
+      this.durable = new EngineState(durable.changes, sources, options.durable.restored, release);
     }
     this.#settle();
   }
@@ -202,6 +205,12 @@ export class Engine {
   groupedKeys(): ReadonlyMap<string, number> {
     const groups = this.#nodes.all.filter((node) => node instanceof GroupByKeyState);
     return new Map(groups.map((node) => [node.id, node.keyCount]));
+  }
+
+  #release(bytesMax: number): void {
+    const { stages } = this.#nodes;
+    const roots = stages.reduce((sum, stage) => sum + stage.keyedRoots, 0);
+    for (const stage of stages) stage.release(bytesMax / Math.max(1, roots));
   }
 
   #elementsBundle(max: number): Bundle | undefined {

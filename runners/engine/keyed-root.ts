@@ -3,14 +3,15 @@
  * expiration of windows. Each kind has bundles of its own, so that an element may still move a timer that is due.
  */
 import type { BundleInput, KeyedWork, TimerUpdate } from "./bundle.js";
-import type { KeyedRootRecords } from "./durable/keyed-root-records.js";
+import type { KeySlotRecords } from "./durable/key-slot-records.js";
 import type { RestoredState } from "./durable/restored-state.js";
 import type { StateLog } from "./durable/state-log.js";
 import { type Element, MAX_WATERMARK_MS, type Window } from "./element.js";
 import type { KeyedRoot } from "./engine-graph.js";
+import { ColdOrder } from "./cold-order.js";
+import { KeySlots } from "./key-slots.js";
 import type { Cell, KeyedTimer } from "./keyed-cell.js";
-import { KeyedCells } from "./keyed-cells.js";
-import { KeyedTimers, TimerBatch } from "./keyed-timers.js";
+import { type ColdTimers, KeyedTimers, TimerBatch } from "./keyed-timers.js";
 import { KeyedWorkList } from "./keyed-work.js";
 import type { ProcessingTime } from "./processing-time.js";
 import type { RootInput } from "./root-input.js";
@@ -25,20 +26,19 @@ export interface KeyedRootParts {
   readonly state: StateStore;
   readonly stageWatermark: Watermark;
   readonly time: ProcessingTime;
-  readonly records?: KeyedRootRecords | undefined;
+  readonly records?: KeySlotRecords | undefined;
 }
 
 export class KeyedRootState implements RootState {
   readonly kind = "keyed";
   readonly input: RootInput;
   readonly #spec: KeyedRoot;
-  readonly #state: StateStore;
   readonly #stageWatermark: Watermark;
   readonly #time: ProcessingTime;
-  readonly #cells: KeyedCells;
+  readonly #slots: KeySlots;
   readonly #timers: KeyedTimers;
   readonly #sorted: SortedInput | undefined;
-  readonly #records: KeyedRootRecords | undefined;
+  readonly #records: KeySlotRecords | undefined;
   #inFlight: KeyedWork[] = [];
   #expiring: Cell[] = [];
 
@@ -48,24 +48,28 @@ export class KeyedRootState implements RootState {
   ) {
     this.input = parts.input;
     this.#spec = parts.spec;
-    this.#state = parts.state;
     this.#stageWatermark = parts.stageWatermark;
     this.#time = parts.time;
     this.#records = parts.records;
-    this.#cells = new KeyedCells(parts.spec.allowedLatenessMs, parts.records);
-    this.#timers = new KeyedTimers(parts.records?.timers);
+    this.#slots = new KeySlots(parts.spec.allowedLatenessMs, parts.records);
+    this.#timers = new KeyedTimers(this.#coldTimers());
+    this.#slots.residence = {
+      loaded: (cell, timers) => this.#timers.restore(cell, timers),
+      leaving: (cell) => this.#timers.leave(cell),
+    };
+    parts.state.add(id, this.#slots);
     this.#sorted = parts.spec.isTimeSorted ? new SortedInput(parts.records?.sorted) : undefined;
   }
 
   get holdMs(): number {
     const timersMs = Math.min(this.#timers.holdMs, this.#sorted?.holdMs ?? MAX_WATERMARK_MS);
     if (!this.#spec.hasExpirationCallback) return timersMs;
-    return Math.min(timersMs, this.#cells.nextExpiryMs ?? MAX_WATERMARK_MS);
+    return Math.min(timersMs, this.#slots.nextExpiryMs ?? MAX_WATERMARK_MS);
   }
 
   get isIdle(): boolean {
     const isQuiet = this.input.isIdle && (this.#sorted?.isIdle ?? true);
-    return isQuiet && this.#timers.isEmpty && this.#cells.isEmpty;
+    return isQuiet && this.#timers.isEmpty && this.#slots.isEmpty;
   }
 
   get nextWakeUpMs(): number | undefined {
@@ -73,7 +77,8 @@ export class KeyedRootState implements RootState {
   }
 
   get load(): RootLoad {
-    const keyed = { keys: this.#state.keyCount(this.id), timers: this.#timers.size };
+    const { keys, coldTimers } = this.#slots.counts;
+    const keyed = { keys, timers: this.#timers.size + coldTimers };
     return { waiting: this.input.waiting + (this.#sorted?.size ?? 0), keyed };
   }
 
@@ -97,13 +102,13 @@ export class KeyedRootState implements RootState {
 
   /** Sets or clears a timer. What the last items of a window set is dropped: it could never fire. */
   setTimer({ keyId, key, window, family, tag, set }: TimerUpdate): void {
-    const cell = this.#cells.get(keyId, window);
+    const cell = this.#slots.find(keyId, window.id)?.cell;
     if (set === undefined) {
       if (cell !== undefined) this.#timers.clear(cell, family, tag);
       return;
     }
     if (cell?.isClosing) return;
-    const owner = cell ?? this.#cells.getOrCreate(keyId, key, window);
+    const owner = cell ?? this.#slots.cellOf(keyId, key, window);
     this.#timers.set(owner, family, tag, set, this.#stageWatermark.ms);
   }
 
@@ -126,15 +131,22 @@ export class KeyedRootState implements RootState {
     if (!isInFlight && !this.#spec.hasExpirationCallback) this.#expire();
   }
 
+  /** Lets go of keys whose records the store has, until what is left takes about this much memory. */
+  release(bytesMax: number): void {
+    if (this.#inFlight.length === 0) this.#slots.release(bytesMax);
+  }
+
   writeState(log: StateLog): void {
     this.input.writeState(log);
-    this.#records?.write(log, this.#cells, this.#timers, this.#sorted);
+    this.#records?.write(log, this.#slots, this.#timers.settings, this.#sorted);
   }
 
   restoreState(restored: RestoredState): void {
     this.input.restoreState(restored);
-    this.#records?.restore(restored, this.#cells, this.#timers, this.#sorted);
-    this.#state.restoreRoot(restored, this.id);
+    const numbers = this.#records?.restore(restored, this.#slots, this.#sorted, ({ cell }, timers) => {
+      if (cell !== undefined) this.#timers.restore(cell, timers);
+    });
+    this.#timers.restoreSettings(numbers?.settings ?? 0);
   }
 
   #takeElements(work: KeyedWorkList, max: number): void {
@@ -176,32 +188,32 @@ export class KeyedRootState implements RootState {
       this.#timers.takeProcessingTime(batch, this.#time.ms);
     } else if (batch.timers.length === 0) {
       this.#timers.takeProcessingTime(batch, Number.POSITIVE_INFINITY);
-      for (const { cell } of batch.timers) this.#cells.close(cell);
+      for (const { cell } of batch.timers) this.#slots.close(cell);
     }
     this.#timers.fire(batch.timers);
     for (const timer of batch.timers) {
-      const { keyId, key, window } = timer.cell;
-      work.add(keyId, key, { kind: "timer", timer: firingOf(timer), window });
+      const { key, slot } = timer.cell;
+      work.add(slot.keyId, key, { kind: "timer", timer: firingOf(timer), window: slot.live.window });
     }
   }
 
   #takeExpirations(work: KeyedWorkList, max: number): void {
-    this.#expiring = this.#cells.expired(this.input.watermark.ms, max);
+    this.#expiring = this.#slots.expired(this.input.watermark.ms, max);
     for (const cell of this.#expiring) {
-      this.#cells.close(cell);
-      work.add(cell.keyId, cell.key, { kind: "expiration", window: cell.window });
+      this.#slots.close(cell);
+      const { keyId, live } = cell.slot;
+      work.add(keyId, cell.key, { kind: "expiration", window: live.window });
     }
   }
 
   /** Without a callback, an expired window goes as a whole once its timers have fired. */
   #expire(): void {
     const watermarkMs = this.input.watermark.ms;
-    if ((this.#cells.nextExpiryMs ?? MAX_WATERMARK_MS) >= watermarkMs || this.#hasDue(watermarkMs)) return;
+    if ((this.#slots.nextExpiryMs ?? MAX_WATERMARK_MS) >= watermarkMs || this.#hasDue(watermarkMs)) return;
     for (;;) {
-      const expired = this.#cells.popExpired(watermarkMs);
+      const expired = this.#slots.popExpired(watermarkMs);
       if (expired === undefined) return;
-      for (const cell of expired.cells.values()) this.#timers.clearAll(cell);
-      this.#state.removeWindow(this.id, expired.window);
+      for (const { cell } of expired.slots.values()) if (cell !== undefined) this.#timers.clearAll(cell);
     }
   }
 
@@ -217,24 +229,31 @@ export class KeyedRootState implements RootState {
     for (const { window } of items) {
       if (window === reviewed) continue;
       reviewed = window;
-      const hadCells = this.#state.has(this.id, keyId, window);
-      const isEmpty = this.#state.removeIfEmpty(this.id, keyId, window);
-      const cell = this.#cells.get(keyId, window);
-      if (this.#spec.hasExpirationCallback) {
-        // Also where they are empty again: what expires must not depend on where a bundle ended.
-        if (hadCells) this.#cells.getOrCreate(keyId, key, window);
-        continue;
-      }
-      if (!isEmpty) this.#cells.liveWindow(window);
-      if (cell !== undefined && cell.firstTimer === undefined)
-        this.#cells.delete(cell, this.#state.hasWindow(this.id, window));
+      const slot = this.#slots.resident(keyId, window.id);
+      if (slot === undefined) continue;
+      // Also where it is empty again: what expires must not depend on where a bundle ended.
+      if (this.#spec.hasExpirationCallback && slot.cells !== undefined) this.#slots.cellOf(keyId, key, window);
+      if (slot.cells?.isEmpty) this.#slots.dropCells(slot);
+      if (this.#spec.hasExpirationCallback || slot.isGone) continue;
+      if (slot.cell !== undefined && slot.cell.firstTimer === undefined) this.#slots.dropCell(slot);
     }
   }
 
   #remove(cell: Cell): void {
     this.#timers.clearAll(cell);
-    this.#state.remove(this.id, cell.keyId, cell.window);
-    this.#cells.delete(cell, false);
+    this.#slots.remove(cell.slot);
+  }
+
+  #coldTimers(): ColdTimers | undefined {
+    const cold = this.#records?.cold;
+    if (cold === undefined) return undefined;
+    const isCold = (keyId: string, windowId: string) => this.#slots.isCold(keyId, windowId);
+    return {
+      eventTime: new ColdOrder(cold, this.id, "event-time", isCold),
+      processingTime: new ColdOrder(cold, this.id, "processing-time", isCold),
+      holds: new ColdOrder(cold, this.id, "hold", isCold),
+      load: (keyId, windowId) => this.#slots.find(keyId, windowId),
+    };
   }
 }
 

@@ -1,11 +1,11 @@
 /** The timers of a stateful step, of both domains, and what they hold back. */
 import type { TimerUpdate } from "./bundle.js";
-import type { TrackedItems } from "./durable/tracked-items.js";
+import { type ColdOrder, isBefore } from "./cold-order.js";
 import { HoldSet } from "./hold-set.js";
-import type { Cell, KeyedTimer } from "./keyed-cell.js";
+import type { Cell, KeyedTimer, TimerSetting } from "./keyed-cell.js";
 import { TimerIndex } from "./timer-index.js";
 
-type TimerSetting = NonNullable<TimerUpdate["set"]>;
+type TimerSet = NonNullable<TimerUpdate["set"]>;
 
 /** A bundle stops collecting timers when so many had to wait for an earlier one of their cell. */
 const SKIPPED_MAX = 64;
@@ -14,17 +14,14 @@ const SKIPPED_MAX = 64;
 export class TimerBatch {
   readonly timers: KeyedTimer[] = [];
   readonly #cells = new Set<Cell>();
-  readonly #max: number;
   #skipped = 0;
 
-  constructor(max: number) {
-    this.#max = max;
-  }
+  constructor(readonly max: number) {}
 
   /** Takes due timers of a domain in their order. */
   take(index: TimerIndex<KeyedTimer>, isDue: (timer: KeyedTimer) => boolean): void {
     const taken = index.take((timer) => {
-      if (!isDue(timer) || this.#cells.size >= this.#max || this.#skipped >= SKIPPED_MAX) return "stop";
+      if (!isDue(timer) || this.#cells.size >= this.max || this.#skipped >= SKIPPED_MAX) return "stop";
       if (this.#cells.has(timer.cell)) {
         this.#skipped++;
         return "skip";
@@ -39,6 +36,14 @@ export class TimerBatch {
   }
 }
 
+/** Timers and holds of keys that are not in memory, and how such a key comes into it. */
+export interface ColdTimers {
+  readonly eventTime: ColdOrder;
+  readonly processingTime: ColdOrder;
+  readonly holds: ColdOrder;
+  load(keyId: string, windowId: string): void;
+}
+
 export class KeyedTimers {
   readonly #eventTime = new TimerIndex<KeyedTimer>();
   readonly #processingTime = new TimerIndex<KeyedTimer>();
@@ -46,60 +51,78 @@ export class KeyedTimers {
   #firing: KeyedTimer[] = [];
   #settings = 0;
 
-  constructor(private readonly tracked?: TrackedItems<KeyedTimer> | undefined) {}
+  constructor(private readonly cold?: ColdTimers | undefined) {}
 
-  /** All that are set or firing, in no particular order. */
-  *all(): Generator<KeyedTimer> {
-    // What was set again while it fires is what the next process goes on with.
-    for (const timer of this.#firing) if (this.#find(timer.id) === undefined) yield timer;
-    yield* this.#eventTime.all();
-    yield* this.#processingTime.all();
+  /** The number that the next one is set with. */
+  get settings(): number {
+    return this.#settings;
   }
 
-  /** Takes a timer that was set in an earlier process; in the order of their setting. */
-  restore(cell: Cell, restored: Omit<KeyedTimer, "id" | "cell" | "previous" | "next">): void {
-    this.#settings = restored.order;
-    this.#add(cell, restored);
+  restoreSettings(settings: number): void {
+    this.#settings = Math.max(this.#settings, settings);
+  }
+
+  /** Takes the timers of a cell, as they were set before. */
+  restore(cell: Cell, settings: readonly TimerSetting[]): void {
+    for (const setting of settings) {
+      this.#add(cell, setting);
+      this.restoreSettings(setting.order + 1);
+    }
+  }
+
+  /** The cell leaves the memory: its record has its timers. */
+  leave(cell: Cell): void {
+    for (let timer = cell.firstTimer; timer !== undefined; timer = timer.next) {
+      this.#index(timer).delete(timer.id);
+      this.#release(timer);
+      const { fireAtMs: ms, order: number, holdMs } = timer;
+      const { eventTime, processingTime, holds } = this.cold!;
+      (timer.domain === "event-time" ? eventTime : processingTime).left({ ms, number });
+      if (holdMs !== undefined) holds.left({ ms: holdMs, number });
+    }
   }
 
   get isEmpty(): boolean {
-    return this.#eventTime.size === 0 && this.#processingTime.size === 0 && this.#firing.length === 0;
+    return this.nextEventTimeMs === undefined && this.nextProcessingTimeMs === undefined && !this.isFiring;
   }
 
-  /** Timers that are set, of both domains. */
+  get isFiring(): boolean {
+    return this.#firing.length > 0;
+  }
+
+  /** Timers in memory that are set, of both domains. */
   get size(): number {
     return this.#eventTime.size + this.#processingTime.size;
   }
 
   /** The earliest hold, of the timers that are firing too. */
   get holdMs(): number {
-    return this.#holds.minMs;
+    return Math.min(this.#holds.minMs, this.cold?.holds.first?.ms ?? Number.POSITIVE_INFINITY);
   }
 
   get nextEventTimeMs(): number | undefined {
-    return this.#eventTime.peek()?.fireAtMs;
+    return earlier(this.#eventTime.peek()?.fireAtMs, this.cold?.eventTime.first?.ms);
   }
 
   get nextProcessingTimeMs(): number | undefined {
-    return this.#processingTime.peek()?.fireAtMs;
+    return earlier(this.#processingTime.peek()?.fireAtMs, this.cold?.processingTime.first?.ms);
   }
 
   /** Sets a timer of the cell, in place of what it was set to before. */
-  set(cell: Cell, family: string, tag: string, setting: TimerSetting, floorMs: number): void {
+  set(cell: Cell, family: string, tag: string, setting: TimerSet, floorMs: number): void {
     if (Number.isNaN(setting.fireAtMs)) throw new Error(`timer ${family} cannot be set to NaN`);
-    const earlier = this.#find(idOf(cell, family, tag));
+    const replaced = this.#find(idOf(cell, family, tag));
     const { outputTimestampMs } = setting;
     const holdMs = outputTimestampMs === undefined ? undefined : Math.max(outputTimestampMs, floorMs);
     const { domain, fireAtMs } = setting;
-    const order = this.#settings;
+    const order = this.#settings++;
     const timer = this.#add(cell, { family, tag, domain, fireAtMs, outputTimestampMs, holdMs, order });
-    this.tracked?.put(timer);
-    if (earlier === undefined) return;
-    this.tracked?.replace(earlier);
+    cell.slot.changed();
+    if (replaced === undefined) return;
     // In the index the new one has taken its place: to take it out before would cost more, the more timers there are.
-    if (earlier.domain !== timer.domain) this.#index(earlier).delete(earlier.id);
-    this.#release(earlier);
-    detach(earlier);
+    if (replaced.domain !== timer.domain) this.#index(replaced).delete(replaced.id);
+    this.#release(replaced);
+    detach(replaced);
   }
 
   clear(cell: Cell, family: string, tag: string): void {
@@ -113,28 +136,49 @@ export class KeyedTimers {
 
   /** Takes event-time timers behind the watermark into the batch. */
   takeEventTime(batch: TimerBatch, watermarkMs: number): void {
-    batch.take(this.#eventTime, ({ fireAtMs }) => fireAtMs < watermarkMs);
+    const { cold } = this;
+    this.#take(batch, this.#eventTime, cold?.eventTime, (ms) => ms < watermarkMs);
   }
 
   /** Takes processing-time timers up to this time into the batch. */
   takeProcessingTime(batch: TimerBatch, processingTimeMs: number): void {
-    batch.take(this.#processingTime, ({ fireAtMs }) => fireAtMs <= processingTimeMs);
+    const { cold } = this;
+    this.#take(batch, this.#processingTime, cold?.processingTime, (ms) => ms <= processingTimeMs);
   }
 
   /** These are being processed: they are not set any more, but hold until `complete`. */
   fire(timers: KeyedTimer[]): void {
     this.#firing = timers;
+    for (const timer of timers) timer.cell.firing = timer;
   }
 
   complete(): void {
     for (const timer of this.#firing) {
       this.#release(timer);
-      if (this.tracked !== undefined && this.#find(timer.id) === undefined) this.tracked.remove(timer);
+      timer.cell.firing = undefined;
+      timer.cell.slot.changed();
     }
     this.#firing = [];
   }
 
-  #add(cell: Cell, setting: Omit<KeyedTimer, "id" | "cell" | "previous" | "next">): KeyedTimer {
+  /** Those of keys in the store come into memory first, as many as a batch may take; the batch ends before the others. */
+  #take(
+    batch: TimerBatch,
+    index: TimerIndex<KeyedTimer>,
+    order: ColdOrder | undefined,
+    isDue: (ms: number) => boolean,
+  ): void {
+    let next = order?.first;
+    for (let loads = 0; next !== undefined && isDue(next.ms) && loads < batch.max; loads++) {
+      this.cold!.load(next.keyId, next.windowId);
+      next = order!.first;
+    }
+    batch.take(index, ({ fireAtMs: ms, order: number }) => {
+      return isDue(ms) && (next === undefined || isBefore({ ms, number }, next));
+    });
+  }
+
+  #add(cell: Cell, setting: TimerSetting): KeyedTimer {
     const { family, tag, domain, fireAtMs, outputTimestampMs, holdMs, order } = setting;
     const timer: KeyedTimer = {
       id: idOf(cell, family, tag),
@@ -149,9 +193,8 @@ export class KeyedTimers {
       previous: undefined,
       next: undefined,
     };
-    this.#settings++;
     attach(timer);
-    this.#index(timer).set(timer);
+    this.#index(timer).set(timer, order);
     if (holdMs !== undefined) this.#holds.add(holdMs);
     return timer;
   }
@@ -160,7 +203,7 @@ export class KeyedTimers {
     this.#index(timer).delete(timer.id);
     this.#release(timer);
     detach(timer);
-    this.tracked?.remove(timer);
+    timer.cell.slot.changed();
   }
 
   #find(id: string): KeyedTimer | undefined {
@@ -191,4 +234,9 @@ function detach({ cell, previous, next }: KeyedTimer): void {
 
 function idOf(cell: Cell, family: string, tag: string): string {
   return `${cell.number}/${family.length}/${family}/${tag}`;
+}
+
+function earlier(a: number | undefined, b: number | undefined): number | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return Math.min(a, b);
 }

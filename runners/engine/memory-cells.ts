@@ -1,26 +1,22 @@
 /** Cells of keyed state in memory, which know what of them is not in a record yet. */
 import type { BagCell, KeyCells, MultimapCell } from "./key-cells.js";
 
-/** A bag that was written is written anew as a whole: it was replaced. */
-const REPLACED = -1;
-
-/** Values of a bag that are in no record yet, and which of its chunks are gone. */
-export interface BagChange {
-  readonly chunksGone: number;
-  /** Number of the chunk that the values are to be; undefined: there are none. */
-  readonly chunk: number | undefined;
-  readonly values: readonly unknown[];
+/** Told when something in a cell changes. */
+export interface ChangeListener {
+  changed(): void;
 }
 
 export class ArrayBag implements BagCell {
   #values: unknown[] = [];
   /** Somebody holds the array: it is copied before the next change. */
   #shared = false;
-  /** How many of the values are in records, and in how many records. */
-  #saved = 0;
+  /** How many of the values are in chunks, records of their own; the others are in the key's record. */
+  #inChunks = 0;
   #chunks = 0;
+  /** Chunks of values that were replaced. */
+  #chunksGone = 0;
 
-  constructor(private readonly changed?: (() => void) | undefined) {}
+  constructor(private readonly listener?: ChangeListener | undefined) {}
 
   get size(): number {
     return this.#values.length;
@@ -37,7 +33,7 @@ export class ArrayBag implements BagCell {
       this.#shared = false;
     }
     this.#values.push(value);
-    this.changed?.();
+    this.listener?.changed();
   }
 
   set(values: readonly unknown[]): void {
@@ -48,39 +44,52 @@ export class ArrayBag implements BagCell {
     this.#replace([]);
   }
 
-  /** Chunks of an earlier process, in order. */
-  restore(values: readonly unknown[], chunk: number): void {
-    this.#values.push(...values);
-    this.#saved = this.#values.length;
-    this.#chunks = chunk + 1;
-  }
-
-  /** What is to be recorded; from then on it is. With `isFull`, all values. */
-  takeChange(isFull: boolean): BagChange {
-    const chunksGone = this.#saved === REPLACED || isFull ? this.#chunks : 0;
-    if (this.#saved === REPLACED || isFull) {
-      this.#saved = 0;
-      this.#chunks = 0;
-    }
-    const values = this.#values.slice(this.#saved);
-    this.#saved = this.#values.length;
-    return { chunksGone, chunk: values.length > 0 ? this.#chunks++ : undefined, values };
-  }
-
-  /** Number of its records. */
   get chunks(): number {
     return this.#chunks;
+  }
+
+  /** Takes values of an earlier process: those in chunks, in order, and then the others. */
+  restore(values: readonly unknown[], chunks: number): void {
+    for (const value of values) this.#values.push(value);
+    if (chunks === 0) return;
+    this.#chunks = chunks;
+    this.#inChunks = this.#values.length;
+  }
+
+  /** Values that are in no chunk. */
+  rest(): readonly unknown[] {
+    return this.#inChunks === 0 ? this.#values : this.#values.slice(this.#inChunks);
+  }
+
+  /** The rest is a chunk from now on; its number. */
+  moveRest(): number {
+    this.#inChunks = this.#values.length;
+    return this.#chunks++;
+  }
+
+  /** Every chunk is to be written anew. */
+  forgetChunks(): void {
+    this.#chunksGone = Math.max(this.#chunksGone, this.#chunks);
+    this.#inChunks = 0;
+    this.#chunks = 0;
+  }
+
+  /** How many of its first chunks are not its any more; from now on they are forgotten. */
+  takeChunksGone(): number {
+    const gone = this.#chunksGone;
+    this.#chunksGone = 0;
+    return gone;
   }
 
   #replace(values: unknown[]): void {
     this.#values = values;
     this.#shared = false;
-    this.#saved = REPLACED;
-    this.changed?.();
+    this.forgetChunks();
+    this.listener?.changed();
   }
 }
 
-interface MapEntry {
+export interface MapEntry {
   readonly key: unknown;
   readonly values: readonly unknown[];
   /** Entries come in this order. */
@@ -92,9 +101,11 @@ export class KeyedMultimap implements MultimapCell {
   /** Map keys whose entries have changed since the last record of them; undefined where nothing is recorded. */
   readonly #unsaved: Set<string> | undefined;
   #puts = 0;
+  /** Each entry is a record of its own, and not part of the key's. */
+  isSpilled = false;
 
-  constructor(private readonly changed?: (() => void) | undefined) {
-    this.#unsaved = changed && new Set();
+  constructor(private readonly listener?: ChangeListener | undefined) {
+    this.#unsaved = listener && new Set();
   }
 
   get(keyId: string): readonly unknown[] {
@@ -125,17 +136,22 @@ export class KeyedMultimap implements MultimapCell {
     return Array.from(this.#entries.values(), ({ key, values }) => [key, values] as const);
   }
 
+  /** All entries with the ids of their keys. */
+  get all(): ReadonlyMap<string, MapEntry> {
+    return this.#entries;
+  }
+
   /** An entry of an earlier process; by order. */
   restore(keyId: string, entry: MapEntry): void {
     this.#entries.set(keyId, entry);
     this.#puts = entry.order + 1;
   }
 
-  /** Entries that changed, undefined where they are gone; from then on they are recorded. With `isFull`, all. */
-  takeChanges(isFull: boolean): (readonly [string, MapEntry | undefined])[] {
-    const keyIds = isFull ? [...this.#entries.keys()] : [...(this.#unsaved ?? [])];
+  /** Map keys of entries that changed or went; from then on they are recorded. */
+  takeUnsaved(): readonly string[] {
+    const keyIds = [...(this.#unsaved ?? [])];
     this.#unsaved?.clear();
-    return keyIds.map((keyId) => [keyId, this.#entries.get(keyId)] as const);
+    return keyIds;
   }
 
   /** Map keys of which there may be records. */
@@ -146,27 +162,16 @@ export class KeyedMultimap implements MultimapCell {
 
   #note(keyId: string): void {
     this.#unsaved?.add(keyId);
-    this.changed?.();
+    this.listener?.changed();
   }
 }
 
-/** Whose cells they are, where they have records. */
-export interface CellsOwner {
-  readonly root: string;
-  readonly windowId: string;
-  readonly keyId: string;
-  /** Told when something in them changes. */
-  readonly records: { changed(cells: Cells): void };
-}
-
+/** State of a key in a window. */
 export class Cells implements KeyCells {
   readonly bags = new Map<string, ArrayBag>();
   readonly multimaps = new Map<string, KeyedMultimap>();
-  readonly #changed: (() => void) | undefined;
 
-  constructor(readonly owner?: CellsOwner | undefined) {
-    this.#changed = owner && (() => owner.records.changed(this));
-  }
+  constructor(private readonly listener?: ChangeListener | undefined) {}
 
   get isEmpty(): boolean {
     for (const bag of this.bags.values()) if (bag.size > 0) return false;
@@ -177,7 +182,7 @@ export class Cells implements KeyCells {
   bag(stateId: string): ArrayBag {
     let cell = this.bags.get(stateId);
     if (cell === undefined) {
-      cell = new ArrayBag(this.#changed);
+      cell = new ArrayBag(this.listener);
       this.bags.set(stateId, cell);
     }
     return cell;
@@ -186,7 +191,7 @@ export class Cells implements KeyCells {
   multimap(stateId: string): KeyedMultimap {
     let cell = this.multimaps.get(stateId);
     if (cell === undefined) {
-      cell = new KeyedMultimap(this.#changed);
+      cell = new KeyedMultimap(this.listener);
       this.multimaps.set(stateId, cell);
     }
     return cell;

@@ -7,7 +7,7 @@ import type { RootInput } from "./root-input.js";
 export interface RootLoad {
   /** Elements that wait for a bundle. */
   readonly waiting: number;
-  /** Of a stateful step: keys with state, once for each window, and timers that are set. */
+  /** Of a stateful step: keys with state or timers, once for each window, and timers that are set. */
   readonly keyed?: { readonly keys: number; readonly timers: number };
 }
 
@@ -31,4 +31,6 @@ export interface RootState extends Durable {
   settle(isInFlight: boolean): void;
   setTimer?(update: TimerUpdate): void;
   addResidual?(residual: Residual): void;
+  /** Lets go of what the store has, until what is left takes about this much memory. */
+  release?(bytesMax: number): void;
 }

@@ -123,6 +123,15 @@ export class StageState implements NodeState {
     for (const root of this.#roots) if (root instanceof SplittableRoot) root.drain();
   }
 
+  /** How many of the roots have keys that the store may have instead of the memory. */
+  get keyedRoots(): number {
+    return this.#roots.filter(({ kind }) => kind === "keyed").length;
+  }
+
+  release(bytesMax: number): void {
+    for (const root of this.#roots) root.release?.(bytesMax);
+  }
+
   /** What is in flight is still to be done, and its root's turn still to come. */
   writeState(log: StateLog): void {
     const turn = this.#inFlight?.place ?? this.#turn;

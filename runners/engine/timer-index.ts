@@ -29,10 +29,13 @@ export class TimerIndex<T extends IndexedTimer> {
     return this.#byId.get(id)?.timer;
   }
 
-  /** Sets a timer; one of the same id is replaced. */
-  set(timer: T): void {
+  /**
+   * Sets a timer; one of the same id is replaced.
+   * @param order of its setting, where that is known; no two have the same
+   */
+  set(timer: T, order: number = this.#settings++): void {
     const replaced = this.#byId.get(timer.id);
-    const entry = { timer, timeMs: timer.fireAtMs, order: this.#settings++, place: this.#heap.length };
+    const entry = { timer, timeMs: timer.fireAtMs, order, place: this.#heap.length };
     this.#byId.set(timer.id, entry);
     if (replaced === undefined) {
       this.#heap.push(entry);

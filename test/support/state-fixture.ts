@@ -1,7 +1,8 @@
 /** The state of a pipeline that keeps all there is to keep, as programs of the past have stored it. */
 import { readFile } from "node:fs/promises";
-import { packDelta, unpackDelta } from "../../runners/engine/durable/delta-format.js";
+import { isOutdated, packDelta, unpackDelta } from "../../runners/engine/durable/delta-format.js";
 import { recordNameOf } from "../../runners/engine/durable/state-record.js";
+import { upgradeRecords } from "../../runners/engine/durable/upgrade-records.js";
 import { graphProto } from "../../runners/graph/graph-proto.js";
 import { type Plan, translate } from "../../runners/graph/translate.js";
 import { P, type PCollection, type Root, withName } from "../../transforms/primitives/beam.js";
@@ -35,7 +36,6 @@ import { buildModel, collect } from "../model/support/run-model.js";
 import { CommittedMemory } from "./memory-committer.js";
 import { runThroughCrashes } from "./restarted-plan.js";
 
-const FIXTURE = new URL("../../../test/runners/graph/state-format-1.json", import.meta.url);
 
 type Pair = KV<string, string>;
 
@@ -166,10 +166,10 @@ export async function runFixture(
   const plan: Plan = translate(graphProto(pipeline));
   const memory = new CommittedMemory();
   memory.state.epoch = from?.epoch ?? 0;
-  for (const { key, value } of from === undefined
-    ? []
-    : unpackDelta(Buffer.from(from.state, "base64")).puts) {
-    memory.records.set(key, value);
+  if (from !== undefined) {
+    const { version, puts } = unpackDelta(Buffer.from(from.state, "base64"));
+    for (const { key, value } of puts) memory.records.set(key, value);
+    if (isOutdated(version)) upgradeRecords(memory.records);
   }
   const lines = () => [
     ...(from?.lines ?? []),
@@ -191,10 +191,11 @@ export function kindsOf({ state }: StoredMoment): Set<string> {
   return new Set(unpackDelta(Buffer.from(state, "base64")).puts.map(({ key }) => recordNameOf(key).kind));
 }
 
-export async function readFixture(): Promise<readonly StoredMoment[]> {
-  return JSON.parse(await readFile(FIXTURE, "utf8")) as readonly StoredMoment[];
+/** The moments that were stored in a version of the format. */
+export async function readFixture(version: number): Promise<readonly StoredMoment[]> {
+  return JSON.parse(await readFile(fixtureUrl(version), "utf8")) as readonly StoredMoment[];
 }
 
-export function fixtureUrl(): URL {
-  return FIXTURE;
+export function fixtureUrl(version: number): URL {
+  return new URL(`../../../test/runners/graph/state-format-${version}.json`, import.meta.url);
 }

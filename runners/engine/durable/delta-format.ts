@@ -3,7 +3,9 @@ import { StateReader, StateWriter } from "./state-bytes.js";
 import type { StateDelta, StateRecord } from "./state-record.js";
 
 /** Of everything in the bytes, down to the records' own: it grows when any of it changes. */
-export const STATE_FORMAT_VERSION = 1;
+export const STATE_FORMAT_VERSION = 2;
+/** Told of what a stateful step keeps of a key in several records; `upgradeRecords` makes them those of today. */
+const FIRST_VERSION = 1;
 
 /** The state was written by a program that this one does not know. */
 export class StateFormatError extends Error {
@@ -19,7 +21,7 @@ export class StateFormatError extends Error {
 }
 
 /** A key shares its beginning with the one before it: only the rest of it is written. */
-export function packDelta({ puts, removed }: StateDelta): Uint8Array {
+export function packDelta({ puts, removed, removedWindows = [] }: StateDelta): Uint8Array {
   const out = new StateWriter().count(STATE_FORMAT_VERSION);
   let last = "";
   const key = (text: string) => {
@@ -27,6 +29,8 @@ export function packDelta({ puts, removed }: StateDelta): Uint8Array {
     out.count(shared).text(text.slice(shared));
     last = text;
   };
+  out.count(removedWindows.length);
+  for (const text of removedWindows) key(text);
   out.count(removed.length);
   for (const text of removed) key(text);
   out.count(puts.length);
@@ -37,23 +41,34 @@ export function packDelta({ puts, removed }: StateDelta): Uint8Array {
   return out.finish();
 }
 
-/** @throws StateFormatError when the format is another one; an error when it is not whole */
-export function unpackDelta(bytes: Uint8Array): StateDelta {
+/** A delta, and the version of the format in which it was written. */
+export interface UnpackedDelta extends StateDelta {
+  readonly version: number;
+}
+
+/** Whether records written in this version are to be made those of today. */
+export function isOutdated(version: number): boolean {
+  return version < STATE_FORMAT_VERSION;
+}
+
+/** @throws StateFormatError when the format is one that is not known; an error when it is not whole */
+export function unpackDelta(bytes: Uint8Array): UnpackedDelta {
   const input = new StateReader(bytes);
   const version = input.count();
-  if (version !== STATE_FORMAT_VERSION) throw new StateFormatError(version);
+  if (version !== STATE_FORMAT_VERSION && version !== FIRST_VERSION) throw new StateFormatError(version);
   let last = "";
   const key = () => {
     last = last.slice(0, input.count()) + input.text();
     return last;
   };
+  const removedWindows = version === FIRST_VERSION ? [] : Array.from({ length: input.count() }, key);
   const removed = Array.from({ length: input.count() }, key);
   const puts = Array.from({ length: input.count() }, (): StateRecord => {
     const put = key();
     return { key: put, value: input.bytes() };
   });
   if (!input.isAtEnd) throw new Error("state goes on behind its end");
-  return { puts, removed };
+  return { version, puts, removed, removedWindows };
 }
 
 /** Never cuts a character into its halves: a half by itself has no bytes. */

@@ -1,4 +1,5 @@
 /** The state of an engine as records: what changed of it, all of it, and back again. */
+import type { ColdKeys } from "./cold-keys.js";
 import type { Durable, DurableParts } from "./durable-parts.js";
 import { RestoredState } from "./restored-state.js";
 import type { StateCodec } from "./state-codec.js";
@@ -14,14 +15,25 @@ export class EngineState {
   readonly #sources: readonly Durable[];
   readonly #log = new StateLog();
 
-  static partsOf(codec: StateCodec): DurableParts {
-    return { codec, changes: new StateChanges() };
+  readonly #release: (bytesMax: number) => void;
+
+  static partsOf(codec: StateCodec, cold?: ColdKeys | undefined): DurableParts {
+    return { codec, changes: new StateChanges(), cold };
   }
 
-  /** @throws StateOfOthersError when there are records that none of the sources has */
-  constructor(changes: StateChanges, sources: readonly Durable[], restored: Iterable<StateRecord>) {
+  /**
+   * @param release lets go of what a store has
+   * @throws StateOfOthersError when there are records that none of the sources has
+   */
+  constructor(
+    changes: StateChanges,
+    sources: readonly Durable[],
+    restored: Iterable<StateRecord>,
+    release: (bytesMax: number) => void,
+  ) {
     this.#changes = changes;
     this.#sources = sources;
+    this.#release = release;
     const records = new RestoredState(restored);
     for (const source of sources) source.restoreState(records);
     records.refuseRest();
@@ -44,6 +56,14 @@ export class EngineState {
   /** All records there are: nothing that came before is needed any more. */
   takeSnapshot(): readonly StateRecord[] {
     return this.#take(true).puts;
+  }
+
+  /**
+   * Where a store has keys: lets go of those that it has as they are, until the others take about this much memory, in
+   * bytes. Not while a delta that was taken is not committed.
+   */
+  release(bytesMax: number): void {
+    this.#release(bytesMax);
   }
 
   #take(isFull: boolean): StateDelta {

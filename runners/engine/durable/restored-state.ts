@@ -4,6 +4,7 @@ import { recordNameOf, type StateRecord } from "./state-record.js";
 
 export interface RestoredRecord {
   readonly parts: readonly string[];
+  readonly bytes: Uint8Array;
   readonly value: StateReader;
 }
 
@@ -15,7 +16,7 @@ export class RestoredState {
     for (const { key, value } of records) {
       const { kind, owner, parts } = recordNameOf(key);
       const owners = getOrCreate(this.#records, kind, () => new Map<string, RestoredRecord[]>());
-      getOrCreate(owners, owner, () => []).push({ parts, value: new StateReader(value) });
+      getOrCreate(owners, owner, () => []).push({ parts, bytes: value, value: new StateReader(value) });
     }
   }
 

@@ -58,6 +58,28 @@ export class StateWriter {
     return this;
   }
 
+  /** Bytes written so far. */
+  get length(): number {
+    return this.#at;
+  }
+
+  /** Bytes that say by themselves where they end. */
+  raw(value: Uint8Array): this {
+    this.#need(value.length);
+    this.#buffer.set(value, this.#at);
+    this.#at += value.length;
+    return this;
+  }
+
+  /** What another writer has, without its length; that one is empty afterwards. */
+  append(other: StateWriter): this {
+    this.#need(other.#at);
+    other.#buffer.copy(this.#buffer, this.#at, 0, other.#at);
+    this.#at += other.#at;
+    other.#at = 0;
+    return this;
+  }
+
   /** A copy of what was written; the writer is empty afterwards. */
   finish(): Uint8Array {
     const bytes = Buffer.allocUnsafe(this.#at);

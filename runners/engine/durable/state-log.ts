@@ -1,5 +1,6 @@
 /** Collects the records of one delta, node by node, and remembers whether there is anything to collect. */
-import type { StateDelta } from "./state-record.js";
+import type { KeyChange } from "./cold-keys.js";
+import { type StateDelta, windowKey } from "./state-record.js";
 
 /** Shared by all nodes: whether state has changed since the last delta, watermarks apart. */
 export class StateChanges {
@@ -22,6 +23,8 @@ export class StateLog {
   #isFull = false;
   #puts = new Map<string, Uint8Array>();
   #removed = new Set<string>();
+  #removedWindows: string[] = [];
+  #keys: KeyChange[] = [];
   /** Small records as they were last put. */
   readonly #small = new Map<string, string>();
 
@@ -44,6 +47,16 @@ export class StateLog {
     if (!this.#isFull) this.#removed.add(key);
   }
 
+  /** All records of keys in the window go: before anything is put. */
+  removeWindow(owner: string, windowId: string): void {
+    if (!this.#isFull) this.#removedWindows.push(windowKey(owner, windowId));
+  }
+
+  /** A store of keys is told of this, besides the record itself. */
+  tellStore(change: KeyChange): void {
+    this.#keys.push(change);
+  }
+
   /** For a small record that is easier compared than followed: put if it is not what it was. */
   putSmall(key: string, value: Uint8Array): void {
     const text = Buffer.from(value.buffer, value.byteOffset, value.length).toString("latin1");
@@ -55,8 +68,11 @@ export class StateLog {
   take(): StateDelta {
     const puts = Array.from(this.#puts, ([key, value]) => ({ key, value }));
     const removed = [...this.#removed];
+    const delta = { puts, removed, removedWindows: this.#removedWindows, keys: this.#keys };
     this.#puts = new Map();
     this.#removed = new Set();
-    return { puts, removed };
+    this.#removedWindows = [];
+    this.#keys = [];
+    return delta;
   }
 }

@@ -1,4 +1,5 @@
 /** State that outlives the process: a set of records, from keys to bytes, and what changed in it. */
+import type { KeyChange } from "./cold-keys.js";
 
 export interface StateRecord {
   /** As `recordKey` makes it. */
@@ -6,10 +7,25 @@ export interface StateRecord {
   readonly value: Uint8Array;
 }
 
-/** What brings the records as they were to what they are. A key is in one of the two at the most. */
+/** What brings the records as they were to what they are. A key is in one of the first two at the most. */
 export interface StateDelta {
   readonly puts: readonly StateRecord[];
   readonly removed: readonly string[];
+  /** Windows, as `windowKey` makes them, whose keys' records all go before anything is put. */
+  readonly removedWindows?: readonly string[];
+  /** Once more what it does to keys of stateful steps, for a store that keeps them in order. */
+  readonly keys?: readonly KeyChange[];
+}
+
+/** Kinds of records that go with their window. */
+export const KEY_RECORD = "key";
+export const KEY_BAG_RECORD = "key-bag";
+export const KEY_MAP_RECORD = "key-map";
+const KEY_KINDS: readonly string[] = [KEY_RECORD, KEY_BAG_RECORD, KEY_MAP_RECORD];
+
+/** A window of a stateful step: how the keys of its keys' records go on behind their kind. */
+export function windowKey(owner: string, windowId: string): string {
+  return recordKey("", owner, windowId).slice(1);
 }
 
 /** A record's key, taken apart. */
@@ -51,7 +67,18 @@ export function recordNameOf(key: string): RecordName {
 }
 
 /** Puts what changed into records; a snapshot is a delta to nothing. */
-export function applyDelta(records: Map<string, Uint8Array>, { puts, removed }: StateDelta): void {
+export function applyDelta(
+  records: Map<string, Uint8Array>,
+  { puts, removed, removedWindows = [] }: StateDelta,
+): void {
+  if (removedWindows.length > 0) removeWindows(records, new Set(removedWindows));
   for (const key of removed) records.delete(key);
   for (const { key, value } of puts) records.set(key, value);
+}
+
+function removeWindows(records: Map<string, Uint8Array>, windows: ReadonlySet<string>): void {
+  for (const key of records.keys()) {
+    const { kind, owner, parts } = recordNameOf(key);
+    if (KEY_KINDS.includes(kind) && windows.has(windowKey(owner, parts[0]!))) records.delete(key);
+  }
 }

@@ -3,6 +3,7 @@
  * kind of record that none before has, and some on the way.
  */
 import { writeFile } from "node:fs/promises";
+import { STATE_FORMAT_VERSION } from "../../../runners/engine/durable/delta-format.js";
 import { fixtureUrl, kindsOf, runFixture, type StoredMoment } from "../../support/state-fixture.js";
 
 const MOMENTS = 8;
@@ -16,4 +17,4 @@ const chosen = moments.filter((moment, place) => {
   for (const kind of fresh) known.add(kind);
   return fresh.length > 0 || place % every === 0;
 });
-await writeFile(fixtureUrl(), `${JSON.stringify(chosen, undefined, 1)}\n`);
+await writeFile(fixtureUrl(STATE_FORMAT_VERSION), `${JSON.stringify(chosen, undefined, 1)}\n`);

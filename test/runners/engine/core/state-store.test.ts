@@ -20,26 +20,13 @@ describe("StateStore", () => {
     assert.strictEqual(store.cells("S", "k", W).bag("b"), bag);
   });
 
-  it("removeIfEmpty() removes what is empty, and says so", () => {
+  it("has a key that asked for its cells, and no other", () => {
     const store = new StateStore();
-    assert.isTrue(store.removeIfEmpty("S", "k", W));
-    const cells = store.cells("S", "k", W);
-    cells.multimap("m").put("x", "x", [1]);
-    assert.isFalse(store.removeIfEmpty("S", "k", W));
-    cells.multimap("m").remove("x");
-    assert.isTrue(store.removeIfEmpty("S", "k", W));
     assert.isFalse(store.has("S", "k", W));
-    assert.isFalse(store.hasWindow("S", W));
-  });
-
-  it("removeWindow() removes all keys of the window and nothing else", () => {
-    const store = new StateStore();
-    for (const window of [W, V])
-      for (const key of ["k", "j"]) store.cells("S", key, window).bag("b").append(key);
-    store.removeWindow("S", W);
+    store.cells("S", "k", W);
     assert.deepEqual(
-      [store.has("S", "k", W), store.has("S", "j", W), store.has("S", "k", V), store.has("S", "j", V)],
-      [false, false, true, true],
+      [store.has("S", "k", W), store.has("S", "j", W), store.has("S", "k", V), store.has("T", "k", W)],
+      [true, false, false, false],
     );
   });
 });

@@ -100,7 +100,7 @@ class DurableRun {
     }
     const { hasChanges } = durable;
     const delta = durable.takeDelta();
-    const soft = /^(watermark|stage|input|group-times|grouping|engine|side-lag|test-stream) /;
+    const soft = /^(watermark|stage|input|group-times|grouping|engine|side-lag|test-stream|keyed) /;
     const isOther = ({ key, value }: StateRecord) => {
       const before = this.#records.get(key);
       return before === undefined || !Buffer.from(value).equals(before);
@@ -115,7 +115,7 @@ class DurableRun {
 
   /** What deltas have made of the records is what a snapshot of everything says, chunks apart. */
   #checkAgainstSnapshot(): void {
-    const isChunk = (key: string) => /^(group-values|group-key|bag|blocked|side) /.test(key);
+    const isChunk = (key: string) => /^(group-values|group-key|key-bag|key-map|blocked|side) /.test(key);
     const keys = (all: Iterable<string>) => [...all].filter((key) => !isChunk(key)).sort();
     const restored = this.#engineOf(
       [...this.#records].map(([key, value]) => ({ key, value })),
