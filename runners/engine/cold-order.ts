@@ -31,6 +31,11 @@ export class ColdOrder {
     return undefined;
   }
 
+  /** A key has come into memory: what it leaves it with is another matter. */
+  came(keyId: string, windowId: string): void {
+    if (this.#first?.keyId === keyId && this.#first.windowId === windowId) this.#isKnown = false;
+  }
+
   /** A key with such a timer has left the memory. */
   left(place: ColdPlace): void {
     if (!isBefore(place, this.#from)) return;

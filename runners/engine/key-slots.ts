@@ -31,6 +31,8 @@ export class KeySlots {
   #windowsOpened = 0;
   #last: LiveWindow | undefined;
   #residentBytes = 0;
+  /** Keys by window that are gone, while their records are still there. */
+  readonly #gone = new Map<LiveWindow, Set<string>>();
 
   constructor(allowedLatenessMs: number, records?: KeySlotRecords | undefined) {
     this.#allowedLatenessMs = allowedLatenessMs;
@@ -88,7 +90,7 @@ export class KeySlots {
   /** Whether the key is in its record alone. */
   isCold(keyId: string, windowId: string): boolean {
     const live = this.#windows.get(windowId);
-    return live !== undefined && live.cold > 0 && !live.slots.has(keyId);
+    return live !== undefined && live.cold > 0 && !live.slots.has(keyId) && !this.#isGone(live, keyId);
   }
 
   /** A key that is in memory. */
@@ -129,6 +131,7 @@ export class KeySlots {
   /** Forgets a key, and with the last one of a window the window. */
   remove(slot: KeySlot): void {
     const { live, keyId } = slot;
+    if (this.#cold !== undefined && slot.isRecorded) this.#noteGone(live, keyId);
     this.#records?.remove(slot);
     this.#leave(slot);
     if (live.slots.size > 0 || live.cold > 0) {
@@ -191,6 +194,11 @@ export class KeySlots {
     slot.live.numbered.set(slot.keyId, slot);
     this.restoreNumbers(number + 1);
     return cell;
+  }
+
+  /** A delta says what has gone: the store will know, too, before anything else is done. */
+  written(): void {
+    this.#gone.clear();
   }
 
   /** The size of a key's record is another one. */
@@ -259,7 +267,7 @@ export class KeySlots {
   }
 
   #load(live: LiveWindow, keyId: string): KeySlot | undefined {
-    if (this.#records === undefined || live.cold === 0) return undefined;
+    if (this.#records === undefined || live.cold === 0 || this.#isGone(live, keyId)) return undefined;
     const bytes = this.#records.coldRecord(live.id, keyId);
     if (bytes === undefined) return undefined;
     const slot = this.#add(live, keyId);
@@ -296,6 +304,16 @@ export class KeySlots {
       if (this.#load(live, keyId) !== undefined) loaded++;
     }
     return Number.POSITIVE_INFINITY;
+  }
+
+  #noteGone(live: LiveWindow, keyId: string): void {
+    const gone = this.#gone.get(live);
+    if (gone === undefined) this.#gone.set(live, new Set([keyId]));
+    else gone.add(keyId);
+  }
+
+  #isGone(live: LiveWindow, keyId: string): boolean {
+    return this.#gone.size > 0 && this.#gone.get(live)?.has(keyId) === true;
   }
 
   #removeIfNothing(slot: KeySlot): void {

@@ -54,7 +54,7 @@ export class KeyedRootState implements RootState {
     this.#slots = new KeySlots(parts.spec.allowedLatenessMs, parts.records);
     this.#timers = new KeyedTimers(this.#coldTimers());
     this.#slots.residence = {
-      loaded: (cell, timers) => this.#timers.restore(cell, timers),
+      loaded: (cell, timers) => this.#timers.come(cell, timers),
       leaving: (cell) => this.#timers.leave(cell),
     };
     parts.state.add(id, this.#slots);

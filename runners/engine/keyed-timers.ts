@@ -70,6 +70,13 @@ export class KeyedTimers {
     }
   }
 
+  /** The cell comes into memory again, with the timers of its record. */
+  come(cell: Cell, settings: readonly TimerSetting[]): void {
+    const { keyId, live } = cell.slot;
+    for (const order of this.#orders()) order.came(keyId, live.id);
+    this.restore(cell, settings);
+  }
+
   /** The cell leaves the memory: its record has its timers. */
   leave(cell: Cell): void {
     for (let timer = cell.firstTimer; timer !== undefined; timer = timer.next) {
@@ -204,6 +211,10 @@ export class KeyedTimers {
     this.#release(timer);
     detach(timer);
     timer.cell.slot.changed();
+  }
+
+  #orders(): readonly ColdOrder[] {
+    return this.cold === undefined ? [] : [this.cold.eventTime, this.cold.processingTime, this.cold.holds];
   }
 
   #find(id: string): KeyedTimer | undefined {

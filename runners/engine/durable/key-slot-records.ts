@@ -135,6 +135,7 @@ export class KeySlotRecords implements SlotTracker {
     for (const key of this.#spillsGone) log.remove(key);
     for (const slot of log.isFull ? slots.all() : this.#changed) if (!slot.isGone) this.#put(log, slots, slot);
     this.#writeWindows(log, slots);
+    slots.written();
     const { spills } = this.#state;
     if (slots.numbers + settings + spills > 0) {
       const numbers = new StateWriter().count(slots.numbers).count(settings).count(spills);

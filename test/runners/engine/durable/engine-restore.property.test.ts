@@ -1,12 +1,15 @@
 /**
  * Property: an engine that is thrown away at random moments and restored from its records does exactly what an
- * undisturbed one does. `MILLRACE_SEEDS` says how many seeds, `MILLRACE_SEED` the first: alone, it runs one again.
+ * undisturbed one does; likewise one whose keys are in a store and leave the memory at random moments. `MILLRACE_SEEDS` says how many seeds, `MILLRACE_SEED` the first: alone, it runs one again.
  */
 import { assert } from "chai";
 import type { Bundle } from "../../../../runners/engine/bundle.js";
+import { packDelta, unpackDelta } from "../../../../runners/engine/durable/delta-format.js";
 import { applyDelta, recordKey, type StateRecord } from "../../../../runners/engine/durable/state-record.js";
 import { Engine } from "../../../../runners/engine/engine.js";
+import type { LocalStore } from "../../../../runners/direct/local-store/local-store.js";
 import { Choice, chooseSeed } from "../../../support/seeded-choice.js";
+import { tempStore } from "../../../support/temp-store.js";
 import { FakeHost } from "../core/fake-host.js";
 import { jsonCodec } from "./json-codec.js";
 import { type RandomGraph, randomGraph } from "./random-durable-graph.js";
@@ -22,6 +25,8 @@ interface Disturbance {
   /** Of the moments at which a delta may be taken, and after which the engine may be thrown away. */
   readonly deltaShare: number;
   readonly restoreShare: number;
+  /** Has the keys, which leave the memory at some of the commits. */
+  readonly store: LocalStore | undefined;
 }
 
 class DurableRun {
@@ -34,6 +39,7 @@ class DurableRun {
   #engine: Engine;
   #host: FakeHost;
   #isDraining = false;
+  #epoch = 0;
   #nowMs = 0;
 
   constructor(seed: number, disturbance: Disturbance | undefined) {
@@ -93,6 +99,15 @@ class DurableRun {
 
   #save(isSnapshot: boolean): void {
     const durable = this.#engine.durable!;
+    const { store, choice } = this.#disturbance!;
+    if (store !== undefined) {
+      const delta = durable.takeDelta();
+      applyDelta(this.#records, unpackDelta(packDelta(delta)));
+      store.apply(delta, { runId: "test", epoch: ++this.#epoch });
+      if (choice.isHit(0.5)) store.flushNow();
+      if (choice.isHit(0.7)) durable.release(choice.of([0, 0, 2_000]));
+      return;
+    }
     if (isSnapshot) {
       this.#records.clear();
       for (const { key, value } of durable.takeSnapshot()) this.#records.set(key, value);
@@ -127,9 +142,12 @@ class DurableRun {
 
   #start(processingTimeMs = 0): [Engine, FakeHost] {
     const records = [...this.#records].map(([key, value]) => ({ key, value }));
-    const { choice } = this.#disturbance ?? {};
+    const { choice, store } = this.#disturbance ?? {};
+    store?.flushNow();
+    if (store !== undefined) this.#checkStore(store);
+    const restored = store === undefined ? records : [...store.restored()];
     const engine = this.#engineOf(
-      choice === undefined ? records : choice.shuffled(records),
+      choice === undefined ? restored : choice.shuffled(restored),
       processingTimeMs,
     );
     const outputs = new Map<string, readonly string[]>();
@@ -139,8 +157,18 @@ class DurableRun {
   }
 
   #engineOf(restored: { key: string; value: Uint8Array }[], processingTimeMs: number): Engine {
-    const durable = this.#disturbance && { codec: jsonCodec(), restored };
+    const cold = this.#disturbance?.store;
+    const durable = this.#disturbance && { codec: jsonCodec(), restored, cold };
     return new Engine(this.#random.graph, { processingTimeMs, durable });
+  }
+
+  /** It has exactly the records that the deltas have made. */
+  #checkStore(store: LocalStore): void {
+    const { records, next } = store.readOn(undefined, Number.POSITIVE_INFINITY);
+    assert.isUndefined(next);
+    const text = ([key, value]: readonly [string, Uint8Array]) => `${key} ${Buffer.from(value).toString("hex")}`;
+    const found = records.map(({ key, value }) => text([key, value])).sort();
+    assert.deepEqual(found, Array.from(this.#records, text).sort(), "records in the store");
   }
 
   #collections(): string[] {
@@ -158,13 +186,15 @@ class DurableRun {
   }
 }
 
-function checkSeed(seed: number): number {
+async function checkSeed(seed: number, hasStore: boolean): Promise<number> {
   const expected = new DurableRun(seed, undefined).run();
   const choice = new Choice(~seed);
+  const temp = hasStore ? await tempStore() : undefined;
   const disturbance = {
     choice,
     deltaShare: choice.of([0.1, 0.5, 1]),
     restoreShare: choice.of([0.1, 0.5, 1]),
+    store: temp?.store,
   };
   try {
     const disturbed = new DurableRun(seed, disturbance);
@@ -177,6 +207,8 @@ function checkSeed(seed: number): number {
     return disturbed.restores;
   } catch (error) {
     throw new Error(`MILLRACE_SEED=${seed} fails: ${(error as Error).message}`, { cause: error });
+  } finally {
+    await temp?.remove();
   }
 }
 
@@ -186,12 +218,15 @@ describe("Engine: restored from its records (property)", function () {
   const count = Number(process.env["MILLRACE_SEEDS"] ?? (isOne ? 1 : SEEDS_DEFAULT));
   const first = chooseSeed();
 
-  for (let from = 0; from < count; from += SEEDS_PER_TEST) {
-    const until = Math.min(count, from + SEEDS_PER_TEST);
-    it(`does what an undisturbed one does, seeds ${first + from} to ${first + until - 1}`, () => {
-      let restores = 0;
-      for (let seed = first + from; seed < first + until; seed++) restores += checkSeed(seed);
-      if (until - from > 10) assert.isAbove(restores, 0, "engines restored");
-    });
+  for (const hasStore of [false, true]) {
+    for (let from = 0; from < count; from += SEEDS_PER_TEST) {
+      const until = Math.min(count, from + SEEDS_PER_TEST);
+      const where = hasStore ? ", keys in a store" : "";
+      it(`does what an undisturbed one does${where}, seeds ${first + from} to ${first + until - 1}`, async () => {
+        let restores = 0;
+        for (let seed = first + from; seed < first + until; seed++) restores += await checkSeed(seed, hasStore);
+        if (until - from > 10) assert.isAbove(restores, 0, "engines restored");
+      });
+    }
   }
 });

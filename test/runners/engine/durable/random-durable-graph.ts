@@ -12,6 +12,8 @@ import { type Behaviour, elementOf, type KeyedContext, type SplittableContext } 
 import { fixed, GLOBAL, GraphBuilder } from "../core/graph-builder.js";
 
 const KEYS = 3;
+/** More than the record of a key takes in. */
+const LARGE = "x".repeat(2_500);
 const SIDE_LATENESS_MS = 15;
 
 export interface RandomGraph {
@@ -256,14 +258,15 @@ function onElement(element: Element, context: KeyedContext): void {
   const { value } = flat(element);
   context.log(`state ${stateOf(context)}`);
   const kind = hash(value, 8);
+  const large = value + (hash(value, 6) === 0 ? LARGE : "");
   cells.bag("value").set([value]);
-  if (kind !== 1) cells.bag("bag").append(value);
+  if (kind !== 1) cells.bag("bag").append(large);
   else cells.bag("bag").clear();
   const map = cells.multimap("map");
   const mapKey = String(hash(value, 4));
   if (kind === 2) map.remove(mapKey);
   else if (kind === 3) map.clear();
-  else map.put(mapKey, mapKey, [value]);
+  else map.put(mapKey, mapKey, [large]);
   if (kind === 4) cells.bag("value").clear();
   if (kind === 5 && hash(value, 16) < 8) {
     for (const bag of ["value", "bag"]) cells.bag(bag).clear();
@@ -286,7 +289,7 @@ function stateOf({ cells }: KeyedContext): string {
     cells.bag("value").values(),
     cells.bag("bag").values(),
     [...cells.multimap("map").entries()],
-  ]);
+  ]).replaceAll(LARGE, "…");
 }
 
 const UNMERGED: WindowingStrategy["windowFn"] = { isMerging: false, merge: () => [] };
