@@ -2,7 +2,6 @@
 import type { LetterCount } from "./dead-letters.js";
 import type { PipelineKey } from "./pipelines.js";
 import type { SqlQueries, SqlTransaction } from "./sql-session.js";
-import { joinedChunks, type StoredEpochState } from "./state-chunks.js";
 
 export interface SavepointRow {
   readonly pipeline: string;
@@ -67,6 +66,7 @@ export async function insertSavepoint(
   await transaction.execute(
     `insert into savepoint_chunks (pipeline, name, is_snapshot, epoch, chunk, bytes)
      select pipeline, $3, true, epoch, chunk, bytes from state_snapshots where pipeline = $1 and shard = $2
+       and epoch in (select epoch from state_snapshots where pipeline = $1 and shard = $2 and chunk = 0)
      union all
      select pipeline, $3, false, epoch, chunk, bytes from state_deltas where pipeline = $1 and shard = $2`,
     at,
@@ -114,24 +114,32 @@ export async function deleteSavepoint(queries: SqlQueries, pipeline: string, nam
   return rows.length > 0;
 }
 
-/** The state in it, as `readState` gives a pipeline's own. */
+/** Rows of one epoch's state, in their order. */
+export interface SavepointState {
+  readonly epoch: number;
+  readonly chunks: readonly Buffer[];
+}
+
+/** The state in it: a snapshot, if there is one, and the deltas behind it in order. */
 export async function readSavepointState(
   queries: SqlQueries,
   pipeline: string,
   name: string,
-): Promise<{
-  readonly snapshot: StoredEpochState | undefined;
-  readonly deltas: readonly StoredEpochState[];
-}> {
-  const read = (isSnapshot: boolean) =>
-    queries.query<{ epoch: number; bytes: Buffer }>(
-      `select epoch, bytes from savepoint_chunks where pipeline = $1 and name = $2 and is_snapshot = $3
-       order by epoch, chunk`,
-      [pipeline, name, isSnapshot],
-    );
-  const snapshot = joinedChunks(await read(true)).at(-1);
-  const deltas = joinedChunks(await read(false));
-  return { snapshot, deltas: deltas.filter(({ epoch }) => epoch > (snapshot?.epoch ?? 0)) };
+): Promise<readonly SavepointState[]> {
+  const rows = await queries.query<{ epoch: number; is_snapshot: boolean; bytes: Buffer }>(
+    `select epoch, is_snapshot, bytes from savepoint_chunks c where pipeline = $1 and name = $2 and
+       (is_snapshot or epoch > coalesce((select max(epoch) from savepoint_chunks s
+          where s.pipeline = c.pipeline and s.name = c.name and is_snapshot), 0))
+     order by is_snapshot desc, epoch, chunk`,
+    [pipeline, name],
+  );
+  const states: { readonly epoch: number; readonly isSnapshot: boolean; readonly chunks: Buffer[] }[] = [];
+  for (const { epoch, is_snapshot: isSnapshot, bytes } of rows) {
+    const last = states.at(-1);
+    if (last?.epoch === epoch && last.isSnapshot === isSnapshot) last.chunks.push(bytes);
+    else states.push({ epoch, isSnapshot, chunks: [bytes] });
+  }
+  return states;
 }
 
 /** A file is behind the savepoint when more of it was read since. */

@@ -13,11 +13,7 @@ export interface StoredStateParts {
   readonly bytes: Uint8Array;
 }
 
-/** What one epoch has stored. */
-export interface StoredEpochState {
-  readonly epoch: number;
-  readonly bytes: Uint8Array;
-}
+type StateTable = "state_snapshots" | "state_deltas";
 
 export function insertStateDelta(transaction: SqlTransaction, parts: StoredStateParts): Promise<void> {
   return insertChunks(transaction, "state_deltas", parts);
@@ -79,53 +75,108 @@ export async function writeStateShape(
   ]);
 }
 
-/** The last snapshot, if there is one, and the deltas behind it in order. */
-export async function readState(
+/** What is stored of one epoch, without its bytes. */
+export interface StoredPart {
+  readonly epoch: number;
+  readonly bytes: number;
+}
+
+export interface StoredParts {
+  /** The last one that is whole. */
+  readonly snapshot: StoredPart | undefined;
+  /** Those behind it, in order. */
+  readonly deltas: readonly StoredPart[];
+}
+
+export async function listState(
   queries: SqlQueries,
   { pipeline, shard }: PipelineKey,
-): Promise<{
-  readonly snapshot: StoredEpochState | undefined;
-  readonly deltas: readonly StoredEpochState[];
-}> {
-  const snapshots = await queries.query<ChunkRow>(
-    "select epoch, bytes from state_snapshots where pipeline = $1 and shard = $2 order by epoch, chunk",
+): Promise<StoredParts> {
+  const select = (table: StateTable, where: string) => `
+    select epoch, sum(octet_length(bytes))::bigint as bytes from ${table}
+    where pipeline = $1 and shard = $2 and epoch ${where} group by epoch order by epoch`;
+  const whole = "in (select epoch from state_snapshots where pipeline = $1 and shard = $2 and chunk = 0)";
+  const snapshots = await queries.query<StoredPart>(select("state_snapshots", whole), [pipeline, shard]);
+  const snapshot = snapshots.at(-1);
+  const after = [pipeline, shard, snapshot?.epoch ?? 0];
+  const deltas = await queries.query<StoredPart>(select("state_deltas", "> $3"), after);
+  return { snapshot, deltas };
+}
+
+/** Its rows in their order. */
+export async function readChunks(
+  queries: SqlQueries,
+  { pipeline, shard }: PipelineKey,
+  table: StateTable,
+  epoch: number,
+): Promise<Buffer[]> {
+  const rows = await queries.query<{ bytes: Buffer }>(
+    `select bytes from ${table} where pipeline = $1 and shard = $2 and epoch = $3 order by chunk`,
+    [pipeline, shard, epoch],
+  );
+  return rows.map(({ bytes }) => bytes);
+}
+
+/** Row by row, for what is large. */
+export async function* readChunksInTurn(
+  queries: SqlQueries,
+  { pipeline, shard }: PipelineKey,
+  table: StateTable,
+  epoch: number,
+): AsyncGenerator<Buffer> {
+  for (let chunk = -1; ; ) {
+    const [row] = await queries.query<{ chunk: number; bytes: Buffer }>(
+      `select chunk, bytes from ${table} where pipeline = $1 and shard = $2 and epoch = $3 and chunk > $4
+       order by chunk limit 1`,
+      [pipeline, shard, epoch, chunk],
+    );
+    if (row === undefined) return;
+    yield row.bytes;
+    chunk = row.chunk;
+  }
+}
+
+/** A piece of a snapshot that is written in several transactions: it is whole once it has its chunk 0. */
+export function insertSnapshotPiece(
+  transaction: SqlTransaction,
+  parts: StoredStateParts,
+  chunk: number,
+): Promise<number> {
+  return insertChunk(transaction, "state_snapshots", parts, chunk, parts.bytes);
+}
+
+/** Removes what a run has left of a snapshot that it did not finish. */
+export async function dropUnfinishedSnapshots(
+  queries: SqlQueries,
+  { pipeline, shard }: PipelineKey,
+): Promise<void> {
+  await queries.query(
+    `delete from state_snapshots where pipeline = $1 and shard = $2 and epoch not in
+       (select epoch from state_snapshots where pipeline = $1 and shard = $2 and chunk = 0)`,
     [pipeline, shard],
   );
-  const snapshot = joinedChunks(snapshots).at(-1);
-  const deltas = await queries.query<ChunkRow>(
-    `select epoch, bytes from state_deltas where pipeline = $1 and shard = $2 and epoch > $3
-     order by epoch, chunk`,
-    [pipeline, shard, snapshot?.epoch ?? 0],
-  );
-  return { snapshot, deltas: joinedChunks(deltas) };
-}
-
-interface ChunkRow {
-  readonly epoch: number;
-  readonly bytes: Buffer;
-}
-
-/** Rows by epoch and number. */
-export function joinedChunks(rows: readonly ChunkRow[]): StoredEpochState[] {
-  const chunks = new Map<number, Buffer[]>();
-  for (const { epoch, bytes } of rows) {
-    const known = chunks.get(epoch);
-    if (known === undefined) chunks.set(epoch, [bytes]);
-    else known.push(bytes);
-  }
-  return Array.from(chunks, ([epoch, parts]) => ({ epoch, bytes: Buffer.concat(parts) }));
 }
 
 async function insertChunks(
   transaction: SqlTransaction,
-  table: "state_deltas" | "state_snapshots",
-  { key: { pipeline, shard }, epoch, runId, bytes }: StoredStateParts,
+  table: StateTable,
+  parts: StoredStateParts,
 ): Promise<void> {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  for (let chunk = 0, start = 0; start < buffer.length; chunk++, start += CHUNK_BYTES_MAX) {
-    await transaction.execute(
-      `insert into ${table} (pipeline, shard, epoch, run_id, chunk, bytes) values ($1, $2, $3, $4, $5, $6)`,
-      [pipeline, shard, epoch, runId, chunk, buffer.subarray(start, start + CHUNK_BYTES_MAX)],
-    );
+  const { bytes } = parts;
+  for (let chunk = 0, start = 0; start < bytes.length; chunk++, start += CHUNK_BYTES_MAX) {
+    await insertChunk(transaction, table, parts, chunk, bytes.subarray(start, start + CHUNK_BYTES_MAX));
   }
+}
+
+function insertChunk(
+  transaction: SqlTransaction,
+  table: StateTable,
+  { key: { pipeline, shard }, epoch, runId }: StoredStateParts,
+  chunk: number,
+  bytes: Uint8Array,
+): Promise<number> {
+  return transaction.execute(
+    `insert into ${table} (pipeline, shard, epoch, run_id, chunk, bytes) values ($1, $2, $3, $4, $5, $6)`,
+    [pipeline, shard, epoch, runId, chunk, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)],
+  );
 }

@@ -2,7 +2,6 @@
 import type { SqlQueries } from "../../sql/sql-session.js";
 import { NO_COUNTS } from "../bundle/bundle-ledger.js";
 import { ElementSamples } from "../bundle/element-samples.js";
-import type { StateRecord } from "../engine/durable/state-record.js";
 import { type Sink, sinkText } from "../graph/sinks.js";
 import { stateShapeOf } from "../graph/state-shape.js";
 import type { Plan } from "../graph/translate.js";
@@ -20,7 +19,7 @@ import type { EpochReport } from "./loop-options.js";
 import { Pausing } from "./pausing.js";
 import { PostgresCommitter } from "./postgres-epoch.js";
 import { PostgresSessions } from "./postgres-sessions.js";
-import { runPlan } from "./run-plan.js";
+import { type RestoredRecords, runPlan } from "./run-plan.js";
 import { VolatileCommitter } from "./volatile-epoch.js";
 
 /** With a connection, committed in PostgreSQL and restarted from there; without one, in memory alone. */
@@ -148,9 +147,10 @@ export class DirectJob implements Job {
       cancel: this.#cancel.signal,
       stepsWithState: stepsWithState(this.#plan),
       stateShape: stateShapeOf(this.#plan),
+      localStore: this.#options.localStore,
       runIn: (run, side, state) => {
-        const committer = new PostgresCommitter(run, () => clock.monotonicMs(), state?.stored);
-        return this.#runPlan(committer, side, state?.records, () => sessions.committed());
+        const committer = new PostgresCommitter(run, () => clock.monotonicMs(), state?.storage);
+        return this.#runPlan(committer, side, state, () => sessions.committed());
       },
       onRetry: (event) => this.#events.tell(event),
     });
@@ -161,7 +161,7 @@ export class DirectJob implements Job {
   async #runPlan(
     committer: Committer,
     database: SqlQueries | undefined,
-    restored: Iterable<StateRecord> | undefined,
+    restored: RestoredRecords | undefined,
     onCommit: () => void = () => undefined,
   ): Promise<void> {
     this.#totals = committer.state.totals;

@@ -47,6 +47,8 @@ export interface EpochState {
   readonly hasChanges: boolean;
   takeDelta(): StateDelta;
   takeSnapshot(): readonly StateRecord[];
+  /** What was taken is committed: what a store has may leave the memory, until so many bytes are left. */
+  release(bytesMax: number): void;
 }
 
 /** What the bundles of an epoch share. */

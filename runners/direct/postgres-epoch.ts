@@ -8,7 +8,7 @@ import { addCounts } from "../bundle/bundle-ledger.js";
 import type { EpochMetrics } from "../job/metrics-store.js";
 import { FencedError, type StartedRun } from "../run/run-start.js";
 import { type CommitState, type CommittedEpoch, type Committer, Epoch, type EpochState } from "./epoch.js";
-import type { StoredState } from "./stored-state.js";
+import type { StateStorage } from "./state-storage.js";
 
 /** How many rows `commits` keeps for a pipeline; older ones are removed now and then. */
 const COMMITS_KEPT = 10_000;
@@ -22,10 +22,10 @@ export class PostgresCommitter implements Committer {
   readonly hasTransactions = true;
   readonly state: Run;
   readonly #monotonicMs: () => number;
-  readonly #stored: StoredState | undefined;
+  readonly #stored: StateStorage | undefined;
 
   /** @param stored where the engine's state goes; undefined where it does not outlive the process */
-  constructor(run: Run, monotonicMs: () => number, stored: StoredState | undefined) {
+  constructor(run: Run, monotonicMs: () => number, stored: StateStorage | undefined) {
     this.state = run;
     this.#monotonicMs = monotonicMs;
     this.#stored = stored;
@@ -60,7 +60,7 @@ class PostgresEpoch extends Epoch {
     /** Resolves when all earlier epochs are committed; rejects when one failed. */
     private readonly earlier: Promise<unknown>,
     private readonly monotonicMs: () => number,
-    private readonly stored: StoredState | undefined,
+    private readonly stored: StateStorage | undefined,
   ) {
     super(metrics);
   }
@@ -81,7 +81,10 @@ class PostgresEpoch extends Epoch {
     const transaction = await this.#transaction;
     if (state !== undefined) await this.stored?.save(transaction, state);
     failpoint("after-state");
-    return this.#commit(transaction);
+    const committed = await this.#commit(transaction);
+    if (state !== undefined) await this.stored?.committed(state, transaction);
+    failpoint("after-apply");
+    return committed;
   }
 
   async #open(): Promise<EpochTransaction> {

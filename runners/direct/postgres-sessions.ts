@@ -12,10 +12,13 @@ import type { Clock, Log } from "../../transforms/primitives/do-fn.js";
 import { StateOfOthersError } from "../engine/durable/restored-state.js";
 import { type StateShape, StateShapeError, shapeDifferences } from "../graph/state-shape.js";
 import type { JobEvent } from "../job/job.js";
+import type { LocalStoreOptions } from "../job/runner.js";
 import { startRun } from "../run/run-start.js";
 import { StateNotDurableError } from "./kept-state.js";
+import { loadWithStore } from "./local-store/load-state.js";
 import type { Run } from "./postgres-epoch.js";
-import { type LoadedState, StoredState } from "./stored-state.js";
+import type { LoadedState } from "./state-storage.js";
+import { StoredState } from "./stored-state.js";
 
 const APPLICATION_NAME = "millrace/pipeline";
 /** More sessions of one process than these no standby is behind. */
@@ -41,6 +44,8 @@ export interface SessionsOptions {
   readonly stepsWithState: readonly string[];
   /** How their state is written. */
   readonly stateShape: StateShape;
+  /** Undefined: all of the state is in memory. */
+  readonly localStore: LocalStoreOptions | undefined;
   /**
    * Runs the pipeline to its end; `side` is a second session, for statements outside of epochs. `state` is where it
    * begins and where it goes, if there is any to be committed.
@@ -140,6 +145,7 @@ export class PostgresSessions {
     try {
       await this.#options.runIn(run, side, state);
     } finally {
+      await state?.storage.close();
       await side.close();
     }
   }
@@ -150,16 +156,23 @@ export class PostgresSessions {
    * StateOfOthersError when there is some, but no step that keeps any
    */
   async #loadState({ session, key, epoch }: Run): Promise<LoadedState | undefined> {
-    const { pipeline, stepsWithState, stateShape } = this.#options;
-    const state = await StoredState.load(session, key);
-    if (stepsWithState.length > 0) {
-      if (epoch > 0 && state.first === undefined)
+    const { pipeline, stepsWithState, stateShape, localStore: store, log } = this.#options;
+    const keepsState = stepsWithState.length > 0;
+    const state =
+      keepsState && store !== undefined
+        ? await loadWithStore({ queries: session, key, epoch, store, log })
+        : await StoredState.load(session, key);
+    try {
+      if (keepsState && epoch > 0 && state.first === undefined)
         throw new StateNotDurableError(pipeline, epoch, stepsWithState);
-      await takeShape(session, key, stateShape);
-      return state;
+      if (!keepsState && state.first !== undefined)
+        throw new StateOfOthersError(state.first.kind, state.first.owner);
+      if (keepsState) await takeShape(session, key, stateShape);
+    } catch (error) {
+      await state.storage.close();
+      throw error;
     }
-    if (state.first === undefined) return undefined;
-    throw new StateOfOthersError(state.first.kind, state.first.owner);
+    return keepsState ? state : undefined;
   }
 
   /** Waits before the next attempt. @throws the error itself when there shall be none. */

@@ -3,6 +3,7 @@ import type { SqlQueries } from "../../sql/sql-session.js";
 import type { Clock } from "../../transforms/primitives/do-fn.js";
 import { BundleProcessor } from "../bundle/bundle-processor.js";
 import type { ElementSamples } from "../bundle/element-samples.js";
+import type { ColdKeys } from "../engine/durable/cold-keys.js";
 import type { StateRecord } from "../engine/durable/state-record.js";
 import { Engine } from "../engine/engine.js";
 import type { EngineGraph, StageRoot } from "../engine/engine-graph.js";
@@ -26,13 +27,19 @@ const BUNDLE_RECORDS_MAX = 20_000;
 /** Elements that the engine hands to a stage at once: enough to make a bundle's own cost small. */
 const BUNDLE_ELEMENTS_MAX = 10_000;
 
+export interface RestoredRecords {
+  readonly records: Iterable<StateRecord>;
+  /** Has those of keys, which need not be in memory. */
+  readonly cold?: ColdKeys | undefined;
+}
+
 export interface PlanOptions
   extends Omit<RunnerOptions, "connection" | "takeover" | "retryTimeoutMs" | "samplesMax"> {
   readonly committer: Committer;
   readonly metrics: MetricsStore;
   readonly database: SqlQueries | undefined;
   /** The state to go on from, none at first; undefined where it does not outlive the process. */
-  readonly restored: Iterable<StateRecord> | undefined;
+  readonly restored: RestoredRecords | undefined;
   readonly samples: ElementSamples | undefined;
   readonly drain: AbortSignal;
   readonly stop: AbortSignal;
@@ -64,7 +71,8 @@ function createLoop(plan: Plan, options: PlanOptions): EpochLoop {
   const { log, database, pipeline, once, committer, metrics, samples } = options;
   const graph = toEngineGraph(plan);
   const processing = new ProcessingClock(options.clock);
-  const durable = options.restored && { codec: stateCodecOf(plan), restored: options.restored };
+  const { restored } = options;
+  const durable = restored && { codec: stateCodecOf(plan), restored: restored.records, cold: restored.cold };
   const engine = new Engine(graph, { processingTimeMs: processing.now(), createGroupByKey, durable });
   if (engine.isDrained) throw new PipelineDrainedError(pipeline);
   const isTimeScripted = graph.nodes.some(({ kind }) => kind === "testStream");

@@ -1,62 +1,42 @@
 /** The engine's state in PostgreSQL: snapshots, and what each epoch since the last one has changed. */
-import { promisify } from "node:util";
-import { deflateRaw, inflateRaw } from "node:zlib";
 import type { PipelineKey } from "../../sql/pipelines.js";
+import type { SavepointState } from "../../sql/savepoints.js";
 import type { SqlQueries, SqlTransaction } from "../../sql/sql-session.js";
 import {
   dropState,
+  dropUnfinishedSnapshots,
   insertStateDelta,
   insertStateSnapshot,
+  listState,
   pruneState,
-  readState,
+  readChunks,
+  readChunksInTurn,
+  type StoredParts,
   type StoredStateParts,
 } from "../../sql/state-chunks.js";
 import type { EpochTransaction } from "../../transforms/primitives/do-fn.js";
-import { isOutdated, packDelta, unpackDelta } from "../engine/durable/delta-format.js";
-import {
-  applyDelta,
-  type RecordName,
-  recordNameOf,
-  type StateDelta,
-  type StateRecord,
-} from "../engine/durable/state-record.js";
-import { upgradeRecords } from "../engine/durable/upgrade-records.js";
+import type { UnpackedDelta } from "../engine/durable/delta-format.js";
+import type { StateRecord } from "../engine/durable/state-record.js";
 import type { EpochState } from "./epoch.js";
+import {
+  firstOwned,
+  type LoadedState,
+  packed,
+  Records,
+  SNAPSHOT_EPOCHS,
+  SnapshotSchedule,
+  type StateStorage,
+  unpacked,
+} from "./state-storage.js";
 
-/** How many epochs of deltas a start may have to read before a snapshot takes their place. */
-const SNAPSHOT_EPOCHS = 100;
-/** Most of what a better level saves, it pays for with more time than the database needs for the rest. */
-const COMPRESSION_LEVEL = 1;
-
-/** What a run begins with, and where its own state goes. */
-export interface LoadedState {
-  readonly stored: StoredState;
-  /** Of the first record that is of a step or PCollection; undefined: there are no records. */
-  readonly first: RecordName | undefined;
-  /** To be gone through once: they are not held any longer than that. */
-  readonly records: Iterable<StateRecord>;
-}
-
-/** As the database has it. */
-type StoredParts = Awaited<ReturnType<typeof readState>>;
-
-const deflate = promisify(deflateRaw);
-const inflate = promisify(inflateRaw);
-
-export class StoredState {
+/** All of it is in memory while the pipeline runs, and a snapshot is taken from there. */
+export class StoredState implements StateStorage {
   readonly #key: PipelineKey;
-  readonly #snapshotEpochs: number;
-  /** Epoch of the last snapshot; 0: there is none. */
-  #snapshotEpoch: number;
+  readonly #schedule: SnapshotSchedule;
 
-  /** What is stored is of an earlier format: nothing may be added to it. */
-  #isOutdated: boolean;
-
-  private constructor(key: PipelineKey, snapshotEpoch: number, snapshotEpochs: number, isOld: boolean) {
+  private constructor(key: PipelineKey, schedule: SnapshotSchedule) {
     this.#key = key;
-    this.#snapshotEpoch = snapshotEpoch;
-    this.#snapshotEpochs = snapshotEpochs;
-    this.#isOutdated = isOld;
+    this.#schedule = schedule;
   }
 
   /**
@@ -69,31 +49,68 @@ export class StoredState {
     key: PipelineKey,
     snapshotEpochs: number = SNAPSHOT_EPOCHS,
   ): Promise<LoadedState> {
-    const state = await readState(queries, key);
-    const { records, isOld } = await recordsOf(state);
+    await dropUnfinishedSnapshots(queries, key);
+    const parts = await listState(queries, key);
+    const records = new Records();
+    for await (const { delta } of readDeltas(queries, key, parts)) records.add(delta);
+    records.finish();
     return {
-      stored: new StoredState(key, state.snapshot?.epoch ?? 0, snapshotEpochs, isOld),
-      first: firstOwned(records.keys()),
-      records: handOut(records),
+      storage: new StoredState(key, scheduleOf(parts, snapshotEpochs)),
+      first: firstOwned(records.all.keys()),
+      records: records.handOut(),
+      cold: undefined,
     };
   }
 
   /** Puts what changed into the epoch's transaction; all there is when it is time for a snapshot. */
   async save(transaction: EpochTransaction, state: EpochState): Promise<void> {
     const { epoch, runId } = transaction;
-    const isSnapshot = this.#isOutdated || epoch - this.#snapshotEpoch >= this.#snapshotEpochs;
+    const isSnapshot = this.#schedule.isDue(epoch);
     const delta = isSnapshot ? { puts: state.takeSnapshot(), removed: [] } : state.takeDelta();
     const bytes = await packed(delta);
     const parts: StoredStateParts = { key: this.#key, epoch, runId, bytes };
     if (!isSnapshot) {
       await insertStateDelta(transaction, parts);
+      this.#schedule.deltaStored(bytes.length);
       return;
     }
     await insertStateSnapshot(transaction, parts);
     await pruneState(transaction, this.#key, epoch);
     // Should the transaction fail, this run ends with it.
-    this.#snapshotEpoch = epoch;
-    this.#isOutdated = false;
+    this.#schedule.snapshotStored(epoch, bytes.length);
+  }
+
+  async committed(): Promise<void> {
+    // It is where it belongs.
+  }
+
+  async close(): Promise<void> {
+    // Nothing is open.
+  }
+}
+
+export function scheduleOf({ snapshot, deltas }: StoredParts, epochs: number): SnapshotSchedule {
+  return new SnapshotSchedule(epochs, {
+    snapshotEpoch: snapshot?.epoch ?? 0,
+    snapshotBytes: snapshot?.bytes ?? 0,
+    deltaBytes: deltas.reduce((sum, { bytes }) => sum + bytes, 0),
+  });
+}
+
+/** The snapshot, piece by piece where it is in pieces, and each delta behind it. */
+export async function* readDeltas(
+  queries: SqlQueries,
+  key: PipelineKey,
+  { snapshot, deltas }: StoredParts,
+): AsyncGenerator<{ readonly epoch: number; readonly delta: UnpackedDelta }> {
+  if (snapshot !== undefined) {
+    const { epoch } = snapshot;
+    const rows = readChunksInTurn(queries, key, "state_snapshots", epoch);
+    for await (const delta of unpacked(rows)) yield { epoch, delta };
+  }
+  for (const { epoch } of deltas) {
+    const rows = await readChunks(queries, key, "state_deltas", epoch);
+    for await (const delta of unpacked(rows)) yield { epoch, delta };
   }
 }
 
@@ -101,43 +118,13 @@ export class StoredState {
 export async function replaceState(
   transaction: SqlTransaction,
   at: Omit<StoredStateParts, "bytes">,
-  stored: StoredParts,
+  stored: readonly SavepointState[],
 ): Promise<void> {
-  const { records } = await recordsOf(stored);
+  const records = new Records();
+  for (const { chunks } of stored) for await (const delta of unpacked(chunks)) records.add(delta);
+  const { all } = records.finish();
   await dropState(transaction, at.key);
-  if (records.size === 0) return;
-  const puts = Array.from(records, ([key, value]): StateRecord => ({ key, value }));
+  if (all.size === 0) return;
+  const puts = Array.from(all, ([key, value]): StateRecord => ({ key, value }));
   await insertStateSnapshot(transaction, { ...at, bytes: await packed({ puts, removed: [] }) });
-}
-
-/** As they are written today, and whether any of them was written in an earlier format. */
-async function recordsOf({ snapshot, deltas }: StoredParts) {
-  const records = new Map<string, Uint8Array>();
-  let isOld = false;
-  for (const { bytes } of [...(snapshot === undefined ? [] : [snapshot]), ...deltas]) {
-    const delta = unpackDelta(await inflate(bytes));
-    applyDelta(records, delta);
-    isOld ||= isOutdated(delta.version);
-  }
-  if (isOld) upgradeRecords(records);
-  return { records, isOld };
-}
-
-function packed(delta: StateDelta): Promise<Buffer> {
-  return deflate(packDelta(delta), { level: COMPRESSION_LEVEL });
-}
-
-function firstOwned(keys: Iterable<string>): RecordName | undefined {
-  for (const key of keys) {
-    const name = recordNameOf(key);
-    if (name.owner !== "") return name;
-  }
-  return undefined;
-}
-
-function* handOut(records: Map<string, Uint8Array>): Generator<StateRecord> {
-  for (const [key, value] of records) {
-    records.delete(key);
-    yield { key, value };
-  }
 }

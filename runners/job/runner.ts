@@ -5,6 +5,23 @@ import type { Clock, Log } from "../../transforms/primitives/do-fn.js";
 import type { Job } from "./job.js";
 import type { RunClient } from "./run-client.js";
 
+/** Where state is that a commit has changed: in the database, or on this machine alone. */
+export type StateDurability = "database" | "local";
+
+export interface LocalStoreOptions {
+  /** Each pipeline has a folder of its own in it. */
+  readonly directory: string;
+  readonly durability: StateDurability;
+  /** What keys that are in memory may take there, in bytes, more or less. */
+  readonly residentBytesMax?: number | undefined;
+  /** What may wait in memory to be written to the store, in bytes. */
+  readonly waitingBytesMax?: number | undefined;
+  /** Epochs between snapshots in the database, at the least. */
+  readonly snapshotEpochs?: number | undefined;
+  /** Bytes of a snapshot's piece, which one epoch takes in. */
+  readonly pieceBytes?: number | undefined;
+}
+
 export interface RunnerOptions {
   /** Name under which positions, epoch and counts are kept, e.g. `user-events`. */
   readonly pipeline: string;
@@ -24,6 +41,8 @@ export interface RunnerOptions {
   readonly bundleElementsMax?: number;
   /** Elements of each step that are kept for somebody who looks; by default none, and nothing is done for it. */
   readonly samplesMax?: number | undefined;
+  /** Where the direct runner has a view of the pipeline's state on this machine's disk; without one all is in memory. */
+  readonly localStore?: LocalStoreOptions | undefined;
   /** What the pipeline does around a run on a job server; the direct runner has no use for it. */
   readonly client?: RunClient | undefined;
   /** Variables by which workers started by this process find the same database, e.g. `MILLRACE_DATABASE_URL`. */

@@ -14,7 +14,7 @@ const PROGRAM = fileURLToPath(new URL("./support/run-windowed.js", import.meta.u
 /** Those that this pipeline passes: it has its own source and sink. */
 const FAILPOINTS: readonly Failpoint[] = [
   ...(["before-transaction", "after-begin", "after-state", "after-ledger"] as const),
-  ...(["before-commit", "after-commit", "before-finalize", "after-finalize"] as const),
+  ...(["before-commit", "after-commit", "after-apply", "before-finalize", "after-finalize"] as const),
 ];
 /** How often to kill at random moments: 8, or more by `npm run test:crash`. */
 const KILLS = Math.ceil(Number(process.env["MILLRACE_KILLS"] ?? 20) / 2.5);

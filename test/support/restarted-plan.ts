@@ -29,7 +29,7 @@ export async function runThroughCrashes(
         committer: new MemoryCommitter(memory),
         metrics: new MetricsStore(() => 0),
         database: undefined,
-        restored: memory.restored,
+        restored: { records: memory.restored },
         samples: undefined,
         pausing: new Pausing(),
         drain: new AbortController().signal,

@@ -13,6 +13,7 @@ export const FAILPOINTS = [
   "after-ledger",
   "before-commit",
   "after-commit",
+  "after-apply",
   "before-publish",
   "after-publish",
   "before-finalize",

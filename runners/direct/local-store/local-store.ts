@@ -111,12 +111,22 @@ export class LocalStore implements ColdKeys {
 
   /** Takes what a commit has changed, in the order of commits. */
   apply(delta: StateDelta, position: StorePosition): void {
+    this.change(delta);
+    this.#position = position;
+  }
+
+  /** It is as of this commit, with all that has been changed. */
+  moveTo(position: StorePosition): void {
+    this.#position = position;
+  }
+
+  /** Takes changes, some of which it may have already: that changes nothing, once all have come. */
+  change(delta: StateDelta): void {
     for (const window of delta.removedWindows ?? []) this.#windows.retire(window);
     const isTold = delta.keys !== undefined;
     for (const key of delta.removed) this.#remove(key, isTold);
     for (const { key, value } of delta.puts) this.#put(key, value, isTold);
     for (const change of delta.keys ?? []) this.#change(change);
-    this.#position = position;
   }
 
   /** Writes what waits. With `isSynced`, it is on disk when the promise resolves, whatever happens to the machine. */

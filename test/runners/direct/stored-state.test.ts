@@ -37,6 +37,9 @@ class RecordsOfTest implements EpochState {
     this.#delta = { puts: [], removed: [] };
     return delta;
   }
+  release(): void {
+    // All of it is here.
+  }
   takeSnapshot() {
     this.takeDelta();
     return Array.from(this.#all, ([key, value]) => ({ key, value }));
@@ -74,7 +77,7 @@ describe("StoredState", () => {
     );
 
   it("gives back the deltas of all epochs together", async () => {
-    const { stored, records } = await StoredState.load(session, KEY);
+    const { storage: stored, records } = await StoredState.load(session, KEY);
     expect([...records]).to.deep.equal([]);
     const state = new RecordsOfTest().put("a", bytes("1")).put("b", bytes("2"));
     await stored.save(transaction(1), state);
@@ -86,7 +89,7 @@ describe("StoredState", () => {
   });
 
   it("takes a snapshot every so many epochs, and keeps nothing that came before it", async () => {
-    const { stored } = await StoredState.load(session, KEY, 3);
+    const { storage: stored } = await StoredState.load(session, KEY, 3);
     const state = new RecordsOfTest();
     for (let epoch = 1; epoch <= 7; epoch++) {
       await stored.save(transaction(epoch), state.put(`at ${epoch}`, bytes("x")).remove(`at ${epoch - 2}`));
@@ -95,14 +98,14 @@ describe("StoredState", () => {
     expect(await epochsOf("state_deltas")).to.deep.equal([7]);
     const again = await StoredState.load(session, KEY, 3);
     expect(textsOf(again.records)).to.deep.equal({ "at 6": "x", "at 7": "x" });
-    await again.stored.save(transaction(8), state);
-    await again.stored.save(transaction(9), state);
+    await again.storage.save(transaction(8), state);
+    await again.storage.save(transaction(9), state);
     expect(await epochsOf("state_snapshots")).to.deep.equal([9]);
     expect(await epochsOf("state_deltas")).to.deep.equal([]);
   });
 
   it("cuts what is large into rows, and puts them together again", async () => {
-    const { stored } = await StoredState.load(session, KEY);
+    const { storage: stored } = await StoredState.load(session, KEY);
     let seed = 1;
     const noise = Uint8Array.from({ length: 18_000_000 }, () => {
       seed = (Math.imul(seed, 1103515245) + 12345) | 0;
@@ -127,6 +130,6 @@ describe("StoredState", () => {
       () => undefined,
       (thrown: Error) => thrown,
     );
-    expect(error?.message).to.match(/^state is stored in format 9, but this program knows format 1: /);
+    expect(error?.message).to.match(/^state is stored in format 9, but this program knows format 2: /);
   });
 });

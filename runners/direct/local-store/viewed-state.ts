@@ -1,0 +1,109 @@
+/** State in PostgreSQL of which this machine has a view: keys need not be in memory, and a start need not read all. */
+import type { PipelineKey } from "../../../sql/pipelines.js";
+import {
+  insertSnapshotPiece,
+  insertStateDelta,
+  pruneState,
+  type StoredStateParts,
+} from "../../../sql/state-chunks.js";
+import type { EpochTransaction } from "../../../transforms/primitives/do-fn.js";
+import type { StateDelta } from "../../engine/durable/state-record.js";
+import type { EpochState } from "../epoch.js";
+import { packed, packedPiece, type SnapshotSchedule, type StateStorage } from "../state-storage.js";
+import type { LocalStore, ReadPlace, StorePosition } from "./local-store.js";
+import { type StorePlace, writeAbout } from "./open-store.js";
+
+/** Of records in one piece of a snapshot, before it is packed: an epoch's transaction takes one in. */
+const PIECE_BYTES = 4 * 1024 * 1024;
+
+export interface ViewedStateParts {
+  readonly key: PipelineKey;
+  readonly place: StorePlace;
+  readonly store: LocalStore;
+  readonly schedule: SnapshotSchedule;
+  readonly residentBytesMax: number;
+  readonly pieceBytes?: number | undefined;
+}
+
+/** A snapshot that is being written, a piece an epoch. */
+interface Snapshot {
+  /** What is in it is not older than this; deltas behind it are read after it. */
+  readonly epoch: number;
+  readonly from: ReadPlace | undefined;
+  readonly pieces: number;
+  readonly bytes: number;
+  /** Of the deltas that have come meanwhile. */
+  readonly deltaBytes: number;
+}
+
+export class ViewedState implements StateStorage {
+  readonly #parts: ViewedStateParts;
+  #saved: StateDelta | undefined;
+  #snapshot: Snapshot | undefined;
+
+  constructor(parts: ViewedStateParts) {
+    this.#parts = parts;
+  }
+
+  async save(transaction: EpochTransaction, state: EpochState): Promise<void> {
+    const { key, schedule } = this.#parts;
+    const { epoch, runId } = transaction;
+    const delta = state.takeDelta();
+    const bytes = await packed(delta);
+    await insertStateDelta(transaction, { key, epoch, runId, bytes });
+    schedule.deltaStored(bytes.length);
+    if (this.#snapshot !== undefined) {
+      this.#snapshot = { ...this.#snapshot, deltaBytes: this.#snapshot.deltaBytes + bytes.length };
+    }
+    this.#saved = delta;
+    await this.#writeSnapshot(transaction);
+  }
+
+  async committed(state: EpochState, commit: StorePosition): Promise<void> {
+    const { store, residentBytesMax } = this.#parts;
+    if (this.#saved !== undefined) store.apply(this.#saved, commit);
+    this.#saved = undefined;
+    if (store.isFull) await this.#flush();
+    state.release(residentBytesMax);
+  }
+
+  async close(): Promise<void> {
+    await this.#flush();
+    await this.#parts.store.close();
+  }
+
+  /** Should a transaction fail, this run ends with it, and the next one removes what is not whole. */
+  async #writeSnapshot(transaction: EpochTransaction): Promise<void> {
+    const { key, schedule, store, pieceBytes = PIECE_BYTES } = this.#parts;
+    const snapshot = this.#snapshot ?? this.#begin(transaction.epoch);
+    if (snapshot === undefined) return;
+    const { records, next } = store.readOn(snapshot.from, pieceBytes);
+    const bytes = await packedPiece(records);
+    const parts: StoredStateParts = { key, epoch: snapshot.epoch, runId: transaction.runId, bytes };
+    await insertSnapshotPiece(transaction, parts, next === undefined ? 0 : snapshot.pieces + 1);
+    const { deltaBytes } = snapshot;
+    const total = snapshot.bytes + bytes.length;
+    if (next === undefined) {
+      await pruneState(transaction, key, snapshot.epoch);
+      schedule.snapshotStored(snapshot.epoch, total);
+      schedule.deltaStored(deltaBytes);
+      this.#snapshot = undefined;
+    } else {
+      const pieces = snapshot.pieces + 1;
+      this.#snapshot = { epoch: snapshot.epoch, from: next, pieces, bytes: total, deltaBytes };
+    }
+  }
+
+  #begin(epoch: number): Snapshot | undefined {
+    const { schedule, store } = this.#parts;
+    if (!schedule.isDue(epoch) || store.position === undefined) return undefined;
+    store.flushNow();
+    return { epoch: store.position.epoch, from: undefined, pieces: 0, bytes: 0, deltaBytes: 0 };
+  }
+
+  async #flush(): Promise<void> {
+    const { store, place } = this.#parts;
+    await store.flush(place.isSynced);
+    await writeAbout(place);
+  }
+}
