@@ -1,5 +1,6 @@
 /** From a configuration to a running job: database, schema, graph, runner. */
 
+import { join } from "node:path";
 import type { Job } from "../runners/job/job.js";
 import type { Runner } from "../runners/job/runner.js";
 import { openMetrics } from "./follow-job.js";
@@ -41,6 +42,9 @@ export async function startJob(
     retryTimeout,
     epochRecordsMax,
     monitorSamples,
+    stateDir,
+    stateDurability,
+    stateMemory,
   } = loaded.config;
   if (!(await prepareDatabase(context, database))) return undefined;
   const { runner, pipeline: built } = await loading;
@@ -52,6 +56,11 @@ export async function startJob(
     retryTimeoutMs: retryTimeout,
     bundleRecordsMax: epochRecordsMax,
     samplesMax: monitorSamples,
+    localStore: {
+      directory: join(stateDir, "state"),
+      durability: stateDurability,
+      residentBytesMax: stateMemory,
+    },
     ...{ client: built.client, workerEnvironment },
   };
   return { job: await runner.run(built.graph, options), metrics, pipeline: built };

@@ -62,6 +62,20 @@ export async function readStateShape(
   return row?.state_shape ?? null;
 }
 
+/** It has committed state, and the database has none of it. */
+export async function isStateElsewhere(
+  queries: SqlQueries,
+  { pipeline, shard }: PipelineKey,
+): Promise<boolean> {
+  const rows = await queries.query(
+    `select from pipelines where pipeline = $1 and shard = $2 and epoch > 0 and state_shape is not null
+       and not exists (select from state_snapshots where pipeline = $1 and shard = $2)
+       and not exists (select from state_deltas where pipeline = $1 and shard = $2)`,
+    [pipeline, shard],
+  );
+  return rows.length > 0;
+}
+
 /** In a session that holds the pipeline. */
 export async function writeStateShape(
   queries: SqlQueries,
@@ -88,10 +102,7 @@ export interface StoredParts {
   readonly deltas: readonly StoredPart[];
 }
 
-export async function listState(
-  queries: SqlQueries,
-  { pipeline, shard }: PipelineKey,
-): Promise<StoredParts> {
+export async function listState(queries: SqlQueries, { pipeline, shard }: PipelineKey): Promise<StoredParts> {
   const select = (table: StateTable, where: string) => `
     select epoch, sum(octet_length(bytes))::bigint as bytes from ${table}
     where pipeline = $1 and shard = $2 and epoch ${where} group by epoch order by epoch`;

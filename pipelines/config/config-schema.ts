@@ -49,6 +49,8 @@ export const configSchema = z.strictObject({
   databaseUrlFile: path.optional(),
   errorDir: path,
   stateDir: path,
+  stateDurability: choice(["database", "local"]),
+  stateMemory: bytes,
   logDir: path,
   quietMs: durationMs,
   outOfOrdernessMs: durationMs,

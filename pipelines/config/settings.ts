@@ -33,6 +33,19 @@ const rows: readonly Row[] = [
   ["databaseUrlFile", "FILE", undefined, "file that holds the URL: keeps a password off the command line"],
   ["errorDir", "DIR", "data/error", "where dead letters are written as NDJSON"],
   ["stateDir", "DIR", ".millrace", "local state and the embedded PostgreSQL"],
+  [
+    "stateDurability",
+    "WHERE",
+    "database",
+    "where committed state of windows, keys and timers is: database, or local: this machine alone",
+  ],
+  [
+    "stateMemory",
+    "BYTES",
+    "96MiB",
+    "what keys with state take in memory, about; the others are on disk",
+    '"96MiB"',
+  ],
   ["logDir", "DIR", "logs", "where metrics logs are written"],
   [
     "quietMs",

@@ -4,6 +4,7 @@ import type { ConnectionConfig } from "../../sql/sql-session.js";
 import { JobState_Enum, Pipeline, Root, Runner, type runnerApi } from "../../transforms/primitives/beam.js";
 import type { Clock, Log } from "../../transforms/primitives/do-fn.js";
 import { systemClock } from "../../transforms/primitives/system-clock.js";
+import type { LocalStoreOptions } from "../job/runner.js";
 import { DirectRunner } from "./direct-runner.js";
 import { DirectPipelineResult } from "./pipeline-result.js";
 
@@ -23,6 +24,11 @@ export interface DirectRunnerOptions {
   readonly bundleRecordsMax?: number;
   /** Elements that a stage is given in one bundle, at the most. */
   readonly bundleElementsMax?: number;
+  /**
+   * With a connection: where this machine keeps a view of the job's state, so that a start need not read all of it and
+   * not all of it need be in memory; or, with `durability: "local"`, the only copy. Without it all is in memory.
+   */
+  readonly localStore?: LocalStoreOptions;
   readonly clock?: Clock;
   /** Gets the log lines, which `messages()` gives as well. */
   readonly log?: Log;

@@ -19,7 +19,7 @@ import {
 } from "../../sql/savepoints.js";
 import type { SqlSession } from "../../sql/sql-session.js";
 import { sqlStateOf } from "../../sql/sql-state.js";
-import { writeStateShape } from "../../sql/state-chunks.js";
+import { isStateElsewhere, writeStateShape } from "../../sql/state-chunks.js";
 import type { Pipeline, runnerApi } from "../../transforms/primitives/beam.js";
 import type { Clock, Log } from "../../transforms/primitives/do-fn.js";
 import { addCounts, BundleLedger } from "../bundle/bundle-ledger.js";
@@ -71,7 +71,8 @@ export class Savepoints {
 
   /**
    * Copies state and positions as of the last commit; whoever runs the pipeline is not held up.
-   * @throws SavepointError: a name that is taken or none, a pipeline that has committed nothing
+   * @throws SavepointError: a name that is taken or none, a pipeline that has committed nothing, or whose state
+   * is on one machine alone
    */
   async take(name: string, by: string): Promise<SavepointRow> {
     if (!NAME.test(name)) {
@@ -82,6 +83,12 @@ export class Savepoints {
     }
     const taken = await this.#transact(async () => {
       await this.#session.execute("set transaction isolation level repeatable read");
+      if (await isStateElsewhere(this.#session, this.#key)) {
+        throw new SavepointError(
+          `pipeline "${this.#pipeline}" keeps its state on one machine alone (--state-durability=local): a savepoint is ` +
+            "a copy of what the database has",
+        );
+      }
       return insertSavepoint(this.#session, this.#key, name, by);
     }).catch((error: unknown) => {
       if (sqlStateOf(error) !== UNIQUE_VIOLATION) throw error;

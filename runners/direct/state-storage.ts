@@ -51,7 +51,9 @@ export async function packedPiece(records: readonly StateRecord[]): Promise<Buff
 }
 
 /** Of one epoch, as its rows have it: pieces by themselves, or all of them one. */
-export async function* unpacked(rows: AsyncIterable<Buffer> | Iterable<Buffer>): AsyncGenerator<UnpackedDelta> {
+export async function* unpacked(
+  rows: AsyncIterable<Buffer> | Iterable<Buffer>,
+): AsyncGenerator<UnpackedDelta> {
   const parts: Buffer[] = [];
   for await (const row of rows) {
     if (row[0] === PIECE) yield unpackDelta(await inflate(row.subarray(1)));

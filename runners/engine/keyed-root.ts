@@ -3,12 +3,12 @@
  * expiration of windows. Each kind has bundles of its own, so that an element may still move a timer that is due.
  */
 import type { BundleInput, KeyedWork, TimerUpdate } from "./bundle.js";
+import { ColdOrder } from "./cold-order.js";
 import type { KeySlotRecords } from "./durable/key-slot-records.js";
 import type { RestoredState } from "./durable/restored-state.js";
 import type { StateLog } from "./durable/state-log.js";
 import { type Element, MAX_WATERMARK_MS, type Window } from "./element.js";
 import type { KeyedRoot } from "./engine-graph.js";
-import { ColdOrder } from "./cold-order.js";
 import { KeySlots } from "./key-slots.js";
 import type { Cell, KeyedTimer } from "./keyed-cell.js";
 import { type ColdTimers, KeyedTimers, TimerBatch } from "./keyed-timers.js";
@@ -232,7 +232,8 @@ export class KeyedRootState implements RootState {
       const slot = this.#slots.resident(keyId, window.id);
       if (slot === undefined) continue;
       // Also where it is empty again: what expires must not depend on where a bundle ended.
-      if (this.#spec.hasExpirationCallback && slot.cells !== undefined) this.#slots.cellOf(keyId, key, window);
+      if (this.#spec.hasExpirationCallback && slot.cells !== undefined)
+        this.#slots.cellOf(keyId, key, window);
       if (slot.cells?.isEmpty) this.#slots.dropCells(slot);
       if (this.#spec.hasExpirationCallback || slot.isGone) continue;
       if (slot.cell !== undefined && slot.cell.firstTimer === undefined) this.#slots.dropCell(slot);

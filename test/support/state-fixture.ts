@@ -36,7 +36,6 @@ import { buildModel, collect } from "../model/support/run-model.js";
 import { CommittedMemory } from "./memory-committer.js";
 import { runThroughCrashes } from "./restarted-plan.js";
 
-
 type Pair = KV<string, string>;
 
 /** State after a commit, and what was collected up to it. */

@@ -7,7 +7,13 @@ import { dropUnfinishedSnapshots, listState, type StoredParts } from "../../../s
 import type { Log } from "../../../transforms/primitives/do-fn.js";
 import { isOutdated } from "../../engine/durable/delta-format.js";
 import type { LocalStoreOptions } from "../../job/runner.js";
-import { firstOwned, type LoadedState, Records, SNAPSHOT_EPOCHS, type StateStorage } from "../state-storage.js";
+import {
+  firstOwned,
+  type LoadedState,
+  Records,
+  SNAPSHOT_EPOCHS,
+  type StateStorage,
+} from "../state-storage.js";
 import { readDeltas, scheduleOf } from "../stored-state.js";
 import { LocalState } from "./local-state.js";
 import type { LocalStore, StorePosition } from "./local-store.js";
@@ -40,12 +46,14 @@ export interface LoadOptions {
  */
 export async function loadWithStore(options: LoadOptions): Promise<LoadedState> {
   const { queries, key, store } = options;
-  const place = { ...key, directory: join(store.directory, key.pipeline), isSynced: store.durability === "local" };
+  const place = {
+    ...key,
+    directory: join(store.directory, key.pipeline),
+    isSynced: store.durability === "local",
+  };
   await dropUnfinishedSnapshots(queries, key);
   const parts = await listState(queries, key);
-  return store.durability === "local"
-    ? loadLocal(options, place, parts)
-    : loadView(options, place, parts);
+  return store.durability === "local" ? loadLocal(options, place, parts) : loadView(options, place, parts);
 }
 
 async function loadView(options: LoadOptions, place: StorePlace, parts: StoredParts): Promise<LoadedState> {
@@ -96,7 +104,8 @@ async function whyNot(
   const position = store?.position;
   if (position === undefined) return epoch === 0 ? undefined : "is empty";
   const at = `is as of epoch ${position.epoch} of run ${position.runId}`;
-  if (!(await isCommit(queries, key, position))) return `${at}, which the database at epoch ${epoch} does not know`;
+  if (!(await isCommit(queries, key, position)))
+    return `${at}, which the database at epoch ${epoch} does not know`;
   if (snapshot !== undefined && snapshot.epoch > position.epoch) {
     return `${at}, and the database at epoch ${epoch} has no changes from before epoch ${snapshot.epoch} any more`;
   }
@@ -208,6 +217,10 @@ function loaded(store: LocalStore, storage: StateStorage): LoadedState {
   return { storage, first: firstOwned(firstKey()), records: store.restored(), cold: store };
 }
 
-function isCommit(queries: SqlQueries, { pipeline }: PipelineKey, { epoch, runId }: StorePosition): Promise<boolean> {
+function isCommit(
+  queries: SqlQueries,
+  { pipeline }: PipelineKey,
+  { epoch, runId }: StorePosition,
+): Promise<boolean> {
   return isCommitted(queries, pipeline, epoch, runId);
 }

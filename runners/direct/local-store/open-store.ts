@@ -107,7 +107,8 @@ async function whyNot(directory: string, about: About): Promise<string | undefin
   if (about.storeFormat !== STORE_FORMAT_VERSION || about.stateFormat !== STATE_FORMAT_VERSION) {
     return `is of format ${about.storeFormat}.${about.stateFormat}, and this program's is ${STORE_FORMAT_VERSION}.${STATE_FORMAT_VERSION}`;
   }
-  if (about.boot !== null && about.boot !== bootId()) return "was written before the machine was started anew";
+  if (about.boot !== null && about.boot !== bootId())
+    return "was written before the machine was started anew";
   const size = await stat(join(directory, DATA)).then(
     (found) => found.size,
     () => undefined,

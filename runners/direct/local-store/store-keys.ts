@@ -113,12 +113,7 @@ export function numberOf(key: Buffer): number {
 }
 
 /** Whose a record beside the first of its key is: of all with this beginning only the last part differs. */
-export function partStart(
-  windowNo: number,
-  kind: "bag" | "map",
-  spill: number,
-  stateId: string,
-): Buffer {
+export function partStart(windowNo: number, kind: "bag" | "map", spill: number, stateId: string): Buffer {
   const state = Buffer.from(stateId);
   const key = Buffer.allocUnsafe(13 + state.length);
   key.writeUInt32BE(windowNo, 0);

@@ -23,7 +23,13 @@ export interface ColdKeys {
   /** The record of a key; the bytes are there until the next call. */
   get(root: string, windowId: string, keyId: string): Uint8Array | undefined;
   /** The records of a key beside the first one: a chunk of a bag, all entries of a map. */
-  chunk(root: string, windowId: string, spill: number, stateId: string, chunk: number): Uint8Array | undefined;
+  chunk(
+    root: string,
+    windowId: string,
+    spill: number,
+    stateId: string,
+    chunk: number,
+  ): Uint8Array | undefined;
   entries(
     root: string,
     windowId: string,

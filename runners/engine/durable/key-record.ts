@@ -39,7 +39,11 @@ export function writeTimers(out: StateWriter, timers: readonly Omit<TimerSetting
   out.count(timers.length);
   for (const { family, tag, order, domain, fireAtMs, outputTimestampMs, holdMs } of timers) {
     out.text(family).text(tag).count(order);
-    out.flag(domain === "event-time").time(fireAtMs).timeOrNone(outputTimestampMs).timeOrNone(holdMs);
+    out
+      .flag(domain === "event-time")
+      .time(fireAtMs)
+      .timeOrNone(outputTimestampMs)
+      .timeOrNone(holdMs);
   }
 }
 

@@ -133,7 +133,8 @@ export class KeySlotRecords implements SlotTracker {
     for (const live of this.#removedWindows) this.#removeAll(log, live);
     for (const gone of this.#gone) this.#removeKey(log, gone);
     for (const key of this.#spillsGone) log.remove(key);
-    for (const slot of log.isFull ? slots.all() : this.#changed) if (!slot.isGone) this.#put(log, slots, slot);
+    for (const slot of log.isFull ? slots.all() : this.#changed)
+      if (!slot.isGone) this.#put(log, slots, slot);
     this.#writeWindows(log, slots);
     slots.written();
     const { spills } = this.#state;

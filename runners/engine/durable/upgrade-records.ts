@@ -59,10 +59,7 @@ export function upgradeRecords(records: Map<string, Uint8Array>): void {
     records.set(recordId, Buffer.concat([head, new StateWriter().count(count).count(timers).finish()]));
   }
   for (const [owner, { cells, settings }] of numbers) {
-    records.set(
-      recordKey("keyed", owner),
-      new StateWriter().count(cells).count(settings).count(0).finish(),
-    );
+    records.set(recordKey("keyed", owner), new StateWriter().count(cells).count(settings).count(0).finish());
   }
 }
 
@@ -99,9 +96,7 @@ function collect(
 }
 
 function encode({ cell, timers, bags, maps }: FirstKey): Uint8Array {
-  const out = new StateWriter().count(
-    cell === undefined ? 0 : HAS_CELL | (cell.isClosing ? IS_CLOSING : 0),
-  );
+  const out = new StateWriter().count(cell === undefined ? 0 : HAS_CELL | (cell.isClosing ? IS_CLOSING : 0));
   if (cell !== undefined) out.count(cell.number).bytes(cell.key);
   out.count(timers.length);
   for (const { family, tag, order, rest } of timers.sort((a, b) => a.order - b.order)) {

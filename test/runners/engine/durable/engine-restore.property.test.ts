@@ -3,11 +3,11 @@
  * undisturbed one does; likewise one whose keys are in a store and leave the memory at random moments. `MILLRACE_SEEDS` says how many seeds, `MILLRACE_SEED` the first: alone, it runs one again.
  */
 import { assert } from "chai";
+import type { LocalStore } from "../../../../runners/direct/local-store/local-store.js";
 import type { Bundle } from "../../../../runners/engine/bundle.js";
 import { packDelta, unpackDelta } from "../../../../runners/engine/durable/delta-format.js";
 import { applyDelta, recordKey, type StateRecord } from "../../../../runners/engine/durable/state-record.js";
 import { Engine } from "../../../../runners/engine/engine.js";
-import type { LocalStore } from "../../../../runners/direct/local-store/local-store.js";
 import { Choice, chooseSeed } from "../../../support/seeded-choice.js";
 import { tempStore } from "../../../support/temp-store.js";
 import { FakeHost } from "../core/fake-host.js";
@@ -166,7 +166,8 @@ class DurableRun {
   #checkStore(store: LocalStore): void {
     const { records, next } = store.readOn(undefined, Number.POSITIVE_INFINITY);
     assert.isUndefined(next);
-    const text = ([key, value]: readonly [string, Uint8Array]) => `${key} ${Buffer.from(value).toString("hex")}`;
+    const text = ([key, value]: readonly [string, Uint8Array]) =>
+      `${key} ${Buffer.from(value).toString("hex")}`;
     const found = records.map(({ key, value }) => text([key, value])).sort();
     assert.deepEqual(found, Array.from(this.#records, text).sort(), "records in the store");
   }
@@ -213,7 +214,7 @@ async function checkSeed(seed: number, hasStore: boolean): Promise<number> {
 }
 
 describe("Engine: restored from its records (property)", function () {
-  this.timeout(60_000);
+  this.timeout(240_000);
   const isOne = (process.env["MILLRACE_SEED"] ?? "") !== "";
   const count = Number(process.env["MILLRACE_SEEDS"] ?? (isOne ? 1 : SEEDS_DEFAULT));
   const first = chooseSeed();
@@ -224,7 +225,8 @@ describe("Engine: restored from its records (property)", function () {
       const where = hasStore ? ", keys in a store" : "";
       it(`does what an undisturbed one does${where}, seeds ${first + from} to ${first + until - 1}`, async () => {
         let restores = 0;
-        for (let seed = first + from; seed < first + until; seed++) restores += await checkSeed(seed, hasStore);
+        for (let seed = first + from; seed < first + until; seed++)
+          restores += await checkSeed(seed, hasStore);
         if (until - from > 10) assert.isAbove(restores, 0, "engines restored");
       });
     }
