@@ -42,9 +42,9 @@ const rows: readonly Row[] = [
   [
     "stateMemory",
     "BYTES",
-    "96MiB",
+    "64MiB",
     "what keys with state take in memory, about; the others are on disk",
-    '"96MiB"',
+    '"64MiB"',
   ],
   ["logDir", "DIR", "logs", "where metrics logs are written"],
   [

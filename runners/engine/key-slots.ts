@@ -12,7 +12,7 @@ import { TimerIndex } from "./timer-index.js";
 import { expiryMs } from "./window-expiry.js";
 
 /** What a key costs in memory besides the bytes of its record, more or less. */
-const SLOT_BYTES = 800;
+const SLOT_BYTES = 1_600;
 
 /** Told of keys that come into memory and that leave it again. */
 export interface SlotResidence {
@@ -23,6 +23,7 @@ export interface SlotResidence {
 export class KeySlots {
   readonly #windows = new TimerIndex<LiveWindow>();
   readonly #allowedLatenessMs: number;
+  readonly #expires: boolean;
   readonly #records: KeySlotRecords | undefined;
   readonly #cold: ColdKeys | undefined;
   /** Set by whoever has the timers. */
@@ -34,8 +35,10 @@ export class KeySlots {
   /** Keys by window that are gone, while their records are still there. */
   readonly #gone = new Map<LiveWindow, Set<string>>();
 
-  constructor(allowedLatenessMs: number, records?: KeySlotRecords | undefined) {
+  /** @param expires whether keys are told when their window expires: their cells' order is kept for that */
+  constructor(allowedLatenessMs: number, expires = false, records?: KeySlotRecords | undefined) {
     this.#allowedLatenessMs = allowedLatenessMs;
+    this.#expires = expires;
     this.#records = records;
     this.#cold = records?.cold;
   }
@@ -191,7 +194,7 @@ export class KeySlots {
   restoreCell(slot: KeySlot, key: unknown, number: number, isClosing: boolean): Cell {
     const cell = { number, key, slot, firstTimer: undefined, firing: undefined, isClosing };
     slot.cell = cell;
-    slot.live.numbered.set(slot.keyId, slot);
+    if (this.#expires) slot.live.numbered.set(slot.keyId, slot);
     this.restoreNumbers(number + 1);
     return cell;
   }
@@ -261,7 +264,7 @@ export class KeySlots {
       ...{ firstTimer: undefined, firing: undefined, isClosing: false },
     };
     slot.cell = cell;
-    slot.live.numbered.set(slot.keyId, slot);
+    if (this.#expires) slot.live.numbered.set(slot.keyId, slot);
     slot.changed();
     return cell;
   }

@@ -51,7 +51,8 @@ export class KeyedRootState implements RootState {
     this.#stageWatermark = parts.stageWatermark;
     this.#time = parts.time;
     this.#records = parts.records;
-    this.#slots = new KeySlots(parts.spec.allowedLatenessMs, parts.records);
+    const { allowedLatenessMs, hasExpirationCallback = false } = parts.spec;
+    this.#slots = new KeySlots(allowedLatenessMs, hasExpirationCallback, parts.records);
     this.#timers = new KeyedTimers(this.#coldTimers());
     this.#slots.residence = {
       loaded: (cell, timers) => this.#timers.come(cell, timers),

@@ -166,12 +166,24 @@ export class KeyedMultimap implements MultimapCell {
   }
 }
 
+const NO_BAGS: ReadonlyMap<string, ArrayBag> = new Map();
+const NO_MULTIMAPS: ReadonlyMap<string, KeyedMultimap> = new Map();
+
 /** State of a key in a window. */
 export class Cells implements KeyCells {
-  readonly bags = new Map<string, ArrayBag>();
-  readonly multimaps = new Map<string, KeyedMultimap>();
+  // Most keys have one kind of state, and there are many keys.
+  #bags: Map<string, ArrayBag> | undefined;
+  #multimaps: Map<string, KeyedMultimap> | undefined;
 
   constructor(private readonly listener?: ChangeListener | undefined) {}
+
+  get bags(): ReadonlyMap<string, ArrayBag> {
+    return this.#bags ?? NO_BAGS;
+  }
+
+  get multimaps(): ReadonlyMap<string, KeyedMultimap> {
+    return this.#multimaps ?? NO_MULTIMAPS;
+  }
 
   get isEmpty(): boolean {
     for (const bag of this.bags.values()) if (bag.size > 0) return false;
@@ -180,19 +192,21 @@ export class Cells implements KeyCells {
   }
 
   bag(stateId: string): ArrayBag {
-    let cell = this.bags.get(stateId);
+    this.#bags ??= new Map();
+    let cell = this.#bags.get(stateId);
     if (cell === undefined) {
       cell = new ArrayBag(this.listener);
-      this.bags.set(stateId, cell);
+      this.#bags.set(stateId, cell);
     }
     return cell;
   }
 
   multimap(stateId: string): KeyedMultimap {
-    let cell = this.multimaps.get(stateId);
+    this.#multimaps ??= new Map();
+    let cell = this.#multimaps.get(stateId);
     if (cell === undefined) {
       cell = new KeyedMultimap(this.listener);
-      this.multimaps.set(stateId, cell);
+      this.#multimaps.set(stateId, cell);
     }
     return cell;
   }

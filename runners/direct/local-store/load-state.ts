@@ -21,8 +21,8 @@ import { createStore, openStore, type StorePlace, writeAbout } from "./open-stor
 import { StagedDeltas } from "./staged-deltas.js";
 import { ViewedState } from "./viewed-state.js";
 
-/** Of keys of all steps together: some hundred thousand small ones. */
-const RESIDENT_BYTES_MAX = 96 * 1024 * 1024;
+/** Of keys of all steps together: some ten thousand small ones. */
+const RESIDENT_BYTES_MAX = 64 * 1024 * 1024;
 
 /** The state is on one machine alone, and what is on this one is not it. */
 export class LocalStateError extends Error {

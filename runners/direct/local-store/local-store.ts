@@ -55,7 +55,7 @@ export interface ReadPlace {
 }
 
 /** What waits in memory at the most. */
-const WAITING_BYTES_MAX = 48 * 1024 * 1024;
+const WAITING_BYTES_MAX = 32 * 1024 * 1024;
 /** Records of windows that are gone are removed with each flush, so many at the most. */
 const SWEPT_MAX = 20_000;
 
@@ -314,7 +314,7 @@ export class LocalStore implements ColdKeys {
     else this.#keys.put(key, withText(keyId, text.isWhole, value));
     for (const place of before.timers) this.#order.remove(placeKey(rootNo, place.order, place));
     if (after.timers.length > 0) {
-      const whose = Buffer.concat([windowStart(windowNo), Buffer.from(keyId)]);
+      const whose = text.isWhole ? key : Buffer.concat([windowStart(windowNo), Buffer.from(keyId)]);
       for (const place of after.timers) this.#order.put(placeKey(rootNo, place.order, place), whose);
     }
     if (before.number === after.number) return;

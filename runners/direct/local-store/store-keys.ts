@@ -17,7 +17,7 @@ export interface KeyText {
 }
 
 export function keyText(text: string): KeyText {
-  const bytes = Buffer.from(text);
+  const bytes = Buffer.from(text, "utf8");
   if (bytes.length <= TEXT_BYTES_MAX) return { bytes, isWhole: true };
   const hash = createHash("sha256").update(bytes).digest();
   return { bytes: Buffer.concat([Buffer.from([HASHED]), hash]), isWhole: false };

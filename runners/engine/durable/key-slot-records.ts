@@ -261,10 +261,7 @@ export class KeySlotRecords implements SlotTracker {
     // Cells come in the order of their numbers wherever all are gone through.
     found.sort((a, b) => (a.slot.cell?.number ?? -1) - (b.slot.cell?.number ?? -1));
     for (const { slot, timers } of found) {
-      if (slot.cell !== undefined) {
-        slot.live.numbered.delete(slot.keyId);
-        slot.live.numbered.set(slot.keyId, slot);
-      }
+      if (slot.live.numbered.delete(slot.keyId)) slot.live.numbered.set(slot.keyId, slot);
       loaded(slot, timers);
     }
   }

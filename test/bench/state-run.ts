@@ -1,0 +1,128 @@
+/**
+ * A process of `bench -- state`: drops repeats among so many ids, each remembered with a timer, and says what it took.
+ * MILLRACE_BENCH_URL, _STORE (a folder) and _DURABILITY say where, _FROM and _TO which ids, in an order as of chance.
+ */
+import { readFileSync } from "node:fs";
+import { directRunner } from "millrace/runners";
+import type { StateDurability } from "../../runners/job/runner.js";
+import { deduplicatePerKey } from "../../transforms/deduplicate-per-key.js";
+import { impulse, P, type PCollection, type Root, withName } from "../../transforms/primitives/beam.js";
+import type {
+  DoFn,
+  ProcessContext,
+  ProcessContinuation,
+  RestrictionTracker,
+  SplittableDoFn,
+  SplittableProcessContext,
+} from "../../transforms/primitives/do-fn.js";
+import { registerDoFn } from "../../transforms/primitives/fn-registry.js";
+import { registeredParDo } from "../../transforms/primitives/par-do.js";
+import { splittableParDo } from "../../transforms/primitives/splittable-par-do.js";
+import { manualWatermarkEstimator } from "../../transforms/primitives/watermark-estimator.js";
+import type { KV } from "../../transforms/primitives/window.js";
+
+const AT_ONCE = 20_000;
+/** Each id comes once more after so many others. */
+const REPEAT_EVERY = 10;
+const HORIZON_MS = 30 * 24 * 3_600_000;
+
+const env = (name: string) => process.env[`MILLRACE_BENCH_${name}`]!;
+const [from, to] = [Number(env("FROM")), Number(env("TO"))];
+
+class IdsTracker implements RestrictionTracker<number, number> {
+  #next: number;
+  #isStopped = false;
+  constructor(next: number) {
+    this.#next = next;
+  }
+  tryClaim(position: number): boolean {
+    if (this.#isStopped) return false;
+    this.#next = position + 1;
+    return true;
+  }
+  trySplit(): { primary: number; residual: number } | undefined {
+    if (this.#isStopped) return undefined;
+    this.#isStopped = true;
+    return { primary: 0, residual: this.#next };
+  }
+  currentRestriction(): number {
+    return this.#next;
+  }
+}
+
+/** Begins where this process is told to. */
+class IdsFn implements SplittableDoFn<Uint8Array, number, number, number> {
+  readonly restoresPosition = true;
+  initialRestriction = () => from;
+  createTracker = (next: number) => new IdsTracker(next);
+  initialWatermarkState = () => 0;
+  createWatermarkEstimator = manualWatermarkEstimator;
+  process(
+    _element: Uint8Array,
+    tracker: RestrictionTracker<number, number>,
+    context: SplittableProcessContext<number>,
+  ): ProcessContinuation {
+    const start = tracker.currentRestriction();
+    for (let at = start; at < Math.min(to, start + AT_ONCE); at++) {
+      if (!tracker.tryClaim(at)) break;
+      const id = at % REPEAT_EVERY === 0 && at >= 1_000 ? at - 999 : at;
+      const mixed = Math.imul(id, 2_654_435_761) >>> 0;
+      context.output({ key: `${mixed.toString(16).padStart(8, "0")}-${id.toString(36)}`, value: 1 }, at);
+    }
+    return { resume: tracker.currentRestriction() < to, delayMs: 0 };
+  }
+}
+
+class CountFn implements DoFn<unknown> {
+  process(_element: unknown, context: ProcessContext): void {
+    context.metrics.counter("passed").inc();
+  }
+}
+
+const IDS = registerDoFn("bench/ids@1", () => new IdsFn());
+const COUNT = registerDoFn("bench/count@1", () => new CountFn());
+
+function build(root: Root): void {
+  const start = root.apply(withName("Impulse", impulse()));
+  const ids = P(start).apply(
+    withName("Ids", splittableParDo<Uint8Array, KV<string, number>>(IDS, null, { bounded: false })),
+  ) as PCollection<KV<string, number>>;
+  const passed = ids.apply(
+    withName(
+      "Deduplicate",
+      deduplicatePerKey<string, number>({ horizon: { timeDomain: "event-time", durationMs: HORIZON_MS } }),
+    ),
+  );
+  P(passed).apply(withName("Count", registeredParDo(COUNT, null)));
+}
+
+let anonPeakMb = 0;
+const watch = setInterval(() => {
+  const [, kb] = /RssAnon:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
+  anonPeakMb = Math.max(anonPeakMb, Number(kb) / 1024);
+}, 100);
+const runner = directRunner({
+  connection: { connectionString: env("URL") },
+  pipelineName: "bench-state",
+  once: true,
+  localStore: { directory: env("STORE"), durability: env("DURABILITY") as StateDurability },
+});
+const result = await runner.runAsync(build);
+let readyS: number | undefined;
+let cpuAtReadyS = 0;
+const cpuS = () => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+};
+result.job.subscribe((event) => {
+  if (event.type !== "commit" || readyS !== undefined) return;
+  readyS = process.uptime();
+  cpuAtReadyS = cpuS();
+});
+await result.waitUntilFinish();
+clearInterval(watch);
+if (result.failure !== undefined) throw result.failure;
+const { passed } = await result.counters();
+process.stdout.write(
+  `${JSON.stringify({ readyS, cpuAtReadyS, wallS: process.uptime(), cpuS: cpuS(), anonPeakMb, passed })}\n`,
+);
