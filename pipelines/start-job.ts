@@ -2,10 +2,13 @@
 
 import type { Job } from "../runners/job/job.js";
 import type { Runner } from "../runners/job/runner.js";
+import { ConnectionConfigError } from "../sql/connection-config.js";
+import { type SinkDatabases, sinkDatabasesOf } from "../sql/sink-databases.js";
 import { openMetrics } from "./follow-job.js";
 import type { OpenDatabase } from "./open-database.js";
 import { type BuiltPipeline, refuseName } from "./registry.js";
 import type { Reporter } from "./reporting/reporter.js";
+import { UsageError } from "./usage-error.js";
 import type { VerbContext } from "./verb.js";
 import { waitForDatabase } from "./wait-for-database.js";
 
@@ -52,9 +55,19 @@ export async function startJob(
     retryTimeoutMs: retryTimeout,
     bundleRecordsMax: epochRecordsMax,
     samplesMax: monitorSamples,
-    ...{ client: built.client, workerEnvironment },
+    ...{ client: built.client, workerEnvironment, sinkDatabases: sinkDatabases(context) },
   };
   return { job: await runner.run(built.graph, options), metrics, pipeline: built };
+}
+
+/** @throws UsageError naming the variable that cannot be read */
+function sinkDatabases({ env }: VerbContext): SinkDatabases {
+  try {
+    return sinkDatabasesOf(env);
+  } catch (error) {
+    if (!(error instanceof ConnectionConfigError)) throw error;
+    throw new UsageError([`database of sinks: ${error.message}`]);
+  }
 }
 
 /** What is wrong with the names of runner and pipeline: one line each. */
