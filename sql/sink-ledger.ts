@@ -4,7 +4,7 @@ import type { CopyRows } from "./copy-text.js";
 import type { Rejection } from "./halved-rows.js";
 import type { PipelineKey } from "./pipelines.js";
 import type { EpochMark, OutboxEntry } from "./sink-outbox.js";
-import type { SqlSession, SqlTransaction } from "./sql-session.js";
+import type { SqlQueries, SqlSession, SqlTransaction } from "./sql-session.js";
 import { sqlStateOf } from "./sql-state.js";
 
 /** The last epoch of a step that is there. */
@@ -55,6 +55,43 @@ export async function createSinkTables(session: SqlSession): Promise<void> {
   await session.query("select pg_advisory_xact_lock(hashtextextended('millrace:sink', 0))");
   await session.query(TABLES);
   await session.commit();
+}
+
+/** A session as the server knows it: a process id alone may be another's later. */
+export interface SessionIdentity {
+  readonly pid: number;
+  readonly start: string;
+}
+
+export async function identifySession(queries: SqlQueries): Promise<SessionIdentity> {
+  const [own] = await queries.query<SessionIdentity>(
+    `select pid, extract(epoch from backend_start)::text as start from pg_stat_activity where pid = pg_backend_pid()`,
+  );
+  if (own === undefined) throw new Error("the database does not show a session to itself");
+  return own;
+}
+
+/**
+ * Ends sessions of this process whose connection broke: to the server they may be merely silent, and hold the ledger.
+ * What they had committed stays.
+ */
+export async function endBroken(queries: SqlQueries, sessions: readonly SessionIdentity[]): Promise<void> {
+  if (sessions.length === 0) return;
+  await queries.query(
+    `select pg_terminate_backend(a.pid) from pg_stat_activity a
+     join unnest($1::integer[], $2::text[]) as broken (pid, start)
+       on broken.pid = a.pid and broken.start = extract(epoch from a.backend_start)::text`,
+    [sessions.map(({ pid }) => pid), sessions.map(({ start }) => start)],
+  );
+}
+
+/** Ends all other sessions that call themselves so: of runs that are fenced, and may stand still with the ledger in hand. */
+export async function endNamesakes(queries: SqlQueries, applicationName: string): Promise<void> {
+  await queries.query(
+    `select pg_terminate_backend(pid) from pg_stat_activity
+     where application_name = $1 and datname = current_database() and usename = current_user and pid <> pg_backend_pid()`,
+    [applicationName],
+  );
 }
 
 /** Keeps the step's row of the ledger until the end of the transaction; makes one where there is none. */

@@ -1,5 +1,5 @@
 /** A pipeline running on the direct runner. */
-import type { SqlQueries, SqlSession } from "../../sql/sql-session.js";
+import type { ConnectionConfig, SqlQueries } from "../../sql/sql-session.js";
 import { NO_COUNTS } from "../bundle/bundle-ledger.js";
 import { ElementSamples } from "../bundle/element-samples.js";
 import type { StateRecord } from "../engine/durable/state-record.js";
@@ -162,7 +162,7 @@ export class DirectJob implements Job {
       stepsWithState: stepsWithState(this.#plan),
       stateShape: stateShapeOf(this.#plan),
       runIn: async (run, side, state) => {
-        const replay = await this.#openReplay(run, side);
+        const replay = await this.#openReplay(run, connection);
         const committer = new PostgresCommitter(run, () => clock.monotonicMs(), state?.stored, replay);
         try {
           await replay?.begin();
@@ -178,10 +178,10 @@ export class DirectJob implements Job {
   }
 
   /** Into other databases: what sinks there have logged, and will. */
-  async #openReplay(run: Run, side: SqlSession): Promise<OutboxReplay | undefined> {
+  async #openReplay(run: Run, connection: ConnectionConfig): Promise<OutboxReplay | undefined> {
     const { clock, once, retryTimeoutMs, sinkDatabases: databases = new Map() } = this.#options;
-    this.#replay = await OutboxReplay.open(run, side, {
-      ...{ sinks: this.#sinks, databases, clock, once, retryTimeoutMs },
+    this.#replay = await OutboxReplay.open(run, {
+      ...{ connection, sinks: this.#sinks, databases, clock, once, retryTimeoutMs },
       ...{ log: this.#events.log, random: Math.random },
       end: AbortSignal.any([this.#drain.signal, this.#stop.signal]),
       cancel: this.#cancel.signal,

@@ -159,7 +159,9 @@ export class EpochApplier {
     const name = `millrace_stage_${hash}`;
     let stage = this.#stages.get(name);
     if (stage === undefined) {
-      stage = new StagedChanges(target, name, await checkTarget(this.#session as SqlSession, target), true);
+      const facts = await checkTarget(this.#session as SqlSession, target);
+      // others may write there; without a key they have no row in common
+      stage = new StagedChanges(target, name, facts, target.conflictKey !== undefined);
       this.#stages.set(name, stage);
     }
     return stage;

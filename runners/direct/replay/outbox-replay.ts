@@ -1,8 +1,19 @@
 /** The replay of a run: what its epochs log for other databases, how much may wait, and what is removed again. */
 import { holdEpoch } from "../../../sql/pipelines.js";
-import { type SinkDatabases, sinkVariable } from "../../../sql/sink-databases.js";
-import { type LoggedBytes, readLogged, readLoggedIn, removeConfirmed } from "../../../sql/sink-outbox.js";
-import type { SqlSession, SqlTransaction } from "../../../sql/sql-session.js";
+import { type SinkDatabase, type SinkDatabases, sinkVariable } from "../../../sql/sink-databases.js";
+import {
+  type LoggedBytes,
+  readLogged,
+  readLoggedIn,
+  removeConfirmed,
+  type SinkTarget,
+} from "../../../sql/sink-outbox.js";
+import {
+  type ConnectionConfig,
+  type SqlQueries,
+  SqlSession,
+  type SqlTransaction,
+} from "../../../sql/sql-session.js";
 import type { Clock, Log } from "../../../transforms/primitives/do-fn.js";
 import type { Sink } from "../../graph/sinks.js";
 import type { SinkDatabaseStatus } from "../../job/job.js";
@@ -12,11 +23,14 @@ import type { ReplayCounts } from "./apply-epoch.js";
 import { SinkDatabaseError } from "./sink-errors.js";
 import { behindText, TargetReplay } from "./target-replay.js";
 
+const APPLICATION_NAME = "millrace/sink-log";
 /** What may wait in the log for one database; then the pipeline waits. */
 const WAITING_EPOCHS_MAX = 1_000;
 const WAITING_BYTES_MAX = 256 * 1024 * 1024;
 
 export interface ReplayOptions {
+  /** To the coordinating database. */
+  readonly connection: ConnectionConfig;
   readonly sinks: readonly Sink[];
   readonly databases: SinkDatabases;
   readonly clock: Clock;
@@ -36,6 +50,8 @@ export interface ReplayOptions {
 export class OutboxReplay {
   readonly #run: StartedRun;
   readonly #options: ReplayOptions;
+  /** Beside the run's own, which is in its epochs. */
+  readonly #session: SqlSession;
   readonly #targets = new Map<string, TargetReplay>();
   readonly #stop = new AbortController();
   /** Removed with what the last epochs committed, by database. */
@@ -47,45 +63,46 @@ export class OutboxReplay {
   #changed: (() => void)[] = [];
   #endingMs: number | undefined;
 
-  private constructor(run: StartedRun, options: ReplayOptions) {
+  private constructor(run: StartedRun, session: SqlSession, options: ReplayOptions) {
     this.#run = run;
+    this.#session = session;
     this.#options = options;
   }
 
   /**
    * Undefined: no sink is elsewhere, and the log is empty.
-   * @param queries a session of the coordinating database, beside the run's own
    * @throws SinkDatabaseError when the log has rows for a database that this process does not know
    */
-  static async open(
-    run: StartedRun,
-    queries: SqlSession,
-    options: ReplayOptions,
-  ): Promise<OutboxReplay | undefined> {
-    const logged = await readLogged(queries, run.key);
+  static async open(run: StartedRun, options: ReplayOptions): Promise<OutboxReplay | undefined> {
+    const logged = await readLogged(run.session, run.key);
     const elsewhere = options.sinks.flatMap((sink) => sink.elsewhere ?? []);
     const names = new Set([...elsewhere, ...logged].map(({ database }) => database));
     if (names.size === 0) return undefined;
-    const replay = new OutboxReplay(run, options);
+    for (const name of names) {
+      if (!options.databases.has(name))
+        throw new SinkDatabaseError(unknownText(run.key.pipeline, name, logged));
+    }
+    const { connection } = options;
+    const session = await SqlSession.connect({ connection, applicationName: APPLICATION_NAME });
+    const replay = new OutboxReplay(run, session, options);
+    const queries = oneByOne(session);
     for (const database of names) {
-      const connect = options.databases.get(database);
-      if (connect === undefined) throw new SinkDatabaseError(unknownText(run.key.pipeline, database, logged));
       const tables = elsewhere.filter((one) => one.database === database).map(({ table }) => table);
-      replay.#targets.set(
-        database,
-        new TargetReplay({
-          ...{ key: run.key, database, connect, tables, queries },
-          ...{ clock: options.clock, log: options.log, random: options.random },
-          patienceMs: () => replay.#patienceMs(),
-          stop: replay.#stop.signal,
-          onCounts: options.onCounts,
-          onChange: () => replay.#tellChanged(),
-          onAway: options.onAway,
-        }),
-      );
+      replay.#targets.set(database, replay.#target(database, tables, queries));
     }
     replay.#add(logged);
     return replay;
+  }
+
+  #target(database: string, tables: readonly SinkTarget[], queries: SqlQueries): TargetReplay {
+    const { databases, clock, log, random, onCounts, onAway } = this.#options;
+    return new TargetReplay({
+      ...{ key: this.#run.key, database, connect: databases.get(database) as SinkDatabase, tables },
+      ...{ queries, broken: () => this.#session.broken, clock, log, random, onCounts, onAway },
+      patienceMs: () => this.#patienceMs(),
+      stop: this.#stop.signal,
+      onChange: () => this.#tellChanged(),
+    });
   }
 
   get statuses(): SinkDatabaseStatus[] {
@@ -155,6 +172,7 @@ export class OutboxReplay {
       this.#running.finally(() => ended.abort()),
       clock.sleep(CANCEL_WAIT_MS, ended.signal),
     ]);
+    await this.#session.close();
     for (const status of this.statuses) {
       if (status.waitingEpochs > 0) log.warn(behindText(this.#run.key.pipeline, status));
     }
@@ -208,6 +226,19 @@ export class OutboxReplay {
       await new Promise<void>((resolve) => this.#changed.push(resolve));
     }
   }
+}
+
+/** Several databases are replayed into at once; a session does one thing at a time. */
+function oneByOne(session: SqlSession): SqlQueries {
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    query<Row>(text: string, values?: readonly unknown[]): Promise<Row[]> {
+      const answer = last.then(() => session.query<Row>(text, values));
+      // who asked hears of the failure
+      last = answer.catch(() => undefined);
+      return answer;
+    },
+  };
 }
 
 function unknownText(pipeline: string, database: string, logged: readonly LoggedBytes[]): string {

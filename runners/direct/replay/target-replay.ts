@@ -1,18 +1,23 @@
 /** Replays what one run logs for one other database: epoch after epoch, however often that database goes away. */
+import { createHash } from "node:crypto";
 import type { PipelineKey } from "../../../sql/pipelines.js";
 import { refusePooler } from "../../../sql/pooler.js";
 import type { SinkDatabase } from "../../../sql/sink-databases.js";
-import { createSinkTables } from "../../../sql/sink-ledger.js";
+import {
+  createSinkTables,
+  endBroken,
+  endNamesakes,
+  identifySession,
+  type SessionIdentity,
+} from "../../../sql/sink-ledger.js";
 import type { SinkTarget } from "../../../sql/sink-outbox.js";
-import { SqlSession } from "../../../sql/sql-session.js";
+import { type SqlQueries, SqlSession } from "../../../sql/sql-session.js";
 import { backoffMs, classify } from "../../../sql/sql-state.js";
 import type { Clock, Log } from "../../../transforms/primitives/do-fn.js";
 import { failpoint } from "../../../transforms/primitives/failpoint.js";
 import type { SinkDatabaseStatus } from "../../job/job.js";
 import { checkTarget, EpochApplier, type ReplayCounts } from "./apply-epoch.js";
 import { SinkBehindError, SinkDatabaseError } from "./sink-errors.js";
-
-const APPLICATION_NAME = "millrace/sink";
 
 export interface TargetOptions {
   readonly key: PipelineKey;
@@ -22,7 +27,9 @@ export interface TargetOptions {
   /** Tables that the graph's sinks write to there. */
   readonly tables: readonly SinkTarget[];
   /** On the coordinating database. */
-  readonly queries: SqlSession;
+  readonly queries: SqlQueries;
+  /** What broke that connection, if anything did. */
+  readonly broken: () => Error | undefined;
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
@@ -45,6 +52,8 @@ export class TargetReplay {
   #waitingBytes = 0;
   #confirmedEpoch = 0;
   #session: SqlSession | undefined;
+  /** Of this process, and perhaps there still though the connection broke. */
+  #sessions: readonly SessionIdentity[] | undefined;
   #isChecked = false;
   #away: { readonly sinceMs: number; readonly reason: string } | undefined;
   #wake: () => void = () => undefined;
@@ -132,10 +141,15 @@ export class TargetReplay {
     if (this.#session !== undefined && this.#session.broken === undefined) return this.#session;
     await this.#session?.close();
     const connection = await this.#options.connect();
-    const connect = () => SqlSession.connect({ connection, applicationName: APPLICATION_NAME });
+    const applicationName = applicationNameOf(this.#options.key);
+    const connect = () => SqlSession.connect({ connection, applicationName });
     const session = await connect();
     this.#session = session;
     await refusePooler(session, connect);
+    // this run has fenced whoever was before it; later only what was its own is surely not another's
+    if (this.#sessions === undefined) await endNamesakes(session, applicationName);
+    else await endBroken(session, this.#sessions);
+    this.#sessions = [await identifySession(session)];
     await createSinkTables(session);
     this.#applier.connected(session);
     return session;
@@ -143,7 +157,7 @@ export class TargetReplay {
 
   /** Tries again on a new connection, after growing, random pauses, until it is done. */
   async #untilDone<T>(work: () => Promise<T>): Promise<T> {
-    const { stop, clock, random, queries, database } = this.#options;
+    const { stop, clock, random, broken, database } = this.#options;
     const startMs = clock.monotonicMs();
     for (let attempt = 1; ; attempt++) {
       try {
@@ -155,7 +169,8 @@ export class TargetReplay {
         this.#session = undefined;
         stop.throwIfAborted();
         // the coordinating database is what is away: the run begins anew with it
-        if (queries.broken !== undefined) throw queries.broken;
+        const lost = broken();
+        if (lost !== undefined) throw lost;
         if (classify(error) !== "retry") throw named(database, error);
         this.#isAway(error);
         this.#refuseToWait(startMs);
@@ -193,6 +208,14 @@ export class TargetReplay {
     if (patience === undefined || clock.monotonicMs() - startMs < patience) return;
     throw new SinkBehindError(behindText(key.pipeline, this.status));
   }
+}
+
+/** One of a pipeline's own, within what PostgreSQL keeps of a name. */
+function applicationNameOf({ pipeline, shard }: PipelineKey): string {
+  const hash = createHash("sha256")
+    .update(JSON.stringify([pipeline, shard]))
+    .digest("hex");
+  return `millrace/sink ${hash.slice(0, 16)}`;
 }
 
 /** What is still to be replayed, for people. */
