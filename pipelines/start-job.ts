@@ -3,12 +3,11 @@
 import type { Job } from "../runners/job/job.js";
 import type { Runner } from "../runners/job/runner.js";
 import { ConnectionConfigError } from "../sql/connection-config.js";
-import { type SinkDatabases, sinkDatabasesOf } from "../sql/sink-databases.js";
+import { sinkDatabasesOf } from "../sql/sink-databases.js";
 import { openMetrics } from "./follow-job.js";
 import type { OpenDatabase } from "./open-database.js";
 import { type BuiltPipeline, refuseName } from "./registry.js";
 import type { Reporter } from "./reporting/reporter.js";
-import { UsageError } from "./usage-error.js";
 import type { VerbContext } from "./verb.js";
 import { waitForDatabase } from "./wait-for-database.js";
 
@@ -55,18 +54,19 @@ export async function startJob(
     retryTimeoutMs: retryTimeout,
     bundleRecordsMax: epochRecordsMax,
     samplesMax: monitorSamples,
-    ...{ client: built.client, workerEnvironment, sinkDatabases: sinkDatabases(context) },
+    ...{ client: built.client, workerEnvironment, sinkDatabases: sinkDatabasesOf(context.env) },
   };
   return { job: await runner.run(built.graph, options), metrics, pipeline: built };
 }
 
-/** @throws UsageError naming the variable that cannot be read */
-function sinkDatabases({ env }: VerbContext): SinkDatabases {
+/** What is wrong with the databases of sinks: the variable that cannot be read. */
+export function refuseSinkDatabases({ env }: VerbContext): string[] {
   try {
-    return sinkDatabasesOf(env);
+    sinkDatabasesOf(env);
+    return [];
   } catch (error) {
     if (!(error instanceof ConnectionConfigError)) throw error;
-    throw new UsageError([`database of sinks: ${error.message}`]);
+    return [`database of sinks: ${error.message}`];
   }
 }
 

@@ -141,7 +141,7 @@ export class TargetReplay {
     if (this.#session !== undefined && this.#session.broken === undefined) return this.#session;
     await this.#session?.close();
     const connection = await this.#options.connect();
-    const applicationName = applicationNameOf(this.#options.key);
+    const applicationName = applicationNameOf(this.#options);
     const connect = () => SqlSession.connect({ connection, applicationName });
     const session = await connect();
     this.#session = session;
@@ -210,11 +210,10 @@ export class TargetReplay {
   }
 }
 
-/** One of a pipeline's own, within what PostgreSQL keeps of a name. */
-function applicationNameOf({ pipeline, shard }: PipelineKey): string {
-  const hash = createHash("sha256")
-    .update(JSON.stringify([pipeline, shard]))
-    .digest("hex");
+/** A name of these replays alone, within what PostgreSQL keeps of one. */
+function applicationNameOf({ key, database }: Pick<TargetOptions, "key" | "database">): string {
+  const of = JSON.stringify([key.pipeline, key.shard, database]);
+  const hash = createHash("sha256").update(of).digest("hex");
   return `millrace/sink ${hash.slice(0, 16)}`;
 }
 

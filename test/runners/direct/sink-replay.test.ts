@@ -2,6 +2,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { DirectRunner } from "../../../runners/direct/direct-runner.js";
 import { Savepoints } from "../../../runners/direct/savepoints.js";
@@ -217,6 +218,26 @@ describe("sinks in another database", function () {
       expect(await readOther(there.connection)).to.deep.equal(expectedOther(all));
       expect(lines.filter((line) => line.includes('"reports" of sinks'))).to.have.length(2);
       expect(events).to.deep.equal(["away", "back"]);
+    });
+
+    it("makes the pipeline wait when there is no more room in the log, and go on when there is", async () => {
+      const ROOM = 1_000;
+      await drop("1.csv", ROOM + 100);
+      let isAway = true;
+      const job = await start({
+        ...{ hasJournal: false, mode: "stream", run: { once: false, bundleRecordsMax: 1 } },
+        other: () => (isAway ? nowhere() : there.connection),
+      });
+      const waiting = () => job.sinkDatabases?.[0]?.waitingEpochs;
+      await until(() => waiting() === ROOM, "a full log");
+      await sleep(300);
+      expect(waiting()).to.equal(ROOM);
+      expect(await rowsIn(here.session, "commits")).to.equal(ROOM);
+      isAway = false;
+      await until(() => job.totals.recordsRead === all.length, "all to be read");
+      expect(await job.drain(), String(job.failure)).to.equal("DRAINED");
+      expect(await readOther(there.connection)).to.deep.equal(expectedOther(all, false));
+      expect(await rowsIn(here.session, "sink_outbox")).to.equal(0);
     });
 
     it("says what is left where the job is cancelled, and the next run replays it before anything else", async () => {
