@@ -33,7 +33,7 @@ const EVERY_WAY = ["cut-before", "cut-within", "cut-after", "drop-reply"] as con
 const LATE_MS = 400;
 
 describe("crash: sinks in another database", function () {
-  this.timeout(60_000);
+  this.timeout(60_000 + KILLS_AT_RANDOM * 5_000);
   const seed = chooseSeed();
   const choice = new Choice(seed);
   const changes = randomChanges(choice, CHANGES, 0.01);

@@ -47,8 +47,10 @@ const ROW = registerDoFn("record-as-row@other", () => ({
 }));
 
 export interface ChangesOptions {
-  /** Name of the connection; undefined: the coordinating database. */
+  /** Name of the connection; empty: the coordinating database. */
   readonly database?: string | undefined;
+  /** Where `journal` is, if not there too. */
+  readonly journalDatabase?: string;
   /** Whether `journal`, where nothing may come again, is written too. */
   readonly hasJournal?: boolean;
   readonly mode?: "available-now" | "stream";
@@ -56,12 +58,17 @@ export interface ChangesOptions {
 
 export function changesPipeline(
   directory: string,
-  { database = REPORTS, hasJournal = true, mode = "available-now" }: ChangesOptions = {},
+  {
+    database = REPORTS,
+    journalDatabase = database,
+    hasJournal = true,
+    mode = "available-now",
+  }: ChangesOptions = {},
 ): Pipeline {
   const pipeline = new Pipeline();
   const read = { directory, format: { format: "csv", options: { columns } }, quietMs: 20 };
   const records = new Root(pipeline).apply(withName("Read", readFromDirectory(read, mode)));
-  const elsewhere = database === "" ? {} : { database };
+  const named = (name: string) => (name === "" ? {} : { database: name });
   const changes = P(records).apply(
     withName("Changes", registeredParDo<InputRecord, RowChange>(CHANGE, null)),
   );
@@ -69,7 +76,7 @@ export function changesPipeline(
   P(changes).apply(
     withName(
       "WriteStates",
-      writeChangesToPostgres({ ...states, version: "version", tombstone: "gone", ...elsewhere }),
+      writeChangesToPostgres({ ...states, version: "version", tombstone: "gone", ...named(database) }),
     ),
   );
   if (!hasJournal) return pipeline;
@@ -77,7 +84,7 @@ export function changesPipeline(
   P(rows).apply(
     withName(
       "WriteJournal",
-      writeRowsToPostgres({ table: "journal", columns, operation: "insert-once", ...elsewhere }),
+      writeRowsToPostgres({ table: "journal", columns, operation: "insert-once", ...named(journalDatabase) }),
     ),
   );
   return pipeline;

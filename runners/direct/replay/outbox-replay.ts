@@ -162,10 +162,10 @@ export class OutboxReplay {
     await session.commit();
   }
 
-  /** Ends with what is there, and says what is not. */
+  /** Ends with what is there; of a job that was cancelled it says what is not. */
   async close(): Promise<void> {
     this.abandon();
-    const { log, clock } = this.#options;
+    const { log, clock, cancel } = this.#options;
     const ended = new AbortController();
     // one that is just connecting to a database that does not answer is left behind
     await Promise.race([
@@ -173,6 +173,8 @@ export class OutboxReplay {
       clock.sleep(CANCEL_WAIT_MS, ended.signal),
     ]);
     await this.#session.close();
+    // after any other end the job goes on by itself, or says what it failed with
+    if (!cancel.aborted) return;
     for (const status of this.statuses) {
       if (status.waitingEpochs > 0) log.warn(behindText(this.#run.key.pipeline, status));
     }

@@ -220,6 +220,31 @@ describe("sinks in another database", function () {
       expect(events).to.deep.equal(["away", "back"]);
     });
 
+    it("does not hold up another one, each of which has a log and a ledger of its own", async () => {
+      const archive = await migratedDatabase();
+      await archive.session.query(OTHER_TABLES_SQL);
+      await drop("1.csv", 200);
+      let isAway = true;
+      const job = await start({
+        ...{ mode: "stream", journalDatabase: "archive" },
+        run: {
+          once: false,
+          sinkDatabases: new Map([
+            ["reports", () => (isAway ? nowhere() : there.connection)],
+            ["archive", () => archive.connection],
+          ]),
+        },
+      });
+      await until(async () => (await rowsIn(archive.session, "journal")) === 200, "the journal");
+      expect(await rowsIn(there.session, "states")).to.equal(0);
+      isAway = false;
+      expect(await job.drain(), String(job.failure)).to.equal("DRAINED");
+      expect(await readOther(there.connection)).to.deep.equal(expectedOther(all, false));
+      expect(await rowsIn(archive.session, "journal")).to.equal(200);
+      expect(await rowsIn(here.session, "sink_outbox")).to.equal(0);
+      await archive.close();
+    });
+
     it("makes the pipeline wait when there is no more room in the log, and go on when there is", async () => {
       const ROOM = 1_000;
       await drop("1.csv", ROOM + 100);
