@@ -3,6 +3,8 @@
 import { join } from "node:path";
 import type { Job } from "../runners/job/job.js";
 import type { Runner } from "../runners/job/runner.js";
+import { ConnectionConfigError } from "../sql/connection-config.js";
+import { sinkDatabasesOf } from "../sql/sink-databases.js";
 import { openMetrics } from "./follow-job.js";
 import type { OpenDatabase } from "./open-database.js";
 import { type BuiltPipeline, refuseName } from "./registry.js";
@@ -61,9 +63,20 @@ export async function startJob(
       durability: stateDurability,
       residentBytesMax: stateMemory,
     },
-    ...{ client: built.client, workerEnvironment },
+    ...{ client: built.client, workerEnvironment, sinkDatabases: sinkDatabasesOf(context.env) },
   };
   return { job: await runner.run(built.graph, options), metrics, pipeline: built };
+}
+
+/** What is wrong with the databases of sinks: the variable that cannot be read. */
+export function refuseSinkDatabases({ env }: VerbContext): string[] {
+  try {
+    sinkDatabasesOf(env);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConnectionConfigError)) throw error;
+    return [`database of sinks: ${error.message}`];
+  }
 }
 
 /** What is wrong with the names of runner and pipeline: one line each. */

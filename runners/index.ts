@@ -1,4 +1,5 @@
 /** What the package exports as `millrace/runners`. */
+export { type SinkDatabase, type SinkDatabases, sinkDatabasesOf } from "../sql/sink-databases.js";
 export { StepFailedError } from "./bundle/step-failed-error.js";
 export { type CreateRunnerOptions, createRunner } from "./create-runner.js";
 export {
@@ -9,13 +10,14 @@ export {
 } from "./direct/beam-runner.js";
 export { PipelineDrainedError, StateNotDurableError } from "./direct/kept-state.js";
 export type { DirectPipelineResult } from "./direct/pipeline-result.js";
+export { SinkBehindError, SinkDatabaseError, SinkLedgerError } from "./direct/replay/sink-errors.js";
 export { NoDatabaseError } from "./direct/volatile-epoch.js";
 export { StateFormatError } from "./engine/durable/delta-format.js";
 export { StateOfOthersError } from "./engine/durable/restored-state.js";
 export { UnsupportedFeatureError } from "./graph/features.js";
 export { UnsafeSinkError } from "./graph/sinks.js";
 export { StateShapeError } from "./graph/state-shape.js";
-export type { Job, JobEvent, JobState } from "./job/job.js";
+export type { Job, JobEvent, JobState, SinkDatabaseStatus } from "./job/job.js";
 export type { JobMessage } from "./job/messages.js";
 export type {
   DistributionValue,

@@ -19,6 +19,29 @@ export interface ChangedTable {
   readonly tombstone?: string | undefined;
 }
 
+/**
+ * Why changes that come again, or late, would not come to the same in the table; undefined where they would. An
+ * `insert-once` needs a key, an upsert a version as well, a delete a tombstone besides.
+ */
+export function repeatProblem(table: ChangedTable, operations: ReadonlySet<Operation>): string | undefined {
+  const { conflictKey, version, tombstone } = table;
+  const versioned = [...operations].filter((operation) => operation !== "insert-once");
+  const of = `table "${table.table}"`;
+  if (conflictKey === undefined) {
+    return `${of} has no conflictKey, by which a row that comes again would be known`;
+  }
+  if (versioned.length > 0 && version === undefined) {
+    return `${of} has no version, by which an ${versioned.join(" or ")} that comes again would be late`;
+  }
+  if (operations.has("delete") && tombstone === undefined) {
+    return (
+      `${of} has no tombstone column, so an upsert that comes again would bring back what is deleted ` +
+      '(operation: "upsert" says that nothing is deleted)'
+    );
+  }
+  return undefined;
+}
+
 /** What only the database knows of the table. */
 export interface TableFacts {
   readonly isPartitioned: boolean;

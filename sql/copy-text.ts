@@ -16,6 +16,9 @@ export function copyField(value: ColumnValue): string {
 }
 
 const BYTES_AT_FIRST = 64 * 1024;
+/** Neither is in a field: there they are escaped. */
+const NEWLINE = 0x0a;
+const TAB = 0x09;
 /** Bytes given to the connection at once. */
 const CHUNK_BYTES = 64 * 1024;
 
@@ -29,6 +32,16 @@ export class CopyRows {
   /** End of each row. */
   #ends = new Int32Array(1024);
   #length = 0;
+
+  /** What `all` gave, in another process perhaps. The bytes are its own from now on. */
+  static of(bytes: Buffer): CopyRows {
+    const rows = new CopyRows();
+    rows.#bytes = bytes;
+    rows.#used = bytes.length;
+    for (let end = bytes.indexOf(NEWLINE) + 1; end > 0; end = bytes.indexOf(NEWLINE, end) + 1)
+      rows.#endAt(end);
+    return rows;
+  }
 
   get length(): number {
     return this.#length;
@@ -44,12 +57,20 @@ export class CopyRows {
     const text = `${this.#length}\t${fields}\n`;
     this.#makeRoom(text.length * 3); // a UTF-16 unit takes at most 3 bytes of UTF-8
     this.#used += this.#bytes.write(text, this.#used, "utf8");
-    if (this.#length === this.#ends.length) {
-      const longer = new Int32Array(this.#ends.length * 2);
-      longer.set(this.#ends);
-      this.#ends = longer;
-    }
-    this.#ends[this.#length++] = this.#used;
+    this.#endAt(this.#used);
+  }
+
+  /** The bytes of all rows. Valid until `clear`. */
+  all(): Buffer {
+    return this.#bytes.subarray(0, this.#used);
+  }
+
+  /** The bytes of a row's fields behind the first `skipped`, without its newline. Valid until `clear`. */
+  fieldsOf(row: number, skipped: number): Buffer {
+    const end = this.#endOf(row) - 1;
+    let start = this.#endOf(row - 1);
+    for (let n = 0; n < skipped; n++) start = this.#bytes.indexOf(TAB, start) + 1;
+    return this.#bytes.subarray(start, end);
   }
 
   /** Empties the batch; the memory is kept for the next one. */
@@ -64,6 +85,15 @@ export class CopyRows {
     for (let start = this.#endOf(from - 1); start < end; start += CHUNK_BYTES) {
       yield this.#bytes.subarray(start, Math.min(start + CHUNK_BYTES, end));
     }
+  }
+
+  #endAt(end: number): void {
+    if (this.#length === this.#ends.length) {
+      const longer = new Int32Array(this.#ends.length * 2);
+      longer.set(this.#ends);
+      this.#ends = longer;
+    }
+    this.#ends[this.#length++] = end;
   }
 
   #endOf(row: number): number {

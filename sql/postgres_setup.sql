@@ -507,6 +507,48 @@ create table live_late_events (
   late_by interval not null
 );
 
+-- 0012_sink_outbox.sql
+
+-- Sinks in other databases: rows that are committed here and still to be replayed there, as the bytes they are.
+
+-- The last epoch that each has logged. Every entry of the log names the one before it, so that none can be left out.
+create table sink_heads (
+  pipeline text not null,
+  shard integer not null,
+  step text not null,
+  -- the name of the connection
+  database text not null,
+  -- tells these epochs from those of a pipeline of the same name in another coordinating database
+  chain uuid not null default gen_random_uuid(),
+  epoch bigint not null,
+  run_id uuid not null,
+  -- null: it is the first
+  after_epoch bigint,
+  after_run_id uuid,
+  primary key (pipeline, shard, step, database)
+);
+
+create table sink_outbox (
+  pipeline text not null,
+  shard integer not null,
+  epoch bigint not null,
+  step text not null,
+  -- what the step writes at once, in order; its compressed bytes are cut into parts
+  batch integer not null,
+  part integer not null,
+  run_id uuid not null,
+  database text not null,
+  chain uuid not null,
+  after_epoch bigint,
+  after_run_id uuid,
+  -- table, columns, key, version, tombstone: rows are replayed as they were meant when they were logged
+  target jsonb not null,
+  operations text[] not null,
+  bytes bytea not null,
+  primary key (pipeline, shard, epoch, step, batch, part)
+);
+alter table sink_outbox alter column bytes set storage external;
+
 -- which migrations these are
 
 create table if not exists schema_migrations (
@@ -527,6 +569,7 @@ insert into schema_migrations (version, name, checksum) values
   (8, '0008_dead_letter_retries.sql', '6ce2db689a0dde2577e18be166baa41f4a06139209ef9b7bdbcb04fd9abfae6a'),
   (9, '0009_state.sql', '477331581516ddad234f7f2cb9a9ac372dd24313a787440516f039cd59c4f05e'),
   (10, '0010_savepoints.sql', '66c810c1c52e551be1297636101fbb93262afbaa85368491980556923ed13793'),
-  (11, '0011_live_metrics.sql', '5c2fd4b5724fb3464f6ce11043a8c13f6772cd62e5f50ab728f20b2cbebfb4b0');
+  (11, '0011_live_metrics.sql', '5c2fd4b5724fb3464f6ce11043a8c13f6772cd62e5f50ab728f20b2cbebfb4b0'),
+  (12, '0012_sink_outbox.sql', 'e71f8c61b2f9f0796ed1313eee290d30c199587594fa0c71c95963fa0fa301db');
 
 commit;

@@ -1,7 +1,15 @@
 /** The DoFn of `writeChangesToPostgres` and `writeRowsToPostgres`: hands a bundle's changes to its transaction. */
 import { createHash } from "node:crypto";
-import { type ChangedTable, checkChangedTable, OPERATIONS, type Operation } from "../sql/changed-table.js";
+import {
+  type ChangedTable,
+  checkChangedTable,
+  OPERATIONS,
+  type Operation,
+  repeatProblem,
+} from "../sql/changed-table.js";
 import { CopyRows } from "../sql/copy-text.js";
+import { SINK_DATABASE_NAME } from "../sql/sink-databases.js";
+import { SinkLog, type SinkTarget } from "../sql/sink-outbox.js";
 import { type ChangesResult, StagedChanges } from "../sql/staged-changes.js";
 import { inTurn } from "../sql/transaction-turns.js";
 import type { Problem } from "./input-record.js";
@@ -31,6 +39,8 @@ import { REJECTED_OUTPUT, WAITING_BYTES_MAX, WAITING_ROWS_MAX, WaitingBatches } 
 export interface WriteChangesConfig extends ChangedTable {
   /** What becomes of all rows; without it each element says so itself. */
   readonly operation?: Operation | undefined;
+  /** The name of a connection to another database, where the table is. */
+  readonly database?: string | undefined;
 }
 
 /** A change, and where in time it stands. */
@@ -61,6 +71,8 @@ export class WriteChangesFn implements DoFn {
   readonly #operations: ReadonlySet<Operation>;
   readonly #batches = new WaitingBatches(() => new Batch());
   #changes: StagedChanges | undefined;
+  /** Where rows go that are for another database. */
+  #log: SinkLog | undefined;
 
   /** @throws Error for a configuration that names what it has not */
   constructor(config: WriteChangesConfig) {
@@ -70,33 +82,39 @@ export class WriteChangesFn implements DoFn {
   }
 
   sinkPromise({ bundlesMayRepeat }: SinkPlace): SinkPromise {
-    const { table: target, conflictKey, version, tombstone } = this.#config;
-    if (!bundlesMayRepeat) return { target, guarantee: "exactly once" };
-    const operations = [...this.#operations].filter((operation) => operation !== "insert-once");
-    const of = `table "${target}"`;
-    if (conflictKey === undefined) {
-      return { target, refusal: `${of} has no conflictKey, by which a row that comes again would be known` };
+    const { table, database } = this.#config;
+    if (database !== undefined) return this.#promiseElsewhere(database, bundlesMayRepeat);
+    if (!bundlesMayRepeat) return { target: table, guarantee: "exactly once" };
+    const refusal = repeatProblem(this.#config, this.#operations);
+    return refusal === undefined
+      ? { target: table, guarantee: "idempotent by key" }
+      : { target: table, refusal };
+  }
+
+  #promiseElsewhere(database: string, bundlesMayRepeat: boolean): SinkPromise {
+    const { table } = this.#config;
+    const target = `${table} in database "${database}"`;
+    if (bundlesMayRepeat) {
+      const refusal =
+        `table "${table}" is in another database, "${database}", ` +
+        "into which only the direct runner replays what it has committed";
+      return { target, refusal };
     }
-    if (operations.length > 0 && version === undefined) {
-      const what = operations.join(" or ");
-      return { target, refusal: `${of} has no version, by which an ${what} that comes again would be late` };
-    }
-    if (this.#operations.has("delete") && tombstone === undefined) {
-      return {
-        target,
-        refusal:
-          `${of} has no tombstone column, so an upsert that comes again would bring back what is deleted ` +
-          '(operation: "upsert" says that nothing is deleted)',
-      };
-    }
-    return { target, guarantee: "idempotent by key" };
+    const guarantee = "exactly once, replayed behind the commit";
+    return { target, guarantee, elsewhere: { database, table: targetOf(this.#config, this.#operations) } };
   }
 
   async setup(context: SetupContext): Promise<void> {
-    const step = createHash("sha256").update(context.step).digest("hex").slice(0, 16);
-    const { database, bundlesMayRepeat } = context;
+    const { database, bundlesMayRepeat, step } = context;
+    if (this.#config.database !== undefined) {
+      const target = targetOf(this.#config, this.#operations);
+      const key = { pipeline: context.pipeline, shard: 0 };
+      this.#log = new SinkLog({ key, step, database: this.#config.database, target });
+      return;
+    }
+    const hash = createHash("sha256").update(step).digest("hex").slice(0, 16);
     const facts = await checkChangedTable(database, this.#config, this.#operations);
-    this.#changes = new StagedChanges(this.#config, `millrace_stage_${step}`, facts, bundlesMayRepeat);
+    this.#changes = new StagedChanges(this.#config, `millrace_stage_${hash}`, facts, bundlesMayRepeat);
   }
 
   startBundle(_context: BundleContext): void {
@@ -135,6 +153,13 @@ export class WriteChangesFn implements DoFn {
   async #writeBatch({ rows, waiting }: Batch, context: ProcessContext | FinishBundleContext): Promise<void> {
     const transaction = await context.transaction();
     const operations = new Set(waiting.map(({ change }) => change.operation));
+    if (this.#log !== undefined) {
+      const log = this.#log;
+      await inTurn(transaction, () => log.write(transaction, rows, operations));
+      failpoint("after-rows");
+      context.metrics.counter("logged").inc(waiting.length);
+      return;
+    }
     const result = await inTurn(transaction, () =>
       (this.#changes as StagedChanges).write(transaction, rows, operations),
     );
@@ -169,6 +194,14 @@ function count(
   for (const [name, value] of Object.entries(counts)) metrics.counter(name).inc(value);
 }
 
+/** The table as it is logged: what a later program needs to know to replay the rows. */
+function targetOf(
+  { table, columns, conflictKey, version, tombstone }: WriteChangesConfig,
+  operations: ReadonlySet<Operation>,
+): SinkTarget {
+  return { table, columns, conflictKey, version, tombstone, operations: [...operations] };
+}
+
 function checkConfig({
   table,
   columns,
@@ -176,6 +209,7 @@ function checkConfig({
   version,
   tombstone,
   operation,
+  database,
 }: WriteChangesConfig): void {
   const must = (isRight: boolean, rule: string): void => {
     if (!isRight) throw new Error(`the sink of table "${table}": ${rule}`);
@@ -186,6 +220,11 @@ function checkConfig({
   must(
     operation === undefined || OPERATIONS.includes(operation),
     `\`operation\` must be one of ${OPERATIONS.join(", ")}, got ${JSON.stringify(operation)}`,
+  );
+  must(
+    database === undefined || SINK_DATABASE_NAME.test(database),
+    "`database` must be the name of a connection: lower-case letters, digits and underscores, the first a letter, " +
+      `got ${JSON.stringify(database)}`,
   );
   must(conflictKey?.length !== 0, "`conflictKey` must name at least one column");
   must(

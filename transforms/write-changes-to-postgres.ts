@@ -32,6 +32,12 @@ export interface WriteChangesOptions {
    * older upserts late; an upsert with a greater version clears it.
    */
   readonly tombstone?: string;
+  /**
+   * The table is in another database: the name of a connection that the process knows, e.g. `reports` for the one in
+   * `MILLRACE_SINK_REPORTS_URL`. Rows are committed here as a log and replayed there behind the commit, so what
+   * PostgreSQL refuses is known only then: it is kept there in `millrace_sink_refused`. For the direct runner alone.
+   */
+  readonly database?: string;
 }
 
 export interface WriteRowsOptions extends WriteChangesOptions {
@@ -52,7 +58,7 @@ export interface WriteRowsOptions extends WriteChangesOptions {
  * that output fails with the first of them (RowRefusedError). Counters of the step: `inserted`, `updated`, `deleted`,
  * `stale`, `rejected`.
  *
- * Exactly once on the direct runner. On job servers idempotent by key, where key, version and tombstone are given; else
+ * Exactly once on the direct runner, also into another `database`. On job servers idempotent by key, where key, version and tombstone are given; else
  * the graph is refused there (UnsafeSinkError). Bounded if its input is.
  */
 export function writeChangesToPostgres<Row extends object = RowOf>(

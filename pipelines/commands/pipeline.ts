@@ -6,7 +6,14 @@ import type { LoadedConfig } from "../config.js";
 import { followJob } from "../follow-job.js";
 import { monitorJob } from "../monitor-job.js";
 import type { OpenDatabase } from "../open-database.js";
-import { loadRunnable, type RunnableGraph, refuseNames, type StartedJob, startJob } from "../start-job.js";
+import {
+  loadRunnable,
+  type RunnableGraph,
+  refuseNames,
+  refuseSinkDatabases,
+  type StartedJob,
+  startJob,
+} from "../start-job.js";
 import { EXIT_FAILED, UsageError } from "../usage-error.js";
 import type { VerbContext } from "../verb.js";
 
@@ -14,7 +21,11 @@ import type { VerbContext } from "../verb.js";
 export async function runPipeline(context: VerbContext): Promise<number> {
   const [action] = context.args;
   if (action !== undefined) return (await import("./attach.js")).runAttached(context, action);
-  const problems = [...refuseNames(context), ...(await refuseInput(context.loaded))];
+  const problems = [
+    ...refuseNames(context),
+    ...refuseSinkDatabases(context),
+    ...(await refuseInput(context.loaded)),
+  ];
   if (problems.length > 0) throw new UsageError(problems);
   try {
     return await runLoaded(context, loadRunnable(context));

@@ -1,4 +1,5 @@
 /** One layer of configuration: raw values by path, each with the place it came from. */
+import { isSinkVariable } from "../../sql/sink-databases.js";
 import { settings } from "./settings.js";
 
 const LAYERS = ["default", "file", "environment", "flag"] as const;
@@ -65,10 +66,11 @@ const FOREIGN_VARIABLES: Readonly<Record<string, string>> = {
   DATABASE_URL_FILE: "databaseUrlFile",
 };
 
-/** The configuration file's own variable, failpoints of tests, and what Kubernetes sets for a service of our name. */
+/** The configuration file's own variable, connections of sinks, failpoints of tests, and what Kubernetes sets for a service of our name. */
 function isNotOurs(variable: string): boolean {
   return (
     variable === "MILLRACE_CONFIG" ||
+    isSinkVariable(variable) ||
     /^MILLRACE_(FAILPOINT|TEST)/.test(variable) ||
     /^MILLRACE_(SERVICE_HOST|SERVICE_PORT|PORT)(_|$)/.test(variable)
   );

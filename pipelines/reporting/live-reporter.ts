@@ -47,9 +47,10 @@ export function createLiveReporter(job: Job, clock: Clock, line: LiveLine, outpu
   const meter = new ProgressMeter(clock.now(), job.totals, job.sources);
   const ended = new AbortController();
   let trouble = "";
+  let away = "";
   const redraw = async () => {
     while (!ended.signal.aborted) {
-      const note = job.state === "DRAINING" ? "  draining" : trouble;
+      const note = job.state === "DRAINING" ? "  draining" : trouble || away;
       line.show(formatProgress(job.pipeline, meter.at(clock.now())) + note);
       await clock.sleep(REDRAW_MS, ended.signal);
     }
@@ -62,6 +63,10 @@ export function createLiveReporter(job: Job, clock: Clock, line: LiveLine, outpu
     },
     event(event) {
       if (event.type === "retry") trouble = `  waiting ${formatDuration(event.delayMs)}: ${event.reason}`;
+      if (event.type === "sink-database") {
+        const { database, awayReason } = event.status;
+        away = awayReason === undefined ? "" : `  database "${database}" is away: ${awayReason}`;
+      }
     },
     end(end, totals) {
       ended.abort();

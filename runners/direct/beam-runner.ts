@@ -1,5 +1,6 @@
 /** The direct runner as a Beam runner: what `beam.Runner` promises, on this machine. */
 import { inspect } from "node:util";
+import type { SinkDatabases } from "../../sql/sink-databases.js";
 import type { ConnectionConfig } from "../../sql/sql-session.js";
 import { JobState_Enum, Pipeline, Root, Runner, type runnerApi } from "../../transforms/primitives/beam.js";
 import type { Clock, Log } from "../../transforms/primitives/do-fn.js";
@@ -12,6 +13,8 @@ import { DirectPipelineResult } from "./pipeline-result.js";
 export interface DirectRunnerOptions {
   /** PostgreSQL, in which positions and what sinks write are committed. Without it the job lives in memory. */
   readonly connection?: ConnectionConfig;
+  /** Other databases that sinks name: `sinkDatabasesOf(process.env)`, or a map of one's own. */
+  readonly sinkDatabases?: SinkDatabases;
   /** Name under which a job with a connection keeps its positions; needed with one. */
   readonly pipelineName?: string;
   /** End with what the sources have now; by default an unbounded pipeline runs until drained or cancelled. */

@@ -1,11 +1,18 @@
 /** A pipeline running on the direct runner. */
-import type { SqlQueries } from "../../sql/sql-session.js";
+import type { ConnectionConfig, SqlQueries } from "../../sql/sql-session.js";
 import { NO_COUNTS } from "../bundle/bundle-ledger.js";
 import { ElementSamples } from "../bundle/element-samples.js";
 import { type Sink, sinkText } from "../graph/sinks.js";
 import { stateShapeOf } from "../graph/state-shape.js";
 import type { Plan } from "../graph/translate.js";
-import type { Job, JobEvent, JobState, RecordCounts, SourceProgress } from "../job/job.js";
+import type {
+  Job,
+  JobEvent,
+  JobState,
+  RecordCounts,
+  SinkDatabaseStatus,
+  SourceProgress,
+} from "../job/job.js";
 import { JobEvents } from "../job/job-events.js";
 import type { JobMessage } from "../job/messages.js";
 import type { MetricResults } from "../job/metrics.js";
@@ -17,8 +24,9 @@ import { stepsWithState } from "./kept-state.js";
 import { LiveDirectJob } from "./live-direct-job.js";
 import type { EpochReport } from "./loop-options.js";
 import { Pausing } from "./pausing.js";
-import { PostgresCommitter } from "./postgres-epoch.js";
+import { PostgresCommitter, type Run } from "./postgres-epoch.js";
 import { PostgresSessions } from "./postgres-sessions.js";
+import { OutboxReplay } from "./replay/outbox-replay.js";
 import { type RestoredRecords, runPlan } from "./run-plan.js";
 import { VolatileCommitter } from "./volatile-epoch.js";
 
@@ -41,6 +49,7 @@ export class DirectJob implements Job {
   #failure: Error | undefined;
   #totals: RecordCounts = NO_COUNTS;
   #loop: EpochLoop | undefined;
+  #replay: OutboxReplay | undefined;
 
   /** @param sinks what each promises is the first that the job says */
   constructor(plan: Plan, options: RunnerOptions, sinks: readonly Sink[] = []) {
@@ -74,6 +83,10 @@ export class DirectJob implements Job {
 
   get sources(): readonly SourceProgress[] {
     return this.#loop?.progress() ?? [];
+  }
+
+  get sinkDatabases(): readonly SinkDatabaseStatus[] {
+    return this.#replay?.statuses ?? [];
   }
 
   get metrics(): MetricResults {
@@ -148,13 +161,38 @@ export class DirectJob implements Job {
       stepsWithState: stepsWithState(this.#plan),
       stateShape: stateShapeOf(this.#plan),
       localStore: this.#options.localStore,
-      runIn: (run, side, state) => {
-        const committer = new PostgresCommitter(run, () => clock.monotonicMs(), state?.storage);
-        return this.#runPlan(committer, side, state, () => sessions.committed());
+      runIn: async (run, side, state) => {
+        const replay = await this.#openReplay(run, connection);
+        const committer = new PostgresCommitter(run, () => clock.monotonicMs(), state?.storage, replay);
+        try {
+          await replay?.begin();
+          await this.#runPlan(committer, side, state, () => sessions.committed());
+          await replay?.finish();
+        } finally {
+          await replay?.close();
+        }
       },
       onRetry: (event) => this.#events.tell(event),
     });
     await sessions.run();
+  }
+
+  /** Into other databases: what sinks there have logged, and will. */
+  async #openReplay(run: Run, connection: ConnectionConfig): Promise<OutboxReplay | undefined> {
+    const { clock, once, retryTimeoutMs, sinkDatabases: databases = new Map() } = this.#options;
+    this.#replay = await OutboxReplay.open(run, {
+      ...{ connection, sinks: this.#sinks, databases, clock, once, retryTimeoutMs },
+      ...{ log: this.#events.log, random: Math.random },
+      end: AbortSignal.any([this.#drain.signal, this.#stop.signal]),
+      cancel: this.#cancel.signal,
+      onCounts: (step, counts) => {
+        const metrics = this.#metrics.begin();
+        for (const [name, value] of Object.entries(counts)) metrics.of(step).counter(name).inc(value);
+        this.#metrics.commit(metrics);
+      },
+      onAway: (status) => this.#events.tell({ type: "sink-database", status }),
+    });
+    return this.#replay;
   }
 
   /** From what is committed to the end, or to the first failure. */

@@ -7,6 +7,7 @@ import { translate } from "../graph/translate.js";
 import type { Job } from "../job/job.js";
 import type { Runner, RunnerOptions } from "../job/runner.js";
 import { DirectJob } from "./direct-job.js";
+import { refuseUnknownDatabases } from "./replay/outbox-replay.js";
 
 /**
  * Missing, and so refused by name: what nobody here knows (transforms, DoFns, windows, state, environments,
@@ -65,6 +66,9 @@ export class DirectRunner implements Runner {
   async run(pipeline: Pipeline | runnerApi.Pipeline, options: RunnerOptions): Promise<Job> {
     const proto = graphProto(pipeline);
     checkFeatures(proto, DIRECT_FEATURES);
-    return new DirectJob(translate(proto), options, sinksOf(proto, DIRECT_SINK_PLACE));
+    const sinks = sinksOf(proto, DIRECT_SINK_PLACE);
+    const { connection, sinkDatabases = new Map() } = options;
+    refuseUnknownDatabases(sinks, sinkDatabases, connection !== undefined);
+    return new DirectJob(translate(proto), options, sinks);
   }
 }

@@ -8,6 +8,7 @@ import { addCounts } from "../bundle/bundle-ledger.js";
 import type { EpochMetrics } from "../job/metrics-store.js";
 import { FencedError, type StartedRun } from "../run/run-start.js";
 import { type CommitState, type CommittedEpoch, type Committer, Epoch, type EpochState } from "./epoch.js";
+import type { OutboxReplay } from "./replay/outbox-replay.js";
 import type { StateStorage } from "./state-storage.js";
 
 /** How many rows `commits` keeps for a pipeline; older ones are removed now and then. */
@@ -23,23 +24,35 @@ export class PostgresCommitter implements Committer {
   readonly state: Run;
   readonly #monotonicMs: () => number;
   readonly #stored: StateStorage | undefined;
+  readonly #replay: OutboxReplay | undefined;
 
-  /** @param stored where the engine's state goes; undefined where it does not outlive the process */
-  constructor(run: Run, monotonicMs: () => number, stored: StateStorage | undefined) {
+  /**
+   * @param stored where the engine's state goes; undefined where it does not outlive the process
+   * @param replay what is logged for other databases; undefined where nothing is
+   */
+  constructor(
+    run: Run,
+    monotonicMs: () => number,
+    stored: StateStorage | undefined,
+    replay?: OutboxReplay | undefined,
+  ) {
     this.state = run;
     this.#monotonicMs = monotonicMs;
     this.#stored = stored;
+    this.#replay = replay;
   }
 
   begin(metrics: EpochMetrics, earlier: Promise<unknown>): Epoch {
-    return new PostgresEpoch(metrics, this.state, earlier, this.#monotonicMs, this.#stored);
+    return new PostgresEpoch(metrics, this.state, earlier, this.#monotonicMs, this.#stored, this.#replay);
   }
 
   whenBroken(callback: (error: unknown) => void): void {
     this.state.session.whenBroken(callback);
+    this.#replay?.whenFailed(callback);
   }
 
   async abandon(): Promise<void> {
+    this.#replay?.abandon();
     await this.state.session.close();
   }
 }
@@ -61,6 +74,7 @@ class PostgresEpoch extends Epoch {
     private readonly earlier: Promise<unknown>,
     private readonly monotonicMs: () => number,
     private readonly stored: StateStorage | undefined,
+    private readonly replay: OutboxReplay | undefined,
   ) {
     super(metrics);
   }
@@ -90,6 +104,7 @@ class PostgresEpoch extends Epoch {
   async #open(): Promise<EpochTransaction> {
     this.#askedAtMs = this.monotonicMs();
     await this.earlier;
+    await this.replay?.room();
     failpoint("before-transaction");
     const { session, key, runId, epoch } = this.run;
     this.#openedAtMs = this.monotonicMs();
@@ -118,6 +133,7 @@ class PostgresEpoch extends Epoch {
     const watermarkMs = this.watermarkAfter(run);
     if (!this.ledger.isEmpty) await addToLedger(transaction, pipeline, this.ledger.files);
     failpoint("after-ledger");
+    await this.replay?.beforeCommit(transaction);
     await insertCommit(transaction, {
       ...counts,
       deadLetters: Object.values(counts.deadLetters).reduce((sum, count) => sum + count, 0),
@@ -134,6 +150,7 @@ class PostgresEpoch extends Epoch {
     failpoint("before-commit");
     await run.session.commit();
     failpoint("after-commit");
+    this.replay?.committed();
     run.epoch = transaction.epoch;
     run.totals = totals;
     run.watermarkMs = watermarkMs;

@@ -10,6 +10,8 @@ export interface Sink {
   readonly step: string;
   readonly target: string;
   readonly guarantee: Guarantee;
+  /** Of a sink in another database. */
+  readonly elsewhere?: SinkPromise["elsewhere"];
 }
 
 /** What the bundles of the direct runner write is committed once, with the positions. */

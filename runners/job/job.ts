@@ -36,6 +36,20 @@ export interface CommitReport {
   readonly sources: readonly SourceProgress[];
 }
 
+/** How far the replay into another database is, which comes behind the commits. */
+export interface SinkDatabaseStatus {
+  /** The name of its connection. */
+  readonly database: string;
+  /** Committed, and still to be replayed. */
+  readonly waitingEpochs: number;
+  readonly waitingBytes: number;
+  readonly firstWaitingEpoch: number | undefined;
+  readonly lastWaitingEpoch: number | undefined;
+  /** Since when it cannot be written to, ms since 1970, and why; undefined while it can. */
+  readonly awaySinceMs: number | undefined;
+  readonly awayReason: string | undefined;
+}
+
 export type JobEvent =
   | { readonly type: "state"; readonly state: JobState }
   | { readonly type: "commit"; readonly commit: CommitReport }
@@ -46,7 +60,9 @@ export type JobEvent =
       readonly code: string | null;
       readonly attempt: number;
       readonly delayMs: number;
-    };
+    }
+  /** A database of sinks has gone away, or is back. The job goes on as long as there is room for what waits. */
+  | { readonly type: "sink-database"; readonly status: SinkDatabaseStatus };
 
 export interface Job {
   readonly pipeline: string;
@@ -56,6 +72,8 @@ export interface Job {
   /** Totals as of the last commit. */
   readonly totals: RecordCounts;
   readonly sources: readonly SourceProgress[];
+  /** Other databases that sinks write to, in a run with any. */
+  readonly sinkDatabases?: readonly SinkDatabaseStatus[];
   /** The steps' metrics as of now. */
   readonly metrics: MetricResults;
   /** What was logged and which states were entered: what is kept of it, then what follows, until the end. */

@@ -1,4 +1,5 @@
 /** What every runner takes, and what it gives back. */
+import type { SinkDatabases } from "../../sql/sink-databases.js";
 import type { ConnectionConfig } from "../../sql/sql-session.js";
 import type { Pipeline, runnerApi } from "../../transforms/primitives/beam.js";
 import type { Clock, Log } from "../../transforms/primitives/do-fn.js";
@@ -27,6 +28,8 @@ export interface RunnerOptions {
   readonly pipeline: string;
   /** Where it all is committed. Without one the job lives in memory alone, and ends with its first failure. */
   readonly connection?: ConnectionConfig | undefined;
+  /** Other databases that sinks name, e.g. by `sinkDatabasesOf(process.env)`; for the direct runner. */
+  readonly sinkDatabases?: SinkDatabases | undefined;
   /** Process what is there now, commit it, end. */
   readonly once: boolean;
   /** With `once`: drain then, so that windows and timers come to their end; nothing can come any more. */

@@ -1,9 +1,12 @@
-/** Upserts by version beside the same by hand: COPY into a stage and one INSERT … ON CONFLICT DO UPDATE. */
+/** Upserts by version, here and into another database, beside the same by hand: COPY into a stage and one INSERT … ON CONFLICT DO UPDATE. */
+import { EpochApplier } from "../../runners/direct/replay/apply-epoch.js";
 import { CopyRows, copyField } from "../../sql/copy-text.js";
+import { createSinkTables } from "../../sql/sink-ledger.js";
 import type { SqlSession } from "../../sql/sql-session.js";
 import { element } from "../runners/bundle/stages.js";
+import type { FreshDatabase } from "../support/postgres.js";
 import { Choice } from "../support/seeded-choice.js";
-import { SinkWorker } from "../support/sink-worker.js";
+import { PIPELINE, SinkWorker } from "../support/sink-worker.js";
 import { type BenchServer, withSession } from "./bench-server.js";
 import { MachineMeter } from "./process-meter.js";
 import { median, printTable, share } from "./report.js";
@@ -15,7 +18,7 @@ const CHANGES_PER_KEY = 4;
 const columns = ["shop", "minute", "amount", "version"];
 const CREATE = `create table totals (shop text, minute timestamptz, amount bigint not null,
   version bigint not null, gone boolean not null default false, primary key (shop, minute))`;
-const WAYS = ["by hand", "writeRowsToPostgres", "with a tombstone column"] as const;
+const WAYS = ["by hand", "writeRowsToPostgres", "with a tombstone column", "into another database"] as const;
 
 interface Row {
   readonly shop: string;
@@ -51,21 +54,27 @@ export async function measureUpserts(
         const meter = new MachineMeter(server.postmasterPid);
         const before = process.cpuUsage();
         if (way === "by hand") await upsertByHand(session, bundles);
+        else if (way === "into another database") await upsertElsewhere(server, connection, session, bundles);
         else await upsertByStep(session, bundles, way === "with a tombstone column");
         const { user, system } = process.cpuUsage(before);
         const { wallS, postgresCpuS, foreignShare } = meter.read();
         results.push({ way, wallS, ownCpuS: (user + system) / 1e6, postgresCpuS, foreignShare });
-        const [stored] = await session.query<{ rows: number; wrong: number }>(
-          "select count(*)::int as rows, count(*) filter (where amount <> version * 10)::int as wrong from totals",
-        );
-        if (stored!.rows !== keys || stored!.wrong > 0) {
-          throw new Error(`${way}: ${stored!.rows} rows of ${keys}, ${stored!.wrong} of them wrong`);
-        }
+        if (way !== "into another database") await expectRows(way, session, keys);
       });
       await drop();
     }
   }
   return results;
+}
+
+/** @throws when the table is not that of the greatest versions */
+async function expectRows(way: string, session: SqlSession, keys: number): Promise<void> {
+  const [stored] = await session.query<{ rows: number; wrong: number }>(
+    "select count(*)::int as rows, count(*) filter (where amount <> version * 10)::int as wrong from totals",
+  );
+  if (stored!.rows !== keys || stored!.wrong > 0) {
+    throw new Error(`${way}: ${stored!.rows} rows of ${keys}, ${stored!.wrong} of them wrong`);
+  }
 }
 
 export function printUpserts(results: readonly UpsertsResult[], changes: number): void {
@@ -121,6 +130,51 @@ async function upsertByStep(
   };
   const worker = await SinkWorker.changes(table, { session });
   for (const bundle of bundles) await worker.commit(bundle.map((row) => element(row)));
+}
+
+/** Logged here, and replayed into a second database of the server while the next bundles are logged. */
+async function upsertElsewhere(
+  server: BenchServer,
+  connection: FreshDatabase["connection"],
+  session: SqlSession,
+  bundles: readonly (readonly Row[])[],
+): Promise<void> {
+  const other = await server.migrated();
+  await withSession(connection, (queries) =>
+    withSession(other.connection, async (there) => {
+      await there.query(CREATE);
+      await createSinkTables(there);
+      const key = { pipeline: PIPELINE, shard: 0 };
+      const log = { debug() {}, info() {}, warn() {}, error() {} };
+      const applier = new EpochApplier({ key, database: "other", queries, log });
+      applier.connected(there);
+      let epoch = 0;
+      const table = { table: "totals", columns, conflictKey: ["shop", "minute"], version: "version" };
+      const worker = await SinkWorker.changes(
+        { ...table, operation: "upsert", database: "other" },
+        {
+          session,
+          get epoch() {
+            return epoch;
+          },
+        },
+      );
+      let replayed: Promise<void> = Promise.resolve();
+      for (const bundle of bundles) {
+        epoch += 1;
+        const replayedEpoch = epoch;
+        await worker.commit(bundle.map((row) => element(row)));
+        replayed = replayed.then(async () => {
+          await applier.apply(replayedEpoch);
+          await queries.query("delete from sink_outbox where epoch <= $1", [replayedEpoch]);
+        });
+      }
+      await replayed;
+      const keys = new Set(bundles.flat().map(({ shop, minute }) => `${shop} ${minute}`)).size;
+      await expectRows("into another database", there, keys);
+    }),
+  );
+  await other.drop();
 }
 
 /** In any order, so that some are late. */

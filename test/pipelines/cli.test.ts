@@ -34,6 +34,15 @@ async function run(argv: readonly string[], env: Record<string, string> = {}) {
 describe("cli.js ends with 2 and says what to put right", () => {
   useFreshState();
 
+  it("for a database of sinks whose variable cannot be read", async () => {
+    const env = { MILLRACE_SINK_REPORTS_URL: "canary-12" };
+    const { code, stderr } = await run(["pipeline", "--input=."], env);
+    expect(code).to.equal(2);
+    expect(stderr)
+      .to.match(/^millrace: database of sinks: MILLRACE_SINK_REPORTS_URL: /)
+      .and.not.include("canary-12");
+  });
+
   const refusals: [string, string[], RegExp][] = [
     ["no verb", [], /^Usage: millrace/],
     ["an unknown verb", ["pipelin"], /^millrace: unknown command "pipelin"\. Did you mean "pipeline"\?\n$/],

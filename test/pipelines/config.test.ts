@@ -150,8 +150,10 @@ describe("mergeConfig()", () => {
     expect(merge(environmentLayer({ MILLRACE_INPUT: "" })).config.input).to.equal("data/raw");
   });
 
-  it("leaves alone the variables of failpoints and of a Kubernetes service", () => {
+  it("leaves alone the variables of failpoints, of a Kubernetes service, and of databases that sinks name", () => {
     const env = {
+      MILLRACE_SINK_REPORTS_URL: "postgres://there/db",
+      MILLRACE_SINK_OLD_REPORTS_URL_FILE: "/run/secrets/reports",
       MILLRACE_FAILPOINT: "x",
       MILLRACE_SERVICE_HOST: "10.0.0.1",
       MILLRACE_PORT_5432_TCP: "tcp://",

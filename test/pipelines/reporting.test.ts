@@ -130,6 +130,36 @@ describe("createLiveReporter()", () => {
   });
 });
 
+describe("createLiveReporter() of a job with sinks in another database", () => {
+  it("shows one that is away until it is back, over commits", async () => {
+    const [job, clock, written] = [new FakeJob(), new ManualClock(), [] as string[]];
+    const output = { columns: 160, write: (text: string) => written.push(text) };
+    const report = reportJob(
+      job,
+      [createLiveReporter(job, clock, new LiveLine(output), output)],
+      listLog([]),
+    );
+    const status = (awayReason: string | undefined) => ({
+      ...{
+        database: "reports",
+        waitingEpochs: 3,
+        waitingBytes: 100,
+        firstWaitingEpoch: 4,
+        lastWaitingEpoch: 6,
+      },
+      ...{ awaySinceMs: awayReason === undefined ? undefined : 0, awayReason },
+    });
+    job.emit({ type: "sink-database", status: status("connect ECONNREFUSED") });
+    job.emit({ type: "commit", commit: at(clock) });
+    await clock.advance(200);
+    job.emit({ type: "sink-database", status: status(undefined) });
+    await clock.advance(200);
+    await report.end(done);
+    const away = written.map((text) => text.includes('database "reports" is away: connect ECONNREFUSED'));
+    expect(away.slice(1, 3)).to.deep.equal([true, false]);
+  });
+});
+
 describe("LiveLine", () => {
   it("cuts to the terminal's width and lets others print above", () => {
     const written: string[] = [];

@@ -20,7 +20,18 @@ export const FAILPOINTS = [
   "after-finalize",
 ] as const;
 
-export type Failpoint = (typeof FAILPOINTS)[number];
+/** The same of an epoch's replay into another database, behind its commit. */
+export const REPLAY_FAILPOINTS = [
+  "before-replay",
+  "mid-replay",
+  "before-replay-commit",
+  "after-replay",
+  "before-confirmation",
+] as const;
+
+const ALL: readonly string[] = [...FAILPOINTS, ...REPLAY_FAILPOINTS];
+
+export type Failpoint = (typeof FAILPOINTS)[number] | (typeof REPLAY_FAILPOINTS)[number];
 
 const armed = parse(process.env["MILLRACE_FAILPOINT"]);
 let hits = 0;
@@ -35,8 +46,8 @@ export function failpoint(name: Failpoint): void {
 function parse(text: string | undefined): { name: string; nth: number } | undefined {
   if (!text) return undefined;
   const [name = "", nth = "1"] = text.split(":");
-  if (!(FAILPOINTS as readonly string[]).includes(name)) {
-    throw new Error(`MILLRACE_FAILPOINT names no failpoint: "${name}" (known: ${FAILPOINTS.join(", ")})`);
+  if (!ALL.includes(name)) {
+    throw new Error(`MILLRACE_FAILPOINT names no failpoint: "${name}" (known: ${ALL.join(", ")})`);
   }
   return { name, nth: Number(nth) };
 }

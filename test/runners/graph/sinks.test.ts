@@ -108,6 +108,23 @@ describe("sinksOf", () => {
     }
   });
 
+  it("promises exactly once, behind the commit, into another database, and refuses that on job servers", () => {
+    const elsewhere = { ...versioned, tombstone: "gone", database: "reports" };
+    const text = 'sink Write into things in database "reports": exactly once, replayed behind the commit';
+    for (const build of [rows({ ...elsewhere, operation: "upsert" }), changes(elsewhere)]) {
+      expect(textsOf(pipelineOf(build), DIRECT_SINK_PLACE)).to.deep.equal([text]);
+      expect(refusalOf(build)).to.equal(
+        "bundles may run again on this runner, and these sinks would not come to the same:\n" +
+          '  Write: table "things" is in another database, "reports", into which only the direct runner replays ' +
+          "what it has committed",
+      );
+    }
+    expect(() => pipelineOf(changes({ ...versioned, database: "Reports!" }))).to.throw(
+      'the sink of table "things": `database` must be the name of a connection: lower-case letters, digits and ' +
+        'underscores, the first a letter, got "Reports!"',
+    );
+  });
+
   it("is asked by portableRunner() before it looks for the job server", async () => {
     const failure = await portableRunner({ jobEndpoint: "127.0.0.1:1", modules: [] })
       .run(rows({ ...keyed, operation: "upsert" }))
