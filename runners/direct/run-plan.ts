@@ -27,7 +27,7 @@ const BUNDLE_RECORDS_MAX = 20_000;
 const BUNDLE_ELEMENTS_MAX = 10_000;
 
 export interface PlanOptions
-  extends Omit<RunnerOptions, "connection" | "takeover" | "retryTimeoutMs" | "samplesMax"> {
+  extends Omit<RunnerOptions, "connection" | "commitLogDir" | "takeover" | "retryTimeoutMs" | "samplesMax"> {
   readonly committer: Committer;
   readonly metrics: MetricsStore;
   readonly database: SqlQueries | undefined;

@@ -1,6 +1,4 @@
 /** The engine's state in PostgreSQL: snapshots, and what each epoch since the last one has changed. */
-import { promisify } from "node:util";
-import { deflateRaw, inflateRaw } from "node:zlib";
 import type { PipelineKey } from "../../sql/pipelines.js";
 import type { SqlQueries, SqlTransaction } from "../../sql/sql-session.js";
 import {
@@ -12,20 +10,9 @@ import {
   type StoredStateParts,
 } from "../../sql/state-chunks.js";
 import type { EpochTransaction } from "../../transforms/primitives/do-fn.js";
-import { packDelta, unpackDelta } from "../engine/durable/delta-format.js";
-import {
-  applyDelta,
-  type RecordName,
-  recordNameOf,
-  type StateDelta,
-  type StateRecord,
-} from "../engine/durable/state-record.js";
+import { type RecordName, recordNameOf, type StateRecord } from "../engine/durable/state-record.js";
 import type { EpochState } from "./epoch.js";
-
-/** How many epochs of deltas a start may have to read before a snapshot takes their place. */
-const SNAPSHOT_EPOCHS = 100;
-/** Most of what a better level saves, it pays for with more time than the database needs for the rest. */
-const COMPRESSION_LEVEL = 1;
+import { handOut, packState, StateTurns, snapshotOf, unpackState } from "./packed-state.js";
 
 /** What a run begins with, and where its own state goes. */
 export interface LoadedState {
@@ -39,19 +26,13 @@ export interface LoadedState {
 /** As the database has it. */
 type StoredParts = Awaited<ReturnType<typeof readState>>;
 
-const deflate = promisify(deflateRaw);
-const inflate = promisify(inflateRaw);
-
 export class StoredState {
   readonly #key: PipelineKey;
-  readonly #snapshotEpochs: number;
-  /** Epoch of the last snapshot; 0: there is none. */
-  #snapshotEpoch: number;
+  readonly #turns: StateTurns;
 
-  private constructor(key: PipelineKey, snapshotEpoch: number, snapshotEpochs: number) {
+  private constructor(key: PipelineKey, turns: StateTurns) {
     this.#key = key;
-    this.#snapshotEpoch = snapshotEpoch;
-    this.#snapshotEpochs = snapshotEpochs;
+    this.#turns = turns;
   }
 
   /**
@@ -59,15 +40,11 @@ export class StoredState {
    * commits any more.
    * @throws StateFormatError when it was stored by another program
    */
-  static async load(
-    queries: SqlQueries,
-    key: PipelineKey,
-    snapshotEpochs: number = SNAPSHOT_EPOCHS,
-  ): Promise<LoadedState> {
+  static async load(queries: SqlQueries, key: PipelineKey, snapshotEpochs?: number): Promise<LoadedState> {
     const state = await readState(queries, key);
     const records = await recordsOf(state);
     return {
-      stored: new StoredState(key, state.snapshot?.epoch ?? 0, snapshotEpochs),
+      stored: new StoredState(key, new StateTurns(state.snapshot?.epoch ?? 0, snapshotEpochs)),
       first: firstOwned(records.keys()),
       records: handOut(records),
     };
@@ -76,9 +53,7 @@ export class StoredState {
   /** Puts what changed into the epoch's transaction; all there is when it is time for a snapshot. */
   async save(transaction: EpochTransaction, state: EpochState): Promise<void> {
     const { epoch, runId } = transaction;
-    const isSnapshot = epoch - this.#snapshotEpoch >= this.#snapshotEpochs;
-    const delta = isSnapshot ? { puts: state.takeSnapshot(), removed: [] } : state.takeDelta();
-    const bytes = await packed(delta);
+    const { isSnapshot, bytes } = await this.#turns.take(epoch, state);
     const parts: StoredStateParts = { key: this.#key, epoch, runId, bytes };
     if (!isSnapshot) {
       await insertStateDelta(transaction, parts);
@@ -86,8 +61,6 @@ export class StoredState {
     }
     await insertStateSnapshot(transaction, parts);
     await pruneState(transaction, this.#key, epoch);
-    // Should the transaction fail, this run ends with it.
-    this.#snapshotEpoch = epoch;
   }
 }
 
@@ -101,19 +74,11 @@ export async function replaceState(
   await dropState(transaction, at.key);
   if (records.size === 0) return;
   const puts = Array.from(records, ([key, value]): StateRecord => ({ key, value }));
-  await insertStateSnapshot(transaction, { ...at, bytes: await packed({ puts, removed: [] }) });
+  await insertStateSnapshot(transaction, { ...at, bytes: await packState(snapshotOf(puts)) });
 }
 
-async function recordsOf({ snapshot, deltas }: StoredParts): Promise<Map<string, Uint8Array>> {
-  const records = new Map<string, Uint8Array>();
-  for (const { bytes } of [...(snapshot === undefined ? [] : [snapshot]), ...deltas]) {
-    applyDelta(records, unpackDelta(await inflate(bytes)));
-  }
-  return records;
-}
-
-function packed(delta: StateDelta): Promise<Buffer> {
-  return deflate(packDelta(delta), { level: COMPRESSION_LEVEL });
+function recordsOf({ snapshot, deltas }: StoredParts): Promise<Map<string, Uint8Array>> {
+  return unpackState([...(snapshot === undefined ? [] : [snapshot]), ...deltas].map(({ bytes }) => bytes));
 }
 
 function firstOwned(keys: Iterable<string>): RecordName | undefined {
@@ -122,11 +87,4 @@ function firstOwned(keys: Iterable<string>): RecordName | undefined {
     if (name.owner !== "") return name;
   }
   return undefined;
-}
-
-function* handOut(records: Map<string, Uint8Array>): Generator<StateRecord> {
-  for (const [key, value] of records) {
-    records.delete(key);
-    yield { key, value };
-  }
 }

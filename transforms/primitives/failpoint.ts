@@ -1,6 +1,6 @@
 /** Places where a crash test ends the process, as hard as `kill -9` does. */
 
-/** Every place, in the order in which an epoch passes them. */
+/** Every place of an epoch in PostgreSQL, in the order in which it passes them. */
 export const FAILPOINTS = [
   "before-transaction",
   "after-begin",
@@ -19,7 +19,23 @@ export const FAILPOINTS = [
   "after-finalize",
 ] as const;
 
-export type Failpoint = (typeof FAILPOINTS)[number];
+/** Every place of an epoch in a commit log before the last two of those above; the snapshots' by themselves. */
+export const LOG_FAILPOINTS = ["before-append", "after-append", "after-sync"] as const;
+export const SNAPSHOT_FAILPOINTS = [
+  "before-snapshot",
+  "after-snapshot-write",
+  "after-snapshot-sync",
+  "after-snapshot-rename",
+  "after-snapshot-folder-sync",
+  "within-prune",
+  "after-prune",
+] as const;
+/** Every place of a start from a commit log. */
+export const CLAIM_FAILPOINTS = ["before-claim", "after-claim", "after-recovery"] as const;
+
+const ALL = [...FAILPOINTS, ...LOG_FAILPOINTS, ...SNAPSHOT_FAILPOINTS, ...CLAIM_FAILPOINTS];
+
+export type Failpoint = (typeof ALL)[number];
 
 const armed = parse(process.env["MILLRACE_FAILPOINT"]);
 let hits = 0;
@@ -34,8 +50,8 @@ export function failpoint(name: Failpoint): void {
 function parse(text: string | undefined): { name: string; nth: number } | undefined {
   if (!text) return undefined;
   const [name = "", nth = "1"] = text.split(":");
-  if (!(FAILPOINTS as readonly string[]).includes(name)) {
-    throw new Error(`MILLRACE_FAILPOINT names no failpoint: "${name}" (known: ${FAILPOINTS.join(", ")})`);
+  if (!(ALL as readonly string[]).includes(name)) {
+    throw new Error(`MILLRACE_FAILPOINT names no failpoint: "${name}" (known: ${ALL.join(", ")})`);
   }
   return { name, nth: Number(nth) };
 }
