@@ -40,18 +40,29 @@ export type Failpoint = (typeof ALL)[number];
 const armed = parse(process.env["MILLRACE_FAILPOINT"]);
 let hits = 0;
 
-/** Does nothing, unless `MILLRACE_FAILPOINT=<name>[:<n>]` names this place: then the n-th visit kills the process. */
+/**
+ * Does nothing, unless `MILLRACE_FAILPOINT=<name>[:<n>[:SIGSTOP]]` names this place: then the n-th visit kills the
+ * process, or stops it.
+ */
 export function failpoint(name: Failpoint): void {
   if (armed === undefined || armed.name !== name) return;
   hits += 1;
-  if (hits === armed.nth) process.kill(process.pid, "SIGKILL");
+  if (hits === armed.nth) process.kill(process.pid, armed.signal);
 }
 
-function parse(text: string | undefined): { name: string; nth: number } | undefined {
+interface Armed {
+  readonly name: string;
+  readonly nth: number;
+  readonly signal: "SIGKILL" | "SIGSTOP";
+}
+
+function parse(text: string | undefined): Armed | undefined {
   if (!text) return undefined;
-  const [name = "", nth = "1"] = text.split(":");
+  const [name = "", nth = "1", signal = "SIGKILL"] = text.split(":");
+  if (signal !== "SIGKILL" && signal !== "SIGSTOP")
+    throw new Error(`MILLRACE_FAILPOINT must end in SIGKILL or SIGSTOP, got "${signal}"`);
   if (!(ALL as readonly string[]).includes(name)) {
     throw new Error(`MILLRACE_FAILPOINT names no failpoint: "${name}" (known: ${ALL.join(", ")})`);
   }
-  return { name, nth: Number(nth) };
+  return { name, nth: Number(nth), signal };
 }
