@@ -20,8 +20,8 @@ import type { KV } from "../../transforms/primitives/window.js";
 import { TICKING_SOURCE } from "../support/ticking-source.js";
 import { median, printTable } from "./report.js";
 
-const COMMITS = 1_000;
-const ROUNDS = 7;
+const COMMITS = 200;
+const ROUNDS = 31;
 const KEYS = 10;
 
 interface Turn {

@@ -6,7 +6,6 @@ import { failpoint } from "../../../transforms/primitives/failpoint.js";
 import { NO_COUNTS } from "../../bundle/bundle-ledger.js";
 import type { StateRecord } from "../../engine/durable/state-record.js";
 import { refuseOtherShape, type StateShape } from "../../graph/state-shape.js";
-import { FencedError } from "../../run/run-start.js";
 import type { CommitState, EpochState } from "../epoch.js";
 import { handOut, StateTurns, unpackState } from "../packed-state.js";
 import { isMissing, prune, syncFolder } from "./log-files.js";
@@ -71,7 +70,7 @@ export class CommitLog {
       failpoint("after-recovery");
       return new CommitLog(options, owner, base);
     } catch (error) {
-      const fenced = isMissing(error) ? await fencedOf(owner) : undefined;
+      const fenced = isMissing(error) ? owner.fenced() : undefined;
       await owner.leave();
       throw fenced ?? error;
     }
@@ -115,7 +114,7 @@ export class CommitLog {
       await (isSnapshot ? this.#writeSnapshot(facts, bytes) : this.#append(facts, bytes));
     } catch (error) {
       // Its files may have gone to whoever has taken over.
-      throw (await fencedOf(this.#owner)) ?? error;
+      throw this.#owner.fenced() ?? error;
     }
     return { packMs: packedMs - startMs, writeMs: clock.monotonicMs() - packedMs };
   }
@@ -123,7 +122,7 @@ export class CommitLog {
   async #append(facts: EpochFacts, bytes: Buffer): Promise<void> {
     if (this.#writer === undefined) throw new Error("a run's first commit must be a snapshot");
     await this.#writer.append(this.#factsOf("delta", facts), bytes);
-    await this.#owner.check();
+    this.#owner.check();
   }
 
   /** It begins a segment, and the ones before it are not needed any more. */
@@ -131,10 +130,10 @@ export class CommitLog {
     const { folder, shape } = this.#options;
     const before = this.#writer;
     // Not to leave a whole state behind where nobody will look for it.
-    await this.#owner.check();
+    this.#owner.check();
     this.#writer = await SegmentWriter.begin(folder, { ...this.#factsOf("snapshot", facts), shape }, bytes);
     await before?.close();
-    await this.#owner.check();
+    this.#owner.check();
     await prune(folder, { run: this.#owner.run, epoch: facts.epoch });
     failpoint("after-prune");
   }
@@ -151,7 +150,7 @@ export class CommitLog {
       await clock.sleep(FENCE_POLL_MS, signal);
       if (signal.aborted) return;
       try {
-        await this.#owner.check();
+        this.#owner.check();
       } catch (error) {
         callback(error);
         return;
@@ -194,14 +193,4 @@ async function makeFolder(folder: string): Promise<void> {
   if (first === undefined) return;
   for (let made = folder; made.length >= first.length; made = path.dirname(made))
     await syncFolder(path.dirname(made));
-}
-
-async function fencedOf(owner: LogOwner): Promise<FencedError | undefined> {
-  try {
-    await owner.check();
-    return undefined;
-  } catch (error) {
-    if (error instanceof FencedError) return error;
-    throw error;
-  }
 }

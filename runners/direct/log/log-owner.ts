@@ -1,6 +1,7 @@
 /** Which run owns the log: claimed by making a file that nobody else can make, and lost to whoever makes the next. */
 import { randomUUID } from "node:crypto";
-import { link, open, readFile, rename, stat } from "node:fs/promises";
+import { readFileSync, statSync } from "node:fs";
+import { link, open, readFile, rename } from "node:fs/promises";
 import { hostname } from "node:os";
 import path from "node:path";
 import type { Holder } from "../../../sql/pipelines.js";
@@ -81,27 +82,34 @@ export class LogOwner {
   }
 
   /**
-   * That the run still owns the log: call it after something was synced that is to count.
+   * That the run still owns the log: call it after something was synced that is to count. Two looks at a local folder
+   * take less than a turn of the event loop each would.
    * @throws FencedError
    */
-  async check(): Promise<void> {
+  check(): void {
     // In this order: the next one's file goes only after this one's is gone. Somebody who had counted long ago may have
     // made one of this name again, for a moment.
-    const isLast = !(await exists(this.#fileOf(this.run + 1)));
-    if (isLast && ownerOf(await readIfThere(this.#fileOf(this.run)))?.runId === this.runId) return;
+    const isLast = statSync(this.#fileOf(this.run + 1), { throwIfNoEntry: false }) === undefined;
+    if (isLast && ownerOf(readIfThere(this.#fileOf(this.run)))?.runId === this.runId) return;
     throw new FencedError(
       `pipeline "${this.#pipeline}" was taken over in ${this.#folder}: its run is no longer ${this.runId}`,
     );
   }
 
-  /** So that the next run need not wait for this process. */
-  async leave(): Promise<void> {
+  /** The error, if there is one, that `check` throws. */
+  fenced(): FencedError | undefined {
     try {
-      await this.check();
+      this.check();
+      return undefined;
     } catch (error) {
-      if (error instanceof FencedError) return;
+      if (error instanceof FencedError) return error;
       throw error;
     }
+  }
+
+  /** So that the next run need not wait for this process. */
+  async leave(): Promise<void> {
+    if (this.fenced() !== undefined) return;
     const { runId } = this;
     const draft = await writeOwner(this.#folder, this.run, {
       ...{ pipeline: this.#pipeline, runId, holder: self(), hasLeft: true },
@@ -135,9 +143,9 @@ async function holderOf(files: LogFiles, { folder, pipeline }: ClaimOptions): Pr
   }
 }
 
-async function readIfThere(file: string): Promise<string> {
+function readIfThere(file: string): string {
   try {
-    return await readFile(file, "utf8");
+    return readFileSync(file, "utf8");
   } catch (error) {
     if (isMissing(error)) return "";
     throw error;
@@ -186,16 +194,6 @@ async function writeOwner(folder: string, run: number, owner: Owner): Promise<st
     await handle.close();
   }
   return draft;
-}
-
-async function exists(file: string): Promise<boolean> {
-  try {
-    await stat(file);
-    return true;
-  } catch (error) {
-    if (isMissing(error)) return false;
-    throw error;
-  }
 }
 
 function locked({ folder, pipeline }: ClaimOptions, holder: string): PipelineLockedError {

@@ -37,7 +37,7 @@ export const PIPELINE = "windowed-files";
 export const PENDING = "pending";
 export const DONE = "done";
 
-const RECORDS = 2_000;
+const RECORDS = 1_500;
 const RECORDS_AT_ONCE = 5;
 /** So that a kill at a random moment finds it at work. */
 const READ_MS = 8;

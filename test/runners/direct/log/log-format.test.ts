@@ -12,7 +12,11 @@ import {
 import { listLog } from "../../../../runners/direct/log/log-files.js";
 import { type CommitFacts, encodeRecord } from "../../../../runners/direct/log/log-record.js";
 import { checkOwner, readSegment, type Segment } from "../../../../runners/direct/log/read-segment.js";
-import { failure, newFolder, PIPELINE, removeFolders } from "./log-scene.js";
+import { packDelta } from "../../../../runners/engine/durable/delta-format.js";
+import type { StateRecord } from "../../../../runners/engine/durable/state-record.js";
+import { readFixture, runFixture } from "../../../support/state-fixture.js";
+import { COUNTS, copyFixture, recordsOf } from "./log-fixture.js";
+import { failure, newFolder, openLog, PIPELINE, removeFolders } from "./log-scene.js";
 
 const RUN_ID = "11111111-2222-3333-4444-555555555555";
 const NAME = "run-0000000001-epoch-000000000000007.log";
@@ -158,5 +162,29 @@ describe("the format of a commit log", () => {
     await copyFile(path.join(folder, other), path.join(folder, NAME));
     await expectDamage(Buffer.concat([bytes.subarray(0, offsets[2]), twice]), offsets[2]!, "epoch 8 twice");
     expect((await readFile(path.join(folder, NAME))).length).above(0);
+  });
+
+  it("is gone on from as format 1 has written it, with the outputs of a run that was never interrupted", async () => {
+    await copyFixture(folder);
+    const log = await openLog(folder);
+    const restored = [...log.restored];
+    const moments = await readFixture();
+    const moment = moments.at(-1)!;
+    const texts = (records: Iterable<StateRecord>) =>
+      Array.from(records, ({ key, value }) => `${key} ${Buffer.from(value).toString("base64")}`).sort();
+    expect(texts(restored)).deep.equal(texts(recordsOf(moment)));
+    const epoch = moments.length;
+    const totals = { ...NO_COUNTS, recordsRead: 3 * epoch, deadLetters: { bad: epoch } };
+    expect(log.state).deep.include({ epoch, totals, watermarkMs: epoch * 1_000 });
+    await log.close();
+    const state = Buffer.from(packDelta({ puts: restored, removed: [] })).toString("base64");
+    expect(await runFixture({ ...moment, state })).deep.equal(await runFixture(undefined));
+    const [segment] = (await listLog(folder)).segments;
+    const { commits } = await readSegment(folder, segment!, PIPELINE);
+    expect(commits.map(({ facts }) => facts.kind)).deep.equal([
+      "snapshot",
+      ...Array<string>(epoch - 1).fill("delta"),
+    ]);
+    expect(commits.every(({ facts }) => JSON.stringify(facts.counts) === JSON.stringify(COUNTS))).equal(true);
   });
 });

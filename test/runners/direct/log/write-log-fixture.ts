@@ -1,0 +1,5 @@
+/** Writes the commit log of today's format into the repository: once for each version, never again. */
+import { readFixture } from "../../../support/state-fixture.js";
+import { writeFixture } from "./log-fixture.js";
+
+await writeFixture(await readFixture());
