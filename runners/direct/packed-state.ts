@@ -1,6 +1,6 @@
 /** The engine's state as it is stored, wherever that is: whose turn is a snapshot, records as bytes and back. */
 import { promisify } from "node:util";
-import { deflateRaw, inflateRaw } from "node:zlib";
+import { deflateRaw, deflateRawSync, inflateRaw } from "node:zlib";
 import { packDelta, unpackDelta } from "../engine/durable/delta-format.js";
 import { applyDelta, type StateDelta, type StateRecord } from "../engine/durable/state-record.js";
 import type { EpochState } from "./epoch.js";
@@ -9,6 +9,9 @@ import type { EpochState } from "./epoch.js";
 const SNAPSHOT_EPOCHS = 100;
 /** Most of what a better level saves, it pays for with more time than its storage needs for the rest. */
 const COMPRESSION_LEVEL = 1;
+
+/** To hand less than this to another thread costs more than to do it here. */
+const AT_ONCE_BYTES_MAX = 32_768;
 
 const deflate = promisify(deflateRaw);
 const inflate = promisify(inflateRaw);
@@ -44,8 +47,10 @@ export function snapshotOf(puts: readonly StateRecord[]): StateDelta {
   return { puts, removed: [] };
 }
 
-export function packState(delta: StateDelta): Promise<Buffer> {
-  return deflate(packDelta(delta), { level: COMPRESSION_LEVEL });
+export async function packState(delta: StateDelta): Promise<Buffer> {
+  const bytes = packDelta(delta);
+  const options = { level: COMPRESSION_LEVEL };
+  return bytes.length < AT_ONCE_BYTES_MAX ? deflateRawSync(bytes, options) : deflate(bytes, options);
 }
 
 /** @param parts a snapshot, if there is one, and what changed since, in their order. @throws StateFormatError */

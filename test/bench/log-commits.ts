@@ -21,7 +21,9 @@ import { TICKING_SOURCE } from "../support/ticking-source.js";
 import { median, printTable } from "./report.js";
 
 const COMMITS = 200;
-const ROUNDS = 31;
+/** A pipeline has to be set up before it commits. */
+const PIPELINE_COMMITS = 1_000;
+const ROUNDS = 21;
 const KEYS = 10;
 
 interface Turn {
@@ -110,7 +112,7 @@ async function pipeline(commitLogDir: string | undefined): Promise<Turn> {
     job.subscribe((event) => {
       if (event.type !== "commit") return;
       commits += 1;
-      if (commits === COMMITS) void job.cancel();
+      if (commits === PIPELINE_COMMITS) void job.cancel();
     });
     if ((await job.waitUntilFinish()) === "FAILED") throw job.failure;
     return commits;
