@@ -1,8 +1,9 @@
 /**
- * Commits a second of a commit log, and CPU of one, beside a bare loop of write and fdatasync of as many bytes: turn by
- * turn in one process, since disks and neighbours change. `node dist/test/bench/log-commits.js [folder]`
+ * What a commit of a commit log takes beside a bare write and fdatasync of as many bytes. The two take turns, one commit
+ * each, since disks and neighbours change from moment to moment; then whole pipelines, with a log and in memory.
+ * `node dist/test/bench/log-commits.js [folder]`
  */
-import { mkdtemp, open, readdir, rm, stat } from "node:fs/promises";
+import { mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { directRunner } from "millrace/runners";
@@ -20,16 +21,16 @@ import type { KV } from "../../transforms/primitives/window.js";
 import { TICKING_SOURCE } from "../support/ticking-source.js";
 import { median, printTable } from "./report.js";
 
-const COMMITS = 200;
-/** A pipeline has to be set up before it commits. */
+const COMMITS = 3_000;
+const WARM_UP = 200;
 const PIPELINE_COMMITS = 1_000;
-const ROUNDS = 21;
+const PIPELINE_TURNS = 7;
 const KEYS = 10;
 
-interface Turn {
-  readonly perSecond: number;
-  readonly cpuUs: number;
-  readonly bytes: number;
+/** Of each commit. */
+interface Times {
+  readonly wallMs: number[];
+  readonly cpuUs: number[];
 }
 
 /** A value cell of each of ten keys, written by each commit. */
@@ -48,37 +49,34 @@ class CellsState implements EpochState {
   }
 }
 
-async function bare(folder: string, bytes: number): Promise<Turn> {
+/** One bare commit, one of a log, and so on. */
+async function takeTurns(folder: string): Promise<{ bare: Times; log: Times; bytes: number }> {
+  const log = await openLog(path.join(folder, "log"));
+  const state = new CellsState();
   const handle = await open(path.join(folder, "bare"), "wx");
+  const bare: Times = { wallMs: [], cpuUs: [] };
+  const logged: Times = { wallMs: [], cpuUs: [] };
+  const bytes = 400;
   const record = Buffer.alloc(bytes, 1);
-  const turn = await timed(bytes, async () => {
-    for (let n = 0; n < COMMITS; n++) {
-      await handle.write(record, 0, bytes, n * bytes);
+  for (let epoch = 1; epoch <= COMMITS + WARM_UP; epoch++) {
+    const isMeasured = epoch > WARM_UP;
+    await timed(isMeasured ? bare : undefined, async () => {
+      await handle.write(record, 0, bytes, epoch * bytes);
       await handle.datasync();
-    }
-    return COMMITS;
-  });
+    });
+    const facts = { epoch, atMs: Date.now(), counts: NO_COUNTS, totals: NO_COUNTS, watermarkMs: epoch };
+    await timed(isMeasured ? logged : undefined, () => log.commit(facts, state));
+  }
   await handle.close();
-  return turn;
+  await log.close();
+  return { bare, log: logged, bytes };
 }
 
-async function log(folder: string, snapshotEpochs: number): Promise<Turn> {
+function openLog(folder: string): Promise<CommitLog> {
   const signal = new AbortController().signal;
-  const silent = { debug() {}, info() {}, warn() {}, error() {} };
-  const opened = await CommitLog.open({
-    ...{ folder, pipeline: "bench", shape: {}, takeover: false, clock: systemClock, log: silent, signal },
-    snapshotEpochs,
-  });
-  const state = new CellsState();
-  const turn = await timed(0, async () => {
-    for (let epoch = 1; epoch <= COMMITS; epoch++) {
-      const facts = { epoch, atMs: Date.now(), counts: NO_COUNTS, totals: NO_COUNTS, watermarkMs: epoch };
-      await opened.commit(facts, state);
-    }
-    return COMMITS;
-  });
-  await opened.close();
-  return turn;
+  const log = { debug() {}, info() {}, warn() {}, error() {} };
+  const clock = systemClock;
+  return CommitLog.open({ folder, pipeline: "bench", shape: {}, takeover: false, clock, log, signal });
 }
 
 class SumFn implements DoFn<KV<string, number>> {
@@ -95,37 +93,46 @@ const KEY = registerDoFn("bench-key@log", () => ({
 }));
 
 /** A whole pipeline, which commits every ten elements of its source; without a folder in memory alone. */
-async function pipeline(commitLogDir: string | undefined): Promise<Turn> {
+async function pipeline(commitLogDir: string | undefined): Promise<{ perSecond: number; cpuUs: number }> {
   const place = commitLogDir === undefined ? {} : { commitLogDir, pipelineName: "bench" };
   let commits = 0;
-  return timed(0, async () => {
-    const { job } = await directRunner({ ...place, bundleRecordsMax: KEYS }).runAsync((root) => {
-      const start = P(root.apply(withName("Impulse", impulse())));
-      const config = { atOnce: KEYS, delayMs: 0 };
-      start
-        .apply(
-          withName("Tick", splittableParDo<Uint8Array, number>(TICKING_SOURCE, config, { bounded: false })),
-        )
-        .apply(withName("Key", registeredParDo(KEY, null)))
-        .apply(withName("Sum", registeredParDo(SUM, null)));
-    });
-    job.subscribe((event) => {
-      if (event.type !== "commit") return;
-      commits += 1;
-      if (commits === PIPELINE_COMMITS) void job.cancel();
-    });
-    if ((await job.waitUntilFinish()) === "FAILED") throw job.failure;
-    return commits;
+  let startMs = 0;
+  let cpu = process.cpuUsage();
+  let result = { perSecond: 0, cpuUs: 0 };
+  const { job } = await directRunner({ ...place, bundleRecordsMax: KEYS }).runAsync((root) => {
+    const start = P(root.apply(withName("Impulse", impulse())));
+    const config = { atOnce: KEYS, delayMs: 0 };
+    start
+      .apply(
+        withName("Tick", splittableParDo<Uint8Array, number>(TICKING_SOURCE, config, { bounded: false })),
+      )
+      .apply(withName("Key", registeredParDo(KEY, null)))
+      .apply(withName("Sum", registeredParDo(SUM, null)));
   });
+  job.subscribe((event) => {
+    if (event.type !== "commit") return;
+    commits += 1;
+    if (commits === WARM_UP) {
+      startMs = performance.now();
+      cpu = process.cpuUsage();
+    }
+    if (commits !== WARM_UP + PIPELINE_COMMITS) return;
+    const seconds = (performance.now() - startMs) / 1_000;
+    const { user, system } = process.cpuUsage(cpu);
+    result = { perSecond: PIPELINE_COMMITS / seconds, cpuUs: (user + system) / PIPELINE_COMMITS };
+    void job.cancel();
+  });
+  if ((await job.waitUntilFinish()) === "FAILED") throw job.failure;
+  return result;
 }
 
-async function timed(bytes: number, work: () => Promise<number>): Promise<Turn> {
+async function timed(into: Times | undefined, work: () => Promise<unknown>): Promise<void> {
   const cpu = process.cpuUsage();
   const startMs = performance.now();
-  const commits = await work();
-  const seconds = (performance.now() - startMs) / 1_000;
+  await work();
+  into?.wallMs.push(performance.now() - startMs);
   const { user, system } = process.cpuUsage(cpu);
-  return { perSecond: commits / seconds, cpuUs: (user + system) / commits, bytes };
+  into?.cpuUs.push(user + system);
 }
 
 async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
@@ -137,34 +144,37 @@ async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   }
 }
 
-const recordBytes = await inFolder(async (folder) => {
-  await log(folder, COMMITS);
-  const [segment] = (await readdir(folder)).filter((name) => name.endsWith(".log"));
-  return Math.round((await stat(path.join(folder, segment!))).size / COMMITS);
-});
-const ways: Readonly<Record<string, () => Promise<Turn>>> = {
-  "bare write and fdatasync": () => inFolder((folder) => bare(folder, recordBytes)),
-  "commit log, a snapshot in 100": () => inFolder((folder) => log(folder, 100)),
-  "pipeline with a commit log": () => inFolder((folder) => pipeline(path.join(folder, "log"))),
-  "pipeline in memory": () => pipeline(undefined),
-};
-const turns = new Map<string, Turn[]>(Object.keys(ways).map((name) => [name, []]));
-for (let round = 0; round < ROUNDS; round++) {
-  for (const [name, run] of Object.entries(ways)) turns.get(name)!.push(await run());
-}
-const bareTurns = turns.get("bare write and fdatasync")!;
+const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
+const mean = (values: readonly number[]) => sum(values) / values.length;
+
+const { bare, log, bytes } = await inFolder(takeTurns);
+const rowOf = (name: string, { wallMs, cpuUs }: Times) => [
+  ...[name, (1_000 / mean(wallMs)).toFixed(0), (sum(bare.wallMs) / sum(wallMs)).toFixed(2)],
+  ...[median(wallMs).toFixed(2), mean(cpuUs).toFixed(0)],
+];
 printTable(
-  `${COMMITS} commits a turn, ${recordBytes} bytes each; medians of ${ROUNDS} turns, ratios turn by turn`,
-  ["", "commits/s", "ratio", "lowest", "highest", "CPU µs a commit"],
-  [...turns].map(([name, all]) => {
-    const ratios = all.map(({ perSecond }, n) => perSecond / bareTurns[n]!.perSecond);
-    return [
-      name,
-      median(all.map(({ perSecond }) => perSecond)).toFixed(0),
-      median(ratios).toFixed(2),
-      Math.min(...ratios).toFixed(2),
-      Math.max(...ratios).toFixed(2),
-      median(all.map(({ cpuUs }) => cpuUs)).toFixed(0),
-    ];
-  }),
+  `${COMMITS} commits each, turn by turn; the bare ones of ${bytes} bytes`,
+  ["", "commits/s", "ratio", "median ms", "CPU µs a commit"],
+  [rowOf("bare write and fdatasync", bare), rowOf("commit log, a snapshot in 100", log)],
 );
+const withLog: { perSecond: number; cpuUs: number }[] = [];
+const inMemory: { perSecond: number; cpuUs: number }[] = [];
+for (let turn = 0; turn < PIPELINE_TURNS; turn++) {
+  withLog.push(await inFolder((folder) => pipeline(path.join(folder, "log"))));
+  inMemory.push(await pipeline(undefined));
+}
+printTable(
+  `pipelines, medians of ${PIPELINE_TURNS} turns of ${PIPELINE_COMMITS} commits`,
+  ["", "commits/s", "CPU µs a commit"],
+  [
+    ["with a commit log", ...mediansOf(withLog)],
+    ["in memory", ...mediansOf(inMemory)],
+  ],
+);
+
+function mediansOf(turns: readonly { perSecond: number; cpuUs: number }[]): string[] {
+  return [
+    median(turns.map(({ perSecond }) => perSecond)).toFixed(0),
+    median(turns.map(({ cpuUs }) => cpuUs)).toFixed(0),
+  ];
+}
