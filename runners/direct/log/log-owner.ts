@@ -152,11 +152,14 @@ function readIfThere(file: string): string {
   }
 }
 
+/** Undefined: the text is no owner's; the caller names the file. */
 function ownerOf(text: string): Owner | undefined {
   try {
-    return JSON.parse(text) as Owner;
+    const owner = JSON.parse(text) as Partial<Owner> | null;
+    const isWhole = typeof owner?.pipeline === "string" && typeof owner.holder?.pid === "number";
+    return isWhole ? (owner as Owner) : undefined;
   } catch {
-    return undefined; // the caller names the file
+    return undefined;
   }
 }
 

@@ -1,5 +1,6 @@
 /** One run owns a commit log: who is let in, who is refused by name, and what a run can do that was taken over. */
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import path from "node:path";
@@ -92,15 +93,29 @@ describe("the owner of a commit log", () => {
     expect(said.lines[0]).match(/^warn taking pipeline "test" in .* over from process \d+ on host /);
   });
 
+  it("is put out when its process is dead and nobody has buried it", async () => {
+    const parent = spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 30"], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const [said] = (await once(parent.stdout, "data")) as [Buffer];
+    await writeOwner(1, { ...self(), pid: Number(said.toString()), startedAtMs: Date.now() });
+    const log = await openLog(folder);
+    expect(await readdir(folder)).contain(ownerName(2));
+    await log.close();
+    parent.kill("SIGKILL");
+  });
+
   it("on another host, or in a file that cannot be read, stays until takeover says so", async () => {
     await writeOwner(1, { host: "elsewhere", pid: 1, startedAtMs: 0 });
     expect((await waitInVain()).message).contain(
       "process 1 on host elsewhere, started 1970-01-01T00:00:00.000Z",
     );
-    await writeFile(path.join(folder, ownerName(1)), "");
-    expect((await waitInVain()).message).contain(
-      `somebody whom ${path.join(folder, ownerName(1))} does not name`,
-    );
+    for (const text of ["", "null", "{}", '{"pipeline":"other"}']) {
+      await writeFile(path.join(folder, ownerName(1)), text);
+      expect((await waitInVain()).message).contain(
+        `somebody whom ${path.join(folder, ownerName(1))} does not name`,
+      );
+    }
     await (await openLog(folder, { takeover: true })).close();
     expect(await readdir(folder)).contain(ownerName(2));
   });
