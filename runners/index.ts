@@ -9,6 +9,7 @@ export {
   type PipelineFn,
 } from "./direct/beam-runner.js";
 export { PipelineDrainedError, StateNotDurableError } from "./direct/kept-state.js";
+export { LogDamagedError, LogFormatError, LogOfOthersError } from "./direct/log/log-errors.js";
 export type { DirectPipelineResult } from "./direct/pipeline-result.js";
 export { SinkBehindError, SinkDatabaseError, SinkLedgerError } from "./direct/replay/sink-errors.js";
 export { NoDatabaseError } from "./direct/volatile-epoch.js";

@@ -29,8 +29,8 @@ export interface PeriodicImpulseOptions {
  *
  * A composite of an Impulse and a splittable DoFn over the numbers of the elements, which asks to be resumed when the
  * next one is due: a runner that resumes none (Beam's on Spark) can run it only where all are due already. Bounded if
- * it has a stop. A drain ends it where it is. Exactly once where the runner keeps
- * residuals; a direct runner with a database keeps none over a restart, and refuses that one.
+ * it has a stop. A drain ends it where it is. Exactly once where the runner keeps residuals, as the direct runner does
+ * with a database or a commit log.
  *
  * @throws when a time is no whole number, the interval is below 1, or the stop before the start
  */

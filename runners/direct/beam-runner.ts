@@ -11,11 +11,16 @@ import { DirectPipelineResult } from "./pipeline-result.js";
 
 /** Every one may be given to the runner, and again to a run, which then counts. */
 export interface DirectRunnerOptions {
-  /** PostgreSQL, in which positions and what sinks write are committed. Without it the job lives in memory. */
+  /** PostgreSQL, in which state, positions and what sinks write are committed. */
   readonly connection?: ConnectionConfig;
   /** Other databases that sinks name: `sinkDatabasesOf(process.env)`, or a map of one's own. */
   readonly sinkDatabases?: SinkDatabases;
-  /** Name under which a job with a connection keeps its positions; needed with one. */
+  /**
+   * A folder on a local disk in which state and positions are committed instead: the pipeline's own commit log, made if
+   * it is not there. Without it and without a connection the job lives in memory.
+   */
+  readonly commitLogDir?: string;
+  /** Name under which a job with a connection or a commit log keeps its state and positions; needed with either. */
   readonly pipelineName?: string;
   /** End with what the sources have now; by default an unbounded pipeline runs until drained or cancelled. */
   readonly once?: boolean;
@@ -92,11 +97,7 @@ export class DirectBeamRunner extends Runner {
     const { pipelineName, ...all } = { ...given(this.#options), ...given(options) };
     mustBeWhole("bundleRecordsMax", all.bundleRecordsMax);
     mustBeWhole("bundleElementsMax", all.bundleElementsMax);
-    if (all.connection !== undefined && pipelineName === undefined) {
-      throw new Error(
-        "a direct runner with a `connection` needs a `pipelineName`: its positions are kept under it",
-      );
-    }
+    mustHavePlace(pipelineName, all);
     const job = await new DirectRunner().run(pipeline, {
       retryTimeoutMs: RETRY_TIMEOUT_MS,
       once: false,
@@ -113,6 +114,23 @@ export class DirectBeamRunner extends Runner {
 /** Without those that are undefined: an option that is not there has its default. */
 function given(options: DirectRunnerOptions): DirectRunnerOptions {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+function mustHavePlace(
+  pipelineName: string | undefined,
+  { connection, commitLogDir }: DirectRunnerOptions,
+): void {
+  if (commitLogDir !== undefined && (typeof commitLogDir !== "string" || commitLogDir === ""))
+    throw new Error(`\`commitLogDir\` must be the path of a folder, got ${inspect(commitLogDir)}`);
+  if (connection !== undefined && commitLogDir !== undefined)
+    throw new Error(
+      "a direct runner commits in one place: give it a `connection` or a `commitLogDir`, not both",
+    );
+  const place = connection !== undefined ? "connection" : "commitLogDir";
+  if ((connection ?? commitLogDir) === undefined || pipelineName !== undefined) return;
+  throw new Error(
+    `a direct runner with a \`${place}\` needs a \`pipelineName\`: its positions are kept under it`,
+  );
 }
 
 function mustBeWhole(option: string, value: unknown): void {

@@ -22,6 +22,8 @@ import type { Committer } from "./epoch.js";
 import type { EpochLoop } from "./epoch-loop.js";
 import { stepsWithState } from "./kept-state.js";
 import { LiveDirectJob } from "./live-direct-job.js";
+import { CommitLog } from "./log/commit-log.js";
+import { LogCommitter } from "./log/log-epoch.js";
 import type { EpochReport } from "./loop-options.js";
 import { Pausing } from "./pausing.js";
 import { PostgresCommitter, type Run } from "./postgres-epoch.js";
@@ -30,7 +32,10 @@ import { OutboxReplay } from "./replay/outbox-replay.js";
 import { type RestoredRecords, runPlan } from "./run-plan.js";
 import { VolatileCommitter } from "./volatile-epoch.js";
 
-/** With a connection, committed in PostgreSQL and restarted from there; without one, in memory alone. */
+/**
+ * With a connection, committed in PostgreSQL and restarted from there; with a folder, committed in a log there; without
+ * either, in memory alone.
+ */
 export class DirectJob implements Job {
   readonly pipeline: string;
   readonly #plan: Plan;
@@ -58,8 +63,9 @@ export class DirectJob implements Job {
     this.#plan = plan;
     this.#options = options;
     this.#sinks = sinks;
-    const { samplesMax = 0 } = options;
-    const keepsState = options.connection !== undefined && stepsWithState(plan).length > 0;
+    const { samplesMax = 0, connection, commitLogDir } = options;
+    const isInDatabase = connection !== undefined && stepsWithState(plan).length > 0;
+    const keepsState = isInDatabase || commitLogDir !== undefined;
     this.stop = keepsState ? () => this.#stopNow() : undefined;
     this.#samples = samplesMax > 0 ? new ElementSamples(samplesMax) : undefined;
     this.live = new LiveDirectJob(plan, this.#pausing, this.#samples);
@@ -126,7 +132,7 @@ export class DirectJob implements Job {
   async #run(): Promise<JobState> {
     for (const sink of this.#sinks) this.#events.log.info(sinkText(sink));
     try {
-      await (this.#options.connection === undefined ? this.#runInMemory() : this.#runInSessions());
+      await this.#runWhereItCommits();
       this.#events.enter(this.#cancel.signal.aborted ? "CANCELLED" : this.#isDrained ? "DRAINED" : "DONE");
     } catch (error) {
       this.#failure = error instanceof Error ? error : new Error(String(error));
@@ -142,11 +148,30 @@ export class DirectJob implements Job {
     return this.#drain.signal.aborted || (once && drainsAtEnd && !this.#stop.signal.aborted);
   }
 
-  async #runInMemory(): Promise<void> {
+  async #runWhereItCommits(): Promise<void> {
+    const { connection, commitLogDir } = this.#options;
+    if (connection !== undefined) return this.#runInSessions();
     try {
-      await this.#runPlan(new VolatileCommitter(), undefined, undefined);
+      await (commitLogDir === undefined
+        ? this.#runPlan(new VolatileCommitter(), undefined, undefined)
+        : this.#runInLog(commitLogDir));
     } catch (error) {
       if (!this.#cancel.signal.aborted) throw error;
+    }
+  }
+
+  async #runInLog(folder: string): Promise<void> {
+    const { clock, takeover } = this.#options;
+    const log = await CommitLog.open({
+      ...{ folder, pipeline: this.pipeline, takeover, clock },
+      log: this.#events.log,
+      shape: stateShapeOf(this.#plan),
+      signal: this.#cancel.signal,
+    });
+    try {
+      await this.#runPlan(new LogCommitter(log, () => clock.now()), undefined, { records: log.restored });
+    } finally {
+      await log.close();
     }
   }
 

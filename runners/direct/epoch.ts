@@ -48,7 +48,7 @@ export interface EpochState {
   takeDelta(): StateDelta;
   takeSnapshot(): readonly StateRecord[];
   /** What was taken is committed: what a store has may leave the memory, until so many bytes are left. */
-  release(bytesMax: number): void;
+  release?(bytesMax: number): void;
 }
 
 /** What the bundles of an epoch share. */

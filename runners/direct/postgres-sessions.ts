@@ -10,7 +10,7 @@ import { backoffMs, classify, sqlStateOf } from "../../sql/sql-state.js";
 import { readStateShape, writeStateShape } from "../../sql/state-chunks.js";
 import type { Clock, Log } from "../../transforms/primitives/do-fn.js";
 import { StateOfOthersError } from "../engine/durable/restored-state.js";
-import { type StateShape, StateShapeError, shapeDifferences } from "../graph/state-shape.js";
+import { refuseOtherShape, type StateShape } from "../graph/state-shape.js";
 import type { JobEvent } from "../job/job.js";
 import type { LocalStoreOptions } from "../job/runner.js";
 import { startRun } from "../run/run-start.js";
@@ -215,8 +215,7 @@ function lostEpochs(before: Run | undefined, { key, epoch }: Run): string | unde
 /** What is stored from now on is written as this graph writes it. @throws StateShapeError */
 async function takeShape(session: SqlSession, key: PipelineKey, shape: StateShape): Promise<void> {
   const stored = await readStateShape(session, key);
-  const differences = stored === null ? [] : shapeDifferences(stored as StateShape, shape);
-  if (differences.length > 0) throw new StateShapeError(key.pipeline, differences);
+  refuseOtherShape(key.pipeline, (stored as StateShape | null) ?? undefined, shape);
   await writeStateShape(session, key, shape);
 }
 

@@ -34,7 +34,7 @@ export interface RestoredRecords {
 }
 
 export interface PlanOptions
-  extends Omit<RunnerOptions, "connection" | "takeover" | "retryTimeoutMs" | "samplesMax"> {
+  extends Omit<RunnerOptions, "connection" | "commitLogDir" | "takeover" | "retryTimeoutMs" | "samplesMax"> {
   readonly committer: Committer;
   readonly metrics: MetricsStore;
   readonly database: SqlQueries | undefined;

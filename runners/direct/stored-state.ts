@@ -20,23 +20,24 @@ import type { StateRecord } from "../engine/durable/state-record.js";
 import type { EpochState } from "./epoch.js";
 import {
   firstOwned,
-  type LoadedState,
-  packed,
+  packState,
   Records,
   SNAPSHOT_EPOCHS,
   SnapshotSchedule,
-  type StateStorage,
+  StateTurns,
+  snapshotOf,
   unpacked,
-} from "./state-storage.js";
+} from "./packed-state.js";
+import type { LoadedState, StateStorage } from "./state-storage.js";
 
 /** All of it is in memory while the pipeline runs, and a snapshot is taken from there. */
 export class StoredState implements StateStorage {
   readonly #key: PipelineKey;
-  readonly #schedule: SnapshotSchedule;
+  readonly #turns: StateTurns;
 
-  private constructor(key: PipelineKey, schedule: SnapshotSchedule) {
+  private constructor(key: PipelineKey, turns: StateTurns) {
     this.#key = key;
-    this.#schedule = schedule;
+    this.#turns = turns;
   }
 
   /**
@@ -55,7 +56,7 @@ export class StoredState implements StateStorage {
     for await (const { delta } of readDeltas(queries, key, parts)) records.add(delta);
     records.finish();
     return {
-      storage: new StoredState(key, scheduleOf(parts, snapshotEpochs)),
+      storage: new StoredState(key, new StateTurns(scheduleOf(parts, snapshotEpochs))),
       first: firstOwned(records.all.keys()),
       records: records.handOut(),
       cold: undefined,
@@ -65,19 +66,14 @@ export class StoredState implements StateStorage {
   /** Puts what changed into the epoch's transaction; all there is when it is time for a snapshot. */
   async save(transaction: EpochTransaction, state: EpochState): Promise<void> {
     const { epoch, runId } = transaction;
-    const isSnapshot = this.#schedule.isDue(epoch);
-    const delta = isSnapshot ? { puts: state.takeSnapshot(), removed: [] } : state.takeDelta();
-    const bytes = await packed(delta);
+    const { isSnapshot, bytes } = await this.#turns.take(epoch, state);
     const parts: StoredStateParts = { key: this.#key, epoch, runId, bytes };
     if (!isSnapshot) {
       await insertStateDelta(transaction, parts);
-      this.#schedule.deltaStored(bytes.length);
       return;
     }
     await insertStateSnapshot(transaction, parts);
     await pruneState(transaction, this.#key, epoch);
-    // Should the transaction fail, this run ends with it.
-    this.#schedule.snapshotStored(epoch, bytes.length);
   }
 
   async committed(): Promise<void> {
@@ -126,5 +122,5 @@ export async function replaceState(
   await dropState(transaction, at.key);
   if (all.size === 0) return;
   const puts = Array.from(all, ([key, value]): StateRecord => ({ key, value }));
-  await insertStateSnapshot(transaction, { ...at, bytes: await packed({ puts, removed: [] }) });
+  await insertStateSnapshot(transaction, { ...at, bytes: await packState(snapshotOf(puts)) });
 }

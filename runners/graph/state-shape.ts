@@ -60,6 +60,12 @@ export function shapeDifferences(stored: StateShape, now: StateShape): string[] 
   });
 }
 
+/** @throws StateShapeError when stored state is written in another way than the graph's */
+export function refuseOtherShape(pipeline: string, stored: StateShape | undefined, now: StateShape): void {
+  const differences = stored === undefined ? [] : shapeDifferences(stored, now);
+  if (differences.length > 0) throw new StateShapeError(pipeline, differences);
+}
+
 function shapeOfParDo(plan: Plan, step: ParDoStep): Record<string, string> {
   const { payload, isStateful, isSplittable, input } = step;
   const parts: Record<string, string> = {};

@@ -26,10 +26,12 @@ export interface LocalStoreOptions {
 export interface RunnerOptions {
   /** Name under which positions, epoch and counts are kept, e.g. `user-events`. */
   readonly pipeline: string;
-  /** Where it all is committed. Without one the job lives in memory alone, and ends with its first failure. */
+  /** Where it all is committed. Without one, and without a log, the job lives in memory alone. */
   readonly connection?: ConnectionConfig | undefined;
   /** Other databases that sinks name, e.g. by `sinkDatabasesOf(process.env)`; for the direct runner. */
   readonly sinkDatabases?: SinkDatabases | undefined;
+  /** A folder in which the direct runner commits it instead: the pipeline's commit log. */
+  readonly commitLogDir?: string | undefined;
   /** Process what is there now, commit it, end. */
   readonly once: boolean;
   /** With `once`: drain then, so that windows and timers come to their end; nothing can come any more. */

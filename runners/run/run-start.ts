@@ -1,5 +1,4 @@
 /** Becoming the one runner of a pipeline: the lock, whoever holds it, and the new run. */
-import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import type { RecordCounts } from "../../sql/ledger.js";
 import {
@@ -16,12 +15,11 @@ import {
 } from "../../sql/pipelines.js";
 import type { SqlSession } from "../../sql/sql-session.js";
 import type { Clock, Log } from "../../transforms/primitives/do-fn.js";
+import { describeHolder, isAlive, self } from "./process-holder.js";
 
 /** How long a starting runner waits for the one before it to leave. */
-const LOCK_WAIT_MS = 15_000;
-const LOCK_POLL_MS = 100;
-/** Process start times are compared with this tolerance, in ms. */
-const SAME_START_MS = 5_000;
+export const LOCK_WAIT_MS = 15_000;
+export const LOCK_POLL_MS = 100;
 
 /** Another run has taken the pipeline over: this one must stop, nothing of it will ever commit. */
 export class FencedError extends Error {
@@ -154,39 +152,8 @@ function whyToTerminate(
   return isAlive(holder) ? undefined : `its process ${holder.pid} on this host is dead`;
 }
 
-function isAlive({ pid, startedAtMs }: Holder): boolean {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
-  }
-  return !isReused(pid, startedAtMs);
-}
-
-/** Whether the pid now belongs to a process that started at another time: known where /proc tells. */
-function isReused(pid: number, startedAtMs: number): boolean {
-  const ticksPerSecond = 100; // USER_HZ, the same on every Linux that Node runs on
-  try {
-    const bootSeconds = Number(/^btime (\d+)$/m.exec(readFileSync("/proc/stat", "utf8"))?.[1]);
-    // The command name, in parentheses, may hold anything; the start time is the 20th field after it.
-    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)?.split(" ") ?? [];
-    const startMs = (bootSeconds + Number(fields[19]) / ticksPerSecond) * 1000;
-    return Math.abs(startMs - startedAtMs) > SAME_START_MS;
-  } catch {
-    return false; // no /proc: the pid alone must do
-  }
-}
-
-function self(): Holder {
-  return {
-    host: hostname(),
-    pid: process.pid,
-    startedAtMs: Math.round(Date.now() - process.uptime() * 1000),
-  };
-}
-
 function describe({ holder, backendPid, backendStart, clientAddress }: LockHolder): string {
   const backend = `server process ${backendPid} since ${backendStart}`;
   if (holder === undefined) return `${clientAddress ?? "a local client"} (${backend})`;
-  return `process ${holder.pid} on host ${holder.host}, started ${new Date(holder.startedAtMs).toISOString()} (${backend})`;
+  return `${describeHolder(holder)} (${backend})`;
 }

@@ -1,6 +1,8 @@
 /** Runs a plan to its end through as many crashes as a test makes, each time from what is committed. */
+import type { Committer } from "../../runners/direct/epoch.js";
 import { Pausing } from "../../runners/direct/pausing.js";
 import { runPlan } from "../../runners/direct/run-plan.js";
+import type { StateRecord } from "../../runners/engine/durable/state-record.js";
 import type { Plan } from "../../runners/graph/translate.js";
 import { MetricsStore } from "../../runners/job/metrics-store.js";
 import { systemClock } from "../../transforms/primitives/system-clock.js";
@@ -16,22 +18,43 @@ export interface RestartOptions {
   readonly onRestart: () => void;
 }
 
+/** A process that runs the plan: where it begins, and where it commits. */
+export interface Start {
+  readonly committer: Committer;
+  readonly restored: Iterable<StateRecord>;
+  /** It is gone, by a crash or at its end. */
+  close(): Promise<void>;
+}
+
 /** @returns how often it crashed */
-export async function runThroughCrashes(
+export function runThroughCrashes(
   plan: Plan,
   memory: CommittedMemory,
+  options: RestartOptions,
+): Promise<number> {
+  const start = async (): Promise<Start> => ({
+    committer: new MemoryCommitter(memory),
+    restored: memory.restored,
+    close: async () => undefined,
+  });
+  return runThroughStarts(plan, start, options);
+}
+
+/** @returns how often it crashed */
+export async function runThroughStarts(
+  plan: Plan,
+  start: () => Promise<Start>,
   { bundleElementsMax, once = false, onRestart }: RestartOptions,
 ): Promise<number> {
   for (let crashes = 0; crashes < RESTARTS_MAX; crashes++) {
+    const { committer, restored, close } = await start();
     try {
       await runPlan(plan, {
         ...{ pipeline: "test", once, bundleElementsMax, clock: systemClock, log: SILENT },
-        committer: new MemoryCommitter(memory),
+        ...{ committer, restored: { records: restored }, pausing: new Pausing() },
         metrics: new MetricsStore(() => 0),
         database: undefined,
-        restored: { records: memory.restored },
         samples: undefined,
-        pausing: new Pausing(),
         drain: new AbortController().signal,
         stop: new AbortController().signal,
         cancel: new AbortController().signal,
@@ -42,6 +65,8 @@ export async function runThroughCrashes(
     } catch (error) {
       if (!(error instanceof Crash)) throw error;
       onRestart();
+    } finally {
+      await close();
     }
   }
   throw new Error(`the plan crashed more than ${RESTARTS_MAX} times`);

@@ -1,6 +1,6 @@
 /** Places where a crash test ends the process, as hard as `kill -9` does. */
 
-/** Every place, in the order in which an epoch passes them. */
+/** Every place of an epoch in PostgreSQL, in the order in which it passes them. */
 export const FAILPOINTS = [
   "before-transaction",
   "after-begin",
@@ -29,25 +29,56 @@ export const REPLAY_FAILPOINTS = [
   "before-confirmation",
 ] as const;
 
-const ALL: readonly string[] = [...FAILPOINTS, ...REPLAY_FAILPOINTS];
+/** Every place of an epoch in a commit log before the last two of those above; the snapshots' by themselves. */
+export const LOG_FAILPOINTS = ["before-append", "after-append", "after-sync"] as const;
+export const SNAPSHOT_FAILPOINTS = [
+  "before-snapshot",
+  "after-snapshot-write",
+  "after-snapshot-sync",
+  "after-snapshot-rename",
+  "after-snapshot-folder-sync",
+  "within-prune",
+  "after-prune",
+] as const;
+/** Every place of a start from a commit log. */
+export const CLAIM_FAILPOINTS = ["before-claim", "after-claim", "after-recovery"] as const;
 
-export type Failpoint = (typeof FAILPOINTS)[number] | (typeof REPLAY_FAILPOINTS)[number];
+const ALL = [
+  ...FAILPOINTS,
+  ...REPLAY_FAILPOINTS,
+  ...LOG_FAILPOINTS,
+  ...SNAPSHOT_FAILPOINTS,
+  ...CLAIM_FAILPOINTS,
+];
+
+export type Failpoint = (typeof ALL)[number];
 
 const armed = parse(process.env["MILLRACE_FAILPOINT"]);
 let hits = 0;
 
-/** Does nothing, unless `MILLRACE_FAILPOINT=<name>[:<n>]` names this place: then the n-th visit kills the process. */
+/**
+ * Does nothing, unless `MILLRACE_FAILPOINT=<name>[:<n>[:SIGSTOP]]` names this place: then the n-th visit kills the
+ * process, or stops it.
+ */
 export function failpoint(name: Failpoint): void {
   if (armed === undefined || armed.name !== name) return;
   hits += 1;
-  if (hits === armed.nth) process.kill(process.pid, "SIGKILL");
+  if (hits === armed.nth) process.kill(process.pid, armed.signal);
 }
 
-function parse(text: string | undefined): { name: string; nth: number } | undefined {
+interface Armed {
+  readonly name: string;
+  readonly nth: number;
+  readonly signal: "SIGKILL" | "SIGSTOP";
+}
+
+function parse(text: string | undefined): Armed | undefined {
   if (!text) return undefined;
-  const [name = "", nth = "1"] = text.split(":");
-  if (!ALL.includes(name)) {
+  const [name = "", nth = "1", signal = "SIGKILL"] = text.split(":");
+  if (signal !== "SIGKILL" && signal !== "SIGSTOP")
+    throw new Error(`MILLRACE_FAILPOINT must end in SIGKILL or SIGSTOP, got "${signal}"`);
+  if (!(ALL as readonly string[]).includes(name)) {
     throw new Error(`MILLRACE_FAILPOINT names no failpoint: "${name}" (known: ${ALL.join(", ")})`);
   }
-  return { name, nth: Number(nth) };
+  return { name, nth: Number(nth), signal };
 }

@@ -7,13 +7,8 @@ import { dropUnfinishedSnapshots, listState, type StoredParts } from "../../../s
 import type { Log } from "../../../transforms/primitives/do-fn.js";
 import { isOutdated } from "../../engine/durable/delta-format.js";
 import type { LocalStoreOptions } from "../../job/runner.js";
-import {
-  firstOwned,
-  type LoadedState,
-  Records,
-  SNAPSHOT_EPOCHS,
-  type StateStorage,
-} from "../state-storage.js";
+import { firstOwned, Records, SNAPSHOT_EPOCHS } from "../packed-state.js";
+import type { LoadedState, StateStorage } from "../state-storage.js";
 import { readDeltas, scheduleOf } from "../stored-state.js";
 import { LocalState } from "./local-state.js";
 import type { LocalStore, StorePosition } from "./local-store.js";

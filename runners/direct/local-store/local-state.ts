@@ -44,7 +44,7 @@ export class LocalState implements StateStorage {
     if (this.#saved !== undefined) store.apply(this.#saved, commit);
     this.#saved = undefined;
     if (store.isFull) await this.#flush();
-    state.release(residentBytesMax);
+    state.release?.(residentBytesMax);
   }
 
   async close(): Promise<void> {

@@ -9,7 +9,8 @@ import {
 import type { EpochTransaction } from "../../../transforms/primitives/do-fn.js";
 import type { StateDelta } from "../../engine/durable/state-record.js";
 import type { EpochState } from "../epoch.js";
-import { packed, packedPiece, type SnapshotSchedule, type StateStorage } from "../state-storage.js";
+import { packPiece, packState, type SnapshotSchedule } from "../packed-state.js";
+import type { StateStorage } from "../state-storage.js";
 import type { LocalStore, ReadPlace, StorePosition } from "./local-store.js";
 import { type StorePlace, writeAbout } from "./open-store.js";
 
@@ -49,7 +50,7 @@ export class ViewedState implements StateStorage {
     const { key, schedule } = this.#parts;
     const { epoch, runId } = transaction;
     const delta = state.takeDelta();
-    const bytes = await packed(delta);
+    const bytes = await packState(delta);
     await insertStateDelta(transaction, { key, epoch, runId, bytes });
     schedule.deltaStored(bytes.length);
     if (this.#snapshot !== undefined) {
@@ -64,7 +65,7 @@ export class ViewedState implements StateStorage {
     if (this.#saved !== undefined) store.apply(this.#saved, commit);
     this.#saved = undefined;
     if (store.isFull) await this.#flush();
-    state.release(residentBytesMax);
+    state.release?.(residentBytesMax);
   }
 
   async close(): Promise<void> {
@@ -78,7 +79,7 @@ export class ViewedState implements StateStorage {
     const snapshot = this.#snapshot ?? this.#begin(transaction.epoch);
     if (snapshot === undefined) return;
     const { records, next } = store.readOn(snapshot.from, pieceBytes);
-    const bytes = await packedPiece(records);
+    const bytes = await packPiece(records);
     const parts: StoredStateParts = { key, epoch: snapshot.epoch, runId: transaction.runId, bytes };
     await insertSnapshotPiece(transaction, parts, next === undefined ? 0 : snapshot.pieces + 1);
     const { deltaBytes } = snapshot;

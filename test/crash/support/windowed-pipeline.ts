@@ -47,13 +47,14 @@ const KEYS = 7;
 /** Event times go forward by 10 ms a record, some being up to this behind. */
 const DISORDER_MS = 40;
 
-type Pair = KV<string, number>;
+export type Pair = KV<string, number>;
 
-function timestampOf(position: number): number {
-  return position * 10 - ((position * 7) % (DISORDER_MS + 1));
-}
+/** Record after record, and nothing that comes later is earlier than the watermark. */
+export const pairAt = (at: number): Pair => ({ key: `k${(at * 5 + Math.floor(at / 40)) % KEYS}`, value: at });
+export const timestampOf = (at: number): number => at * 10 - ((at * 7) % (DISORDER_MS + 1));
+export const watermarkAt = (at: number): number => at * 10 - DISORDER_MS;
 
-class PositionTracker implements RestrictionTracker<number, number> {
+export class PositionTracker implements RestrictionTracker<number, number> {
   #next: number;
   #isStopped = false;
 
@@ -100,7 +101,7 @@ class RecordsFn implements SplittableDoFn<Uint8Array, number, number, number> {
   }
 
   initialWatermarkState(_element: Uint8Array, from: number): number {
-    return from * 10 - DISORDER_MS;
+    return watermarkAt(from);
   }
 
   createWatermarkEstimator(state: number): ManualWatermarkEstimator {
@@ -116,10 +117,10 @@ class RecordsFn implements SplittableDoFn<Uint8Array, number, number, number> {
     const from = tracker.currentRestriction();
     for (let at = from; at < Math.min(RECORDS, from + RECORDS_AT_ONCE); at++) {
       if (!tracker.tryClaim(at)) break;
-      context.output({ key: `k${(at * 5 + Math.floor(at / 40)) % KEYS}`, value: at }, timestampOf(at));
+      context.output(pairAt(at), timestampOf(at));
       this.#read = at + 1;
     }
-    (context.watermarkEstimator as ManualWatermarkEstimator).setWatermark(this.#read * 10 - DISORDER_MS);
+    (context.watermarkEstimator as ManualWatermarkEstimator).setWatermark(watermarkAt(this.#read));
     return { resume: this.#read < RECORDS, delayMs: 0 };
   }
 
@@ -213,10 +214,18 @@ export function build(root: Root): void {
   const records = P(start).apply(
     withName("Records", splittableParDo<Uint8Array, Pair>(RECORDS_FN, null, { bounded: true })),
   ) as PCollection<Pair>;
+  keepMuch(records, (kind, results) => {
+    P(results).apply(withName(`Write ${kind}`, registeredParDo(WRITE_FN, kind)));
+  });
+}
+
+/** Windows with early panes, sessions, state and timers; `write` applies what takes each kind of results. */
+export function keepMuch(
+  records: PCollection<Pair>,
+  write: (kind: string, results: PCollection<unknown>) => void,
+): void {
   const into = (name: string, fn: Parameters<typeof windowInto>[0], options: WindowingOptions = {}) =>
     records.apply(withName(name, windowInto<Pair>(fn, options)));
-  const write = (name: string, input: PCollection<unknown>) =>
-    P(input).apply(withName(`Write ${name}`, registeredParDo(WRITE_FN, name)));
   const early = afterWatermark({ early: afterCount(3) });
   const fixed = into("Fixed", fixedWindows(300), { trigger: early, accumulation: "accumulating" });
   write("fixed", fixed.apply(withName("Group fixed", groupByKey<string, number>())));

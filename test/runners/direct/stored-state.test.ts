@@ -37,9 +37,6 @@ class RecordsOfTest implements EpochState {
     this.#delta = { puts: [], removed: [] };
     return delta;
   }
-  release(): void {
-    // All of it is here.
-  }
   takeSnapshot() {
     this.takeDelta();
     return Array.from(this.#all, ([key, value]) => ({ key, value }));
