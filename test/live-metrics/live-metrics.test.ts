@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { SqlSession } from "../../sql/sql-session.js";
 import { type FreshDatabase, freshDatabase } from "../support/postgres.js";
-import { Product } from "../support/product.js";
+import { Product, type RunningCommand } from "../support/product.js";
 import { Choice, chooseSeed } from "../support/seeded-choice.js";
 import { batchRows, liveRows } from "./batch-recomputation.js";
 import { expectCountsOfUserEvents, expectTablesOfBatch } from "./expect-batch.js";
@@ -56,19 +56,30 @@ describe("live-metrics", function () {
   const lateCount = async () => (await session.query("select from live_late_events")).length;
   const expectTables = () => expectTablesOfBatch(session, seed);
   const expectCounts = () => expectCountsOfUserEvents(session, seed);
-  /** Kills it at random moments within three seconds, or every three seconds where the environment says how often. */
+  const epoch = async () =>
+    (await session.query<{ epoch: number }>("select epoch from pipelines where pipeline = 'live-metrics'"))[0]
+      ?.epoch;
+  /** Until it has committed something: a slow machine may need longer than any kill would wait to start it. */
+  const atWork = async (run: RunningCommand, before: number | undefined) => {
+    while (run.isRunning && (await epoch()) === before) await sleep(50);
+  };
+  /**
+   * Kills it at random moments, or where the environment says how often, three seconds after it was at work.
+   */
   const runKilled = async (argv: readonly string[], defaultKills: number) => {
     const choice = new Choice(seed + 1);
     const kills = Number(KILLS ?? defaultKills);
     const meter = new RunsMeter();
     for (let left = kills, killed = 0; ; left--, killed++) {
+      const before = await epoch();
       const run = product.start(argv);
       meter.follow(run.pid);
-      const waitMs = KILLS === undefined ? choice.between(400, KILL_EVERY_MS) : KILL_EVERY_MS;
-      const isOver = await Promise.race([
-        run.ended.then(() => true),
-        ...(left > 0 ? [sleep(waitMs).then(() => false)] : []),
-      ]);
+      const killTime = async () => {
+        if (KILLS !== undefined) await atWork(run, before);
+        await sleep(KILLS === undefined ? choice.between(400, KILL_EVERY_MS) : KILL_EVERY_MS);
+        return false;
+      };
+      const isOver = await Promise.race([run.ended.then(() => true), ...(left > 0 ? [killTime()] : [])]);
       if (!isOver) run.kill("SIGKILL");
       const { code, signal, stdout, stderr } = await run.ended;
       if (signal === "SIGKILL") continue;
