@@ -27,7 +27,7 @@ export interface ShopEvent {
  * would be a state, a timer and a key, three times the records in every commit, in every snapshot and at every start.
  */
 const SHARDS = 64;
-/** In one horizon so many sweeps forget what is beyond it: an id is remembered that much longer at the most. */
+/** In one horizon so many sweeps remove what is beyond it, and counts no more: it lies there that much longer at the most. */
 const SWEEPS = 8;
 
 /** Keys each event by the shard of its id, the same in every process. */

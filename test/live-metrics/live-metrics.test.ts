@@ -51,7 +51,7 @@ describe("live-metrics", function () {
     ...["pipeline", "--pipeline=live-metrics", "--quiet-ms=50", "--log-level=warn", "--monitor-port=0"],
     ...[`--out-of-orderness-ms=${MINUTE_MS}`, `--allowed-lateness-ms=${latenessMs}`, "--idle-ms=1h"],
     // several epochs a file, so that kills fall between
-    `--epoch-records-max=${Math.ceil(Math.min(EVENTS / 40, 2_000))}`,
+    `--epoch-records-max=${Math.ceil(Math.min(EVENTS / 40, 5_000))}`,
   ];
   const lateCount = async () => (await session.query("select from live_late_events")).length;
   const expectTables = () => expectTablesOfBatch(session, seed);
