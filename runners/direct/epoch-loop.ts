@@ -271,13 +271,15 @@ export class EpochLoop {
 
   /**
    * What is written in a transaction may carry the epoch's number, once. Whoever writes nothing goes on: with one bundle
-   * an epoch, the elements of each epoch would come before timers that are due, for as long as there are any.
+   * an epoch, the elements of each epoch would come before timers that are due, for as long as there are any. Not where
+   * a test stream says what comes: it plays on when nothing is ready, and all of it would be one transaction.
    */
   #hasHadItsTurn({ bundles }: OpenEpoch, stage: LoopStage, scope: DirectBundleScope): boolean {
-    if (!this.#options.committer.hasTransactions || stage.isLeaf) return false;
+    const { committer, isTimeScripted } = this.#options;
+    if (!committer.hasTransactions || stage.isLeaf) return false;
     const count = (bundles.get(stage.id) ?? 0) + 1;
     bundles.set(stage.id, count);
-    return scope.hasTransaction || count >= STAGE_BUNDLES_MAX;
+    return isTimeScripted || scope.hasTransaction || count >= STAGE_BUNDLES_MAX;
   }
 
   /** A source that takes its time is stopped now and then, so that what it has emitted goes on. */
