@@ -60,25 +60,25 @@ export async function runLiveMetrics(server: BenchServer, input: string): Promis
 }
 
 /** Asks a runner that cannot tell a step how far event time has come: it must say so before anything runs. */
-export function refuseLiveMetrics(runner: ParityRunner, input: string): LiveOutcome {
-  const flags = [LIVE, "--once", ...parityRunners[runner]];
-  const { command, args, env } = pipelineCommand({
-    input,
-    url: "postgres://nowhere/none",
-    work: input,
-    flags,
-  });
-  const { status, stderr } = spawnSync(command, args, {
-    env: { ...process.env, ...env },
-    encoding: "utf8",
-    timeout: RUN_MS_MAX,
-  });
-  const name = parityRunners[runner][0].replace("--runner=", "");
-  const refusal = new RegExp(
-    `pipeline "live-metrics" is for --runner=direct: runner "${name}" does not tell[^\n]*`,
-  );
-  const found = refusal.exec(stderr)?.[0];
-  const isRight = status === USAGE_EXIT_CODE && found !== undefined;
-  const text = isRight ? `refused: ${found}` : `ended with ${status}: ${stderr}`;
-  return { measured: undefined, rows: 0, text, isRight };
+export async function refuseLiveMetrics(
+  server: BenchServer,
+  runner: ParityRunner,
+  input: string,
+): Promise<LiveOutcome> {
+  const database = await server.migrated();
+  const work = await mkdtemp(join(tmpdir(), "millrace-parity-live-"));
+  try {
+    const flags = [LIVE, "--once", "--monitor-port=0", ...parityRunners[runner]];
+    const { command, args, env } = pipelineCommand({ input, url: database.url, work, flags });
+    const options = { env: { ...process.env, ...env }, encoding: "utf8", timeout: RUN_MS_MAX } as const;
+    const { status, stderr } = spawnSync(command, args, options);
+    const name = parityRunners[runner][0].replace("--runner=", "");
+    const refusal = `pipeline "live-metrics" is for --runner=direct: runner "${name}" does not tell`;
+    const isRight = status === USAGE_EXIT_CODE && stderr.includes(refusal);
+    const text = isRight ? "refused by name" : `ended with ${status}: ${stderr}`;
+    return { measured: undefined, rows: 0, text, isRight };
+  } finally {
+    await database.drop();
+    await rm(work, { recursive: true, force: true });
+  }
 }

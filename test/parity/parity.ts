@@ -55,7 +55,7 @@ try {
   for (const runner of runs.keys()) {
     live.set(
       runner,
-      runner === "direct" ? await runLiveMetrics(server, raw) : refuseLiveMetrics(runner, raw),
+      runner === "direct" ? await runLiveMetrics(server, raw) : await refuseLiveMetrics(server, runner, raw),
     );
     process.stderr.write(`live-metrics, ${runner}: ${live.get(runner)?.text}\n`);
   }
@@ -108,8 +108,7 @@ printTable(
       measured === undefined
         ? ["-", "-", "-", "-"]
         : [rows, measured.wallS.toFixed(1), measured.cpuS.toFixed(1), measured.peakRssMb.toFixed(0)];
-    const tables = !isRight ? "NO" : measured === undefined ? "refused by name" : text;
-    return [runner, ...figures, tables, isRight ? "yes" : "NO"].map(String);
+    return [runner, ...figures, isRight ? text : "NO", isRight ? "yes" : "NO"].map(String);
   }),
 );
 
