@@ -8,7 +8,10 @@ import {
 } from "../../../runners/engine/durable/delta-format.js";
 import { kindsOf, readFixture, runFixture } from "../../support/state-fixture.js";
 
-/** All there are but `begun`: of sources whose positions are in the database. */
+/**
+ * All there were, but `begun`: of sources whose positions are in the database. `combined-key`, of combines that are
+ * lifted, came later; the engine's property of restores has it.
+ */
 const KINDS = [
   ...["bag", "blocked", "cell", "counters", "engine", "group", "group-key", "group-times", "group-values"],
   ...["grouping", "input", "map", "queued", "rest", "side", "side-lag", "side-window", "sorted", "stage"],
