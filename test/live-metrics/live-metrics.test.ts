@@ -16,7 +16,7 @@ const EVENTS_DEFAULT = 12_000;
 /** How many events: 12,000, or as the environment says. */
 const EVENTS = Number(process.env["MILLRACE_LIVE_EVENTS"] ?? EVENTS_DEFAULT);
 const KILL_EVERY_MS = 3_000;
-/** How often, at the most; `Infinity` kills until the end, which a slow machine may never come to. */
+/** How often, at the most; `Infinity` kills until the end. */
 const KILLS = process.env["MILLRACE_LIVE_KILLS"];
 /** So much is left to others: a few events take no longer than this, and many as long as they need. */
 const TIMEOUT_MS = EVENTS > EVENTS_DEFAULT ? 0 : 300_000;
