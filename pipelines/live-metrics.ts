@@ -29,7 +29,7 @@ import {
   SESSION_ROW,
   TOP_PRODUCT_ROWS,
 } from "./live-metrics/metric-rows.js";
-import { ACCEPT, KEY_BY_ID, LATE_OUTPUT, type ShopEvent } from "./live-metrics/shop-event.js";
+import { ACCEPT, KEY_BY_SHARD, LATE_OUTPUT, type ShopEvent } from "./live-metrics/shop-event.js";
 import { MINUTE_TOTALS, SESSION_TOTALS, TOP_PRODUCTS } from "./live-metrics/totals.js";
 import { type UserEvent, userEventSchema } from "./user-event-schema.js";
 import { userEventsFormat } from "./user-events.js";
@@ -78,7 +78,7 @@ export function buildLiveMetrics(options: LiveMetricsOptions): Pipeline {
   P([invalid]).apply(withName("WriteDeadLetters", writeDeadLetters({ errorDir })));
 
   const keyed = P(valid).apply(
-    withName("KeyById", registeredParDo<Sourced<UserEvent>, UserShopEvent>(KEY_BY_ID, null)),
+    withName("KeyByShard", registeredParDo<Sourced<UserEvent>, UserShopEvent>(KEY_BY_SHARD, null)),
   );
   const { main: events, late } = P(keyed).apply(
     withName(

@@ -97,7 +97,7 @@ function byPlace(
 }
 
 /** FNV-1a over the UTF-16 units, then spread over all bits (the last steps of MurmurHash3). */
-function hashOf(id: string): number {
+export function hashOf(id: string): number {
   let h = 0x811c9dc5;
   for (let i = 0; i < id.length; i++) h = Math.imul(h ^ id.charCodeAt(i), 0x01000193);
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);

@@ -1,7 +1,7 @@
 /** Carts that their user has left: the rule, and the step that waits until it can be told. */
 import type { DoFn, ElementContext, ProcessContext } from "../../transforms/primitives/do-fn.js";
 import { registerDoFn } from "../../transforms/primitives/fn-registry.js";
-import { bagState } from "../../transforms/primitives/state-spec.js";
+import { bagState, valueState } from "../../transforms/primitives/state-spec.js";
 import { eventTimeTimer, type FiredTimer } from "../../transforms/primitives/timer-spec.js";
 import type { KV } from "../../transforms/primitives/window.js";
 import { moneyOf, type ShopEvent, timeOf } from "./shop-event.js";
@@ -73,6 +73,8 @@ interface AbandonedCartsConfig {
 /** Keyed by user; gives a row of `live_abandoned_carts` for each, once nothing can change it any more. */
 class AbandonedCarts implements DoFn<KV<string, ShopEvent>> {
   readonly events = bagState<CartEvent>();
+  /** Of the earliest of the events that the timer waits for: the others need not be read for each that comes. */
+  readonly earliestMs = valueState<number>();
   readonly look = eventTimeTimer();
   readonly #patienceMs: number;
   readonly #waitMs: number;
@@ -84,10 +86,9 @@ class AbandonedCarts implements DoFn<KV<string, ShopEvent>> {
 
   process({ value: { type, atMs, cents } }: KV<string, ShopEvent>, context: ProcessContext): void {
     if (type === "view") return;
-    const events = context.state(this.events);
-    const earliestMs = Math.min(atMs, ...[...events.read()].map((event) => event.atMs));
-    events.add({ atMs, cents: type === "purchase" ? undefined : cents });
-    context.timer(this.look).set(earliestMs + this.#waitMs);
+    context.state(this.events).add({ atMs, cents: type === "purchase" ? undefined : cents });
+    const earliestMs = context.state(this.earliestMs).read();
+    if (earliestMs === undefined || atMs < earliestMs) this.#lookFor(atMs, context);
   }
 
   onTimer({ fireAtMs }: FiredTimer, context: ElementContext): void {
@@ -100,7 +101,13 @@ class AbandonedCarts implements DoFn<KV<string, ShopEvent>> {
     events.clear();
     for (const event of kept) events.add(event);
     const next = kept.find(({ atMs }) => atMs + this.#waitMs > reachedMs);
-    if (next !== undefined) context.timer(this.look).set(next.atMs + this.#waitMs);
+    if (next !== undefined) this.#lookFor(next.atMs, context);
+    else context.state(this.earliestMs).clear();
+  }
+
+  #lookFor(earliestMs: number, context: ElementContext): void {
+    context.state(this.earliestMs).write(earliestMs);
+    context.timer(this.look).set(earliestMs + this.#waitMs);
   }
 }
 
@@ -112,6 +119,6 @@ function rowOf(user: string, { startedMs, lastAddedMs, items, cents }: Abandoned
 }
 
 export const ABANDONED_CARTS = registerDoFn(
-  "live-metrics/abandoned-carts@1",
+  "live-metrics/abandoned-carts@2",
   (config: AbandonedCartsConfig) => new AbandonedCarts(config),
 );

@@ -1,9 +1,11 @@
 /** An event as the metrics need it, and who lets each event pass once and in time. */
+import { hashOf } from "../../transforms/drop-repeats-fn.js";
 import type { Sourced } from "../../transforms/input-record.js";
+import { StringUtf8Coder } from "../../transforms/primitives/coders/scalar-coders.js";
 import type { DoFn, ElementContext, ProcessContext } from "../../transforms/primitives/do-fn.js";
 import { registerDoFn } from "../../transforms/primitives/fn-registry.js";
-import { valueState } from "../../transforms/primitives/state-spec.js";
-import { eventTimeTimer } from "../../transforms/primitives/timer-spec.js";
+import { mapState, valueState } from "../../transforms/primitives/state-spec.js";
+import { eventTimeTimer, type FiredTimer } from "../../transforms/primitives/timer-spec.js";
 import type { KV } from "../../transforms/primitives/window.js";
 import type { UserEvent } from "../user-event-schema.js";
 
@@ -20,8 +22,16 @@ export interface ShopEvent {
   readonly fileId: number;
 }
 
-/** Keys each event by its id. */
-class KeyById implements DoFn<Sourced<UserEvent>> {
+/**
+ * How many keys the ids are spread over. What is kept of an id is one entry of its shard's map: as a key of its own each
+ * would be a state, a timer and a key, three times the records in every commit, in every snapshot and at every start.
+ */
+const SHARDS = 64;
+/** In one horizon so many sweeps remove what is beyond it, and counts no more: it lies there that much longer at the most. */
+const SWEEPS = 8;
+
+/** Keys each event by the shard of its id, the same in every process. */
+class KeyByShard implements DoFn<Sourced<UserEvent>> {
   process({ record, value }: Sourced<UserEvent>, context: ProcessContext): void {
     const event: ShopEvent = {
       id: value.event_id,
@@ -32,7 +42,7 @@ class KeyById implements DoFn<Sourced<UserEvent>> {
       atMs: context.timestampMs,
       fileId: record.file.fileId,
     };
-    context.output({ key: event.id, value: event });
+    context.output({ key: String(hashOf(event.id) % SHARDS), value: event });
   }
 }
 
@@ -51,26 +61,32 @@ type AcceptConfig = {
  * same events, and those that are in none of them are known.
  */
 class Accept implements DoFn<KV<string, ShopEvent>> {
-  readonly first = valueState<string>();
-  readonly expiry = eventTimeTimer();
+  /** By id: until when it is remembered, and what the event was. */
+  readonly seen = mapState<string, string>(new StringUtf8Coder(), new StringUtf8Coder());
+  readonly nextSweepMs = valueState<number>();
+  readonly sweep = eventTimeTimer();
+  readonly #sweepEveryMs: number;
 
-  constructor(private readonly config: AcceptConfig) {}
+  constructor(private readonly config: AcceptConfig) {
+    this.#sweepEveryMs = Math.ceil(config.horizonMs / SWEEPS);
+  }
 
-  process({ value: event }: KV<string, ShopEvent>, context: ProcessContext): void {
+  process({ key: shard, value: event }: KV<string, ShopEvent>, context: ProcessContext): void {
     const { horizonMs, allowedLatenessMs } = this.config;
-    const first = context.state(this.first);
-    const { user, type, product, cents, atMs, fileId } = event;
+    const seen = context.state(this.seen);
+    const { id, user, type, product, cents, atMs, fileId } = event;
     const content = `${user}\t${type}\t${product}\t${cents}\t${atMs}`;
-    const known = first.read();
-    if (known !== undefined) {
-      context.ledger.add(fileId, known === content ? "duplicates" : "conflicts");
+    const reachedMs = context.timer(this.sweep).currentTimeMs();
+    const known = seen.get(id) as string | undefined;
+    if (known !== undefined && untilOf(known) > reachedMs) {
+      context.ledger.add(fileId, contentOf(known) === content ? "duplicates" : "conflicts");
       return;
     }
-    const expiry = context.timer(this.expiry);
-    const lateByMs = expiry.currentTimeMs() - atMs;
-    first.write(content);
-    expiry.setRelative(Math.max(horizonMs, lateByMs + horizonMs), { outputTimestampMs: "none" });
+    const fromMs = Math.max(atMs, reachedMs);
+    seen.put(id, `${fromMs + horizonMs}\t${content}`);
+    this.#sweepLater(Number(shard), fromMs + horizonMs, context);
     context.ledger.add(fileId, "events_written");
+    const lateByMs = reachedMs - atMs;
     if (lateByMs <= allowedLatenessMs) context.output({ key: user, value: event });
     else {
       context.metrics.counter("late").inc();
@@ -78,9 +94,37 @@ class Accept implements DoFn<KV<string, ShopEvent>> {
     }
   }
 
-  onTimer(_timer: unknown, context: ElementContext): void {
-    context.state(this.first).clear();
+  onTimer({ fireAtMs }: FiredTimer, context: ElementContext): void {
+    const seen = context.state(this.seen);
+    const reachedMs = Math.max(fireAtMs, context.timer(this.sweep).currentTimeMs());
+    let isAnyLeft = false;
+    for (const [id, known] of seen.entries() as Iterable<readonly [string, string]>) {
+      if (untilOf(known) <= reachedMs) seen.remove(id);
+      else isAnyLeft = true;
+    }
+    if (isAnyLeft) this.#sweepAt(reachedMs + this.#sweepEveryMs, context);
+    else context.state(this.nextSweepMs).clear();
   }
+
+  /** Shards are swept one after the other, not all at once. */
+  #sweepLater(shard: number, untilMs: number, context: ElementContext): void {
+    const nextMs = context.state(this.nextSweepMs).read();
+    if (nextMs === undefined) this.#sweepAt(untilMs + (shard / SHARDS) * this.#sweepEveryMs, context);
+  }
+
+  #sweepAt(ms: number, context: ElementContext): void {
+    const atMs = Math.round(ms);
+    context.state(this.nextSweepMs).write(atMs);
+    context.timer(this.sweep).set(atMs, { outputTimestampMs: "none" });
+  }
+}
+
+function untilOf(known: string): number {
+  return Number(known.slice(0, known.indexOf("\t")));
+}
+
+function contentOf(known: string): string {
+  return known.slice(known.indexOf("\t") + 1);
 }
 
 function lateRow({ id, user, type, product, cents, atMs }: ShopEvent, lateByMs: number) {
@@ -101,5 +145,5 @@ export function timeOf(ms: number): string {
   return new Date(ms).toISOString();
 }
 
-export const KEY_BY_ID = registerDoFn("live-metrics/key-by-id@1", () => new KeyById());
-export const ACCEPT = registerDoFn("live-metrics/accept@1", (config: AcceptConfig) => new Accept(config));
+export const KEY_BY_SHARD = registerDoFn("live-metrics/key-by-shard@1", () => new KeyByShard());
+export const ACCEPT = registerDoFn("live-metrics/accept@2", (config: AcceptConfig) => new Accept(config));

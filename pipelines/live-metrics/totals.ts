@@ -104,8 +104,11 @@ export function reachedIn({ firstViewMs, cartsMs, lastPurchaseMs }: SessionTotal
   return lastPurchaseMs !== null && lastPurchaseMs >= cartMs ? "purchase" : "cart";
 }
 
-/** By product, changed in place; as large as the number of products that are bought within a window. */
-type Products = Record<string, readonly [purchases: number, revenueCents: number]>;
+/**
+ * By product, changed in place; as large as the number of products that are bought within a window. A product may be
+ * called like anything, `__proto__` too.
+ */
+type Products = Map<string, readonly [purchases: number, revenueCents: number]>;
 
 /** The products of most revenue, then of most purchases, then by name. */
 function topProducts({
@@ -114,28 +117,25 @@ function topProducts({
   readonly count: number;
 }): CombineFn<ShopEvent, Products, readonly ProductTotals[]> {
   return {
-    createAccumulator: () => ({}),
+    createAccumulator: () => new Map(),
     addInput: (products, { product, cents }) => withProduct(products, product, 1, cents),
     mergeAccumulators: (all) => {
-      const sum: Products = {};
-      for (const products of all) {
-        for (const [product, [purchases, cents]] of Object.entries(products))
-          withProduct(sum, product, purchases, cents);
+      const [sum = new Map(), ...others] = all;
+      for (const products of others) {
+        for (const [product, [purchases, cents]] of products) withProduct(sum, product, purchases, cents);
       }
       return sum;
     },
     extractOutput: (products) =>
-      Object.entries(products)
-        .map(([product, [purchases, revenueCents]]) => ({ product, purchases, revenueCents }))
+      Array.from(products, ([product, [purchases, revenueCents]]) => ({ product, purchases, revenueCents }))
         .sort(byRevenue)
         .slice(0, count),
   };
 }
 
 function withProduct(products: Products, product: string, purchases: number, cents: number): Products {
-  const [knownPurchases, knownCents] = Object.hasOwn(products, product) ? products[product]! : [0, 0];
-  products[product] = [knownPurchases + purchases, knownCents + cents];
-  return products;
+  const [knownPurchases, knownCents] = products.get(product) ?? [0, 0];
+  return products.set(product, [knownPurchases + purchases, knownCents + cents]);
 }
 
 function byRevenue(a: ProductTotals, b: ProductTotals): number {

@@ -23,6 +23,8 @@ export class DirectBundleScope implements BundleScope {
   /** What is worked on is the truncated rest of a drain: it is done to its end. */
   isTruncated = false;
   inputWatermarkMs: number | undefined;
+  /** A step has asked for the transaction. */
+  hasTransaction = false;
   readonly #epoch: Epoch;
   readonly #limits: ScopeLimits;
   readonly #active = new Set<ActiveRestriction>();
@@ -47,6 +49,7 @@ export class DirectBundleScope implements BundleScope {
   }
 
   async transaction(): Promise<EpochTransaction> {
+    this.hasTransaction = true;
     const startMs = performance.now();
     const transaction = await this.#epoch.transaction();
     this.#waitedMs += performance.now() - startMs;

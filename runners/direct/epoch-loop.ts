@@ -20,6 +20,8 @@ interface OpenEpoch {
   readonly leaves: Map<string, DirectBundleScope>;
   /** Stages that must not be given a bundle in this epoch any more. */
   readonly closed: Set<string>;
+  /** How many each stage has been given, leaf stages apart. */
+  readonly bundles: Map<string, number>;
   elements: number;
 }
 
@@ -28,6 +30,8 @@ interface OpenEpoch {
  * it is a transaction, which holds all that its sources have read.
  */
 const EPOCH_ELEMENTS_MAX = 500_000;
+/** Bundles of a stage in one transaction, or a timer that always sets itself again would never let it end. */
+const STAGE_BUNDLES_MAX = 16;
 /** Restrictions that are worked on in one bundle; together they emit `bundleRecordsMax` elements, and each one at least. */
 const RESTRICTIONS_MAX = 32;
 /** While sources are paused, so often it is looked whether anything else is due. */
@@ -234,11 +238,11 @@ export class EpochLoop {
     const { committer, metrics, clock } = this.#options;
     const epoch = committer.begin(metrics.begin(), this.#committed);
     const now = { startedAtMs: clock.now(), startMs: clock.monotonicMs() };
-    return { epoch, ...now, leaves: new Map(), closed: new Set(), elements: 0 };
+    return { epoch, ...now, leaves: new Map(), closed: new Set(), bundles: new Map(), elements: 0 };
   }
 
   async #runBundle(slot: Slot, open: OpenEpoch, bundle: Bundle): Promise<void> {
-    const { engine, once, committer } = this.#options;
+    const { engine, once } = this.#options;
     const stage = this.#stages.get(bundle.stage) as LoopStage;
     const processor = slot.processors.get(bundle.stage) as LoopProcessor;
     let scope = open.leaves.get(stage.id);
@@ -261,9 +265,21 @@ export class EpochLoop {
     const isEnding = once && !this.#isDrained;
     engine.apply(bundle, this.#resting.after(bundle, result, isEnding));
     open.elements += bundle.inputs.reduce((sum, input) => sum + sizeOf(input), 0);
-    // A source goes on in the next epoch, or this one would never end; and what is written in a
-    // transaction may carry the epoch's number, once.
-    if (hasRestrictions(bundle) || (committer.hasTransactions && !stage.isLeaf)) open.closed.add(stage.id);
+    // A source goes on in the next epoch, or this one would never end.
+    if (hasRestrictions(bundle) || this.#hasHadItsTurn(open, stage, scope)) open.closed.add(stage.id);
+  }
+
+  /**
+   * What is written in a transaction may carry the epoch's number, once. Whoever writes nothing goes on: with one bundle
+   * an epoch, the elements of each epoch would come before timers that are due, for as long as there are any. Not where
+   * a test stream says what comes: it plays on when nothing is ready, and all of it would be one transaction.
+   */
+  #hasHadItsTurn({ bundles }: OpenEpoch, stage: LoopStage, scope: DirectBundleScope): boolean {
+    const { committer, isTimeScripted } = this.#options;
+    if (!committer.hasTransactions || stage.isLeaf) return false;
+    const count = (bundles.get(stage.id) ?? 0) + 1;
+    bundles.set(stage.id, count);
+    return isTimeScripted || scope.hasTransaction || count >= STAGE_BUNDLES_MAX;
   }
 
   /** A source that takes its time is stopped now and then, so that what it has emitted goes on. */

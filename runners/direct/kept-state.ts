@@ -37,7 +37,7 @@ export class PipelineDrainedError extends Error {
 export function stepsWithState({ stages, runnerSteps }: Plan): string[] {
   const impulses = new Set(runnerSteps.flatMap((step) => (step.kind === "impulse" ? [step.output] : [])));
   const parDos = stages.flatMap(({ steps }) => steps.filter((step) => step.kind === "parDo"));
-  // Such a stage gets one bundle an epoch; what is left for it is committed with the sources, and not processed.
+  // Such a stage gets a bundle or a few an epoch; what is left for it is committed with the sources, and not processed.
   const carried = new Set(
     stages.flatMap(({ roots, outputs }) =>
       outputs.length === 0 ? [] : roots.map((root) => root.collection),

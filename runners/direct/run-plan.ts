@@ -3,6 +3,7 @@ import type { SqlQueries } from "../../sql/sql-session.js";
 import type { Clock } from "../../transforms/primitives/do-fn.js";
 import { BundleProcessor } from "../bundle/bundle-processor.js";
 import type { ElementSamples } from "../bundle/element-samples.js";
+import { StepFailedError } from "../bundle/step-failed-error.js";
 import type { ColdKeys } from "../engine/durable/cold-keys.js";
 import type { StateRecord } from "../engine/durable/state-record.js";
 import { Engine } from "../engine/engine.js";
@@ -69,7 +70,7 @@ export async function runPlan(plan: Plan, options: PlanOptions): Promise<void> {
 
 function createLoop(plan: Plan, options: PlanOptions): EpochLoop {
   const { log, database, pipeline, once, committer, metrics, samples } = options;
-  const graph = toEngineGraph(plan);
+  const graph = toEngineGraph(plan, StepFailedError.of);
   const processing = new ProcessingClock(options.clock);
   const { restored } = options;
   const durable = restored && { codec: stateCodecOf(plan), restored: restored.records, cold: restored.cold };

@@ -1,5 +1,6 @@
 /** The graph that an engine runs: nodes between PCollections, everything of the proto already resolved. */
 import type { Window } from "./element.js";
+import type { GroupCombiner } from "./group-combiner.js";
 import type { WindowingStrategy } from "./windowing-strategy.js";
 
 export interface EngineGraph {
@@ -64,13 +65,15 @@ export interface SideInput {
   readonly allowedLatenessMs: number;
 }
 
-/** Groups `{ key, value }` by key and window; emits `{ key, value: Iterable }` panes. */
+/** Groups `{ key, value }` by key and window; emits `{ key, value: Iterable }` panes, or `{ key, value: accumulator }`. */
 export interface GroupByKeyNode {
   readonly kind: "groupByKey";
   readonly id: string;
   readonly input: string;
   readonly output: string;
   readonly strategy: WindowingStrategy;
+  /** Given where values are combined as they come. */
+  readonly combiner?: GroupCombiner | undefined;
   /** The canonical form of a key: equal exactly where the keys' encodings are. */
   keyId(key: unknown): string;
 }

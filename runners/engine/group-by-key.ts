@@ -6,6 +6,7 @@ import type { StateLog } from "./durable/state-log.js";
 import type { Element, Window } from "./element.js";
 import type { GroupByKeyNode } from "./engine-graph.js";
 import type { GroupByKeyOperator, Times } from "./group-by-key-operator.js";
+import { addInput, mergedValues } from "./group-combiner.js";
 import {
   combineHold,
   createKeyWindow,
@@ -45,6 +46,9 @@ interface Deferred {
  * count as late once the output watermark has passed them, and others can see that between bundles. With the default
  * trigger an element costs no more than finding its window and key: the window's own timer fires all keys.
  *
+ * With a combiner a key's window holds an accumulator, and a late element, a merge or a firing costs no more for all that
+ * came before it.
+ *
  * State: the windows with their `KeyWindow`s, the times, the counts. Groups, active windows, timers and holds follow.
  */
 export class GroupByKey implements GroupByKeyOperator {
@@ -76,7 +80,7 @@ export class GroupByKey implements GroupByKeyOperator {
     this.#groups = new WindowGroups(node.strategy.allowedLatenessMs, this.#records?.groups);
     this.#schedule = new PaneSchedule(node.strategy);
     this.#times = new OperatorTimes(node.id);
-    this.#firings = new PaneFirings(node.id, node.strategy, this.#times);
+    this.#firings = new PaneFirings(node, this.#times);
     this.#merging = windowFn.isMerging ? new MergingWindows(windowFn) : undefined;
   }
 
@@ -227,7 +231,9 @@ export class GroupByKey implements GroupByKeyOperator {
     const own = sources.find((source) => source.group === group);
     // Panes are numbered anew in a new window. One of the same name that has closed is forgotten.
     const target = own ?? this.#create(group, keyId, key);
-    mergeInto(target, sources, this.#strategy.timestampCombiner, this.#hasEnded(group));
+    const { combiner } = this.#node;
+    const combined = combiner && mergedValues(combiner, sources);
+    mergeInto(target, sources, this.#strategy.timestampCombiner, this.#hasEnded(group), combined);
     target.trigger = this.#firings.mergeTriggers(sources, group);
     const closed = group.keys.get(keyId);
     if (closed !== undefined && closed !== target) this.#records?.remove(closed);
@@ -255,12 +261,7 @@ export class GroupByKey implements GroupByKeyOperator {
     }
     this.#records?.changed(entry);
     entry.unfired++;
-    if (entry.values === NO_VALUES) entry.values = [value];
-    else entry.values.push(value);
-    if (this.#merging !== undefined) {
-      if (entry.arrivals.length === 0) entry.arrivals = [this.#arrivals++];
-      else entry.arrivals.push(this.#arrivals++);
-    }
+    this.#take(entry, value);
     if (!this.#hasEnded(group)) {
       if (this.#isEndOfWindowTimestamp) {
         entry.elementHoldMs = group.endMs;
@@ -272,6 +273,19 @@ export class GroupByKey implements GroupByKeyOperator {
     }
     this.#firings.onElement(entry);
     this.#fireIfReady(entry);
+  }
+
+  #take(entry: KeyWindow, value: unknown): void {
+    const arrival = this.#merging === undefined ? undefined : this.#arrivals++;
+    if (this.#node.combiner !== undefined) {
+      addInput(this.#node.combiner, entry, value);
+      return;
+    }
+    if (entry.values === NO_VALUES) entry.values = [value];
+    else entry.values.push(value);
+    if (arrival === undefined) return;
+    if (entry.arrivals.length === 0) entry.arrivals = [arrival];
+    else entry.arrivals.push(arrival);
   }
 
   #open(group: WindowGroup, keyId: string, key: unknown): KeyWindow {

@@ -12,9 +12,12 @@ import type { WindowingStrategy } from "./windowing-strategy.js";
 export interface KeyWindow {
   readonly keyId: string;
   readonly key: unknown;
-  /** In order of arrival: of the pane to come or, if accumulating, of all panes. */
+  /**
+   * In order of arrival: of the pane to come or, if accumulating, of all panes. Where they are combined as they come, the
+   * accumulator alone, if there is one.
+   */
   values: unknown[];
-  /** Numbers of the values in order of arrival, where windows merge: merged values keep their order. */
+  /** Numbers of the values in order of arrival, where windows merge and nothing combines: merged values keep their order. */
   arrivals: number[];
   /** Orders the keys of a window, where windows merge. */
   firstArrival: number;
@@ -134,12 +137,16 @@ export function holdOf(
   return strategy.closingBehavior === "emit-always" ? expiryMs : undefined;
 }
 
-/** Takes what `sources` hold over into `target`, which is new or was one of them. Triggers and panes apart. */
+/**
+ * Takes what `sources` hold over into `target`, which is new or was one of them. Triggers and panes apart.
+ * @param combined the accumulator that theirs became, as `values`; undefined where nothing is combined
+ */
 export function mergeInto(
   target: KeyWindow,
   sources: readonly KeyWindow[],
   combiner: WindowingStrategy["timestampCombiner"],
   hasWindowEnded: boolean,
+  combined: unknown[] | undefined,
 ): void {
   const holds = sources.flatMap(({ elementHoldMs }) => (elementHoldMs === undefined ? [] : [elementHoldMs]));
   target.unfired = sources.reduce((sum, source) => sum + source.unfired, 0);
@@ -150,6 +157,10 @@ export function mergeInto(
   } else {
     const combined = holds.reduce<number | undefined>((a, b) => combineHold(combiner, a, b), undefined);
     target.elementHoldMs = combined;
+  }
+  if (combined !== undefined) {
+    target.values = combined;
+    return;
   }
   let { values, arrivals } = sources[0]!;
   for (const source of sources.slice(1)) {

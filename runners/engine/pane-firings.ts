@@ -1,5 +1,7 @@
 /** Asks triggers, and turns what a key's window holds into panes. */
 import type { Element } from "./element.js";
+import type { GroupByKeyNode } from "./engine-graph.js";
+import type { GroupCombiner } from "./group-combiner.js";
 import { type KeyWindow, releaseValues, type WindowGroup } from "./key-window.js";
 import type { OperatorTimes } from "./operator-times.js";
 import { nextPane } from "./pane-tracker.js";
@@ -15,11 +17,15 @@ export class PaneFirings {
   readonly #isDefaultTrigger: boolean;
   readonly #moment = { hasWindowEnded: false, processingTimeMs: 0 };
   readonly #nodeId: string;
+  readonly #combiner: GroupCombiner | undefined;
   #output: Element[] = [];
 
-  /** @param nodeId of the GroupByKey */
-  constructor(nodeId: string, strategy: WindowingStrategy, times: OperatorTimes) {
-    this.#nodeId = nodeId;
+  constructor(
+    { id, strategy, combiner }: Pick<GroupByKeyNode, "id" | "strategy" | "combiner">,
+    times: OperatorTimes,
+  ) {
+    this.#nodeId = id;
+    this.#combiner = combiner;
     this.#strategy = strategy;
     this.#times = times;
     this.#trigger = createTrigger(strategy.trigger, strategy.windowFn.isMerging);
@@ -78,7 +84,7 @@ export class PaneFirings {
     const isReleased = isLast || this.#strategy.accumulation === "discarding";
     if (isWanted) {
       this.#output.push({
-        value: { key: entry.key, value: isReleased ? releaseValues(entry) : entry.values.slice() },
+        value: { key: entry.key, value: this.#contentOf(entry, isReleased) },
         timestampMs: entry.elementHoldMs ?? group.endMs,
         windows: group.windows,
         pane,
@@ -93,6 +99,15 @@ export class PaneFirings {
       entry.isClosed = true;
       entry.trigger = undefined;
     }
+  }
+
+  /** Whoever gets it may keep it, and change an accumulator. */
+  #contentOf(entry: KeyWindow, isReleased: boolean): unknown {
+    const values = isReleased ? releaseValues(entry) : entry.values;
+    const combiner = this.#combiner;
+    if (combiner === undefined) return isReleased ? values : values.slice();
+    if (values.length === 0) return combiner.createAccumulator();
+    return isReleased ? values[0] : combiner.copy(values[0]);
   }
 
   #sourceOf({ keyId, group: { window } }: KeyWindow): string {

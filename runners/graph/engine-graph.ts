@@ -12,6 +12,7 @@ import type {
   SideInput,
   TestStreamEvent,
 } from "../engine/engine-graph.js";
+import { type CombineFailed, combineFailed, combinerOf } from "./group-combiner.js";
 import { keyIdsOf } from "./key-ids.js";
 import { isTriggered, windowMappingOf } from "./side-input-windows.js";
 import type { ParDoStep, RunnerStep, TestStreamStep } from "./step.js";
@@ -21,12 +22,13 @@ import { allowedLatenessMsOf, toWindowingStrategy } from "./windowing-strategies
 /**
  * Node ids are stage ids and step paths, PCollection ids those of the plan. Keys are canonical as
  * `keyIdsOf` says.
+ * @param failed what a CombineFn that throws fails the run with
  * @throws on a coder, window function, trigger or window mapping that is not known.
  */
-export function toEngineGraph(plan: Plan): EngineGraph {
+export function toEngineGraph(plan: Plan, failed: CombineFailed = combineFailed): EngineGraph {
   const nodes = [
     ...plan.runnerSteps.map((step) => ({
-      node: named(step.path, () => runnerNode(plan, step)),
+      node: named(step.path, () => runnerNode(plan, step, failed)),
       reads: Object.values(step.transform.inputs),
     })),
     ...plan.stages.map((stage) => ({
@@ -61,7 +63,7 @@ function outputsOf(node: EngineNode): Iterable<string> {
   return node.kind === "testStream" ? node.outputs.values() : [node.output];
 }
 
-function runnerNode(plan: Plan, step: RunnerStep): EngineNode {
+function runnerNode(plan: Plan, step: RunnerStep, failed: CombineFailed): EngineNode {
   const id = step.path;
   switch (step.kind) {
     case "impulse": {
@@ -79,6 +81,7 @@ function runnerNode(plan: Plan, step: RunnerStep): EngineNode {
         input: step.input,
         output: step.output,
         strategy: toWindowingStrategy(strategyOf(plan, step.input)),
+        combiner: step.combine && combinerOf(plan, step.combine, failed),
         keyId: keyIdsOf(collectionOf(plan, step.input), plan.components),
       };
   }

@@ -38,7 +38,8 @@ function inOrder(steps: readonly Placed[], edges: JobGraph["edges"]): Placed[] {
 function graphStep(step: FusedStep | RunnerStep, stage: string): GraphStep {
   const names = step.path.split("/");
   const isParDo = step.kind === "parDo";
-  const doFn = isParDo && step.doFn.kind === "registered" ? step.doFn : undefined;
+  const spec = isParDo || step.kind === "part" ? step.doFn : undefined;
+  const doFn = spec?.kind === "registered" ? spec : undefined;
   return {
     id: step.path,
     name: names.at(-1)!,

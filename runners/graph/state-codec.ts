@@ -50,7 +50,7 @@ export function restoresPosition({ doFn, isSplittable }: ParDoStep): boolean {
 }
 
 /** A coder that says what it was that could not be encoded. */
-class CoderCodec<T> implements ValueCodec<T> {
+export class CoderCodec<T> implements ValueCodec<T> {
   constructor(
     private readonly coder: Coder<T>,
     private readonly what: string,

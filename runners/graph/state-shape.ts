@@ -1,6 +1,7 @@
 /** What of a plan decides whether stored state fits it: by whatever keeps some, its coders, windows, states and timers. */
 import { createHash } from "node:crypto";
 import { runnerApi } from "../../transforms/primitives/beam.js";
+import type { GroupByKeyStep } from "./step.js";
 import type { ParDoStep, Plan } from "./translate.js";
 
 /** By path of a step or id of a PCollection, then by what it keeps: how that is written, in words that people know. */
@@ -36,8 +37,8 @@ export function stateShapeOf(plan: Plan): StateShape {
   );
   for (const id of waiting) add(id, { elements: coderOf(plan, id), windows: windowsOf(plan, id) });
   for (const step of plan.runnerSteps) {
-    if (step.kind === "groupByKey")
-      add(step.path, { elements: coderOf(plan, step.input), windows: windowingOf(plan, step.input) });
+    if (step.kind !== "groupByKey") continue;
+    add(step.path, { elements: groupedOf(plan, step), windows: windowingOf(plan, step.input) });
   }
   for (const step of plan.stages.flatMap(({ steps }) => steps)) {
     if (step.kind === "parDo") add(step.path, shapeOfParDo(plan, step));
@@ -78,6 +79,15 @@ function shapeOfParDo(plan: Plan, step: ParDoStep): Record<string, string> {
   for (const [name, { timeDomain }] of Object.entries(payload.timerFamilySpecs))
     parts[`timer "${name}"`] = runnerApi.TimeDomain_Enum[timeDomain]?.toLowerCase() ?? String(timeDomain);
   return parts;
+}
+
+/** Accumulators belong to their CombineFn; values to nobody. */
+function groupedOf(plan: Plan, { input, combine }: GroupByKeyStep): string {
+  const elements = coderOf(plan, input);
+  if (combine === undefined) return elements;
+  const { fn, config, accumulatorCoderId } = combine;
+  const by = `${fn}${config === null ? "" : digest(Buffer.from(JSON.stringify(config)))}`;
+  return `${elements} combined by ${by} to ${coderText(plan.components, accumulatorCoderId)}`;
 }
 
 function stateText({ components }: Plan, spec: runnerApi.StateSpec["spec"]): string {

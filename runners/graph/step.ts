@@ -1,5 +1,6 @@
 /** The leaves of a pipeline proto as typed steps, in topological order. */
 import { runnerApi } from "../../transforms/primitives/beam.js";
+import type { JsonValue } from "../../transforms/primitives/fn-registry.js";
 import { GROUP_BY_KEY_URN } from "../../transforms/primitives/group-by-key.js";
 import { PAR_DO_URN, REGISTERED_DO_FN_URN, type RegisteredDoFn } from "../../transforms/primitives/par-do.js";
 import { RESHUFFLE_URN } from "../../transforms/primitives/reshuffle.js";
@@ -61,6 +62,8 @@ export interface PartStep extends NamedStep {
   readonly input: string;
   /** By tag; there is one. */
   readonly outputs: ReadonlyMap<string, string>;
+  /** What the graph has in its place. */
+  readonly doFn?: DoFnSpec;
 }
 
 /**
@@ -108,6 +111,18 @@ export interface GroupByKeyStep extends NamedStep {
   readonly kind: "groupByKey";
   readonly input: string;
   readonly output: string;
+  /** Given where values are combined as they come. */
+  readonly combine?: LiftedCombine;
+}
+
+/** A combine of which the grouping does all but the extraction of the output. */
+export interface LiftedCombine {
+  /** Name and configuration of the registered CombineFn. */
+  readonly fn: string;
+  readonly config: JsonValue;
+  readonly accumulatorCoderId: string;
+  /** Path of the step by which the graph combines: what fails is said to be its. */
+  readonly step: string;
 }
 
 /** Hands its input on, but nothing is fused across it. */

@@ -1,6 +1,7 @@
 /** From a pipeline proto to what a runner executes: stages of fused steps, and the steps in between. */
 import { runnerApi } from "../../transforms/primitives/beam.js";
 import { type ExecutableStage, fuse, isFused } from "./fuse.js";
+import { liftCombines } from "./lift-combines.js";
 import { type FusedStep, outputsOf, type RunnerStep, readSteps, type Step } from "./step.js";
 
 export type { ExecutableStage, StageRoot } from "./fuse.js";
@@ -35,12 +36,12 @@ export interface Collection {
  * call it first.
  */
 export function translate(proto: runnerApi.Pipeline): Plan {
-  const steps = readSteps(proto).map(refuseUnknown);
+  const { steps, components } = liftCombines(readSteps(proto).map(refuseUnknown), proto.components!);
   return {
     stages: fuse(steps),
     runnerSteps: steps.filter((step) => !isFused(step)),
-    collections: collectionsOf(proto, steps),
-    components: proto.components!,
+    collections: collectionsOf(components, steps),
+    components,
   };
 }
 
@@ -49,11 +50,14 @@ function refuseUnknown(step: Step): FusedStep | RunnerStep {
   throw new Error(`step "${step.path}" is a leaf under an unknown URN "${step.urn}"`);
 }
 
-function collectionsOf(proto: runnerApi.Pipeline, steps: readonly Step[]): Map<string, Collection> {
+function collectionsOf(
+  { pcollections }: runnerApi.Components,
+  steps: readonly Step[],
+): Map<string, Collection> {
   const collections = new Map<string, Collection>();
   for (const step of steps) {
     for (const id of outputsOf(step)) {
-      const collection = proto.components!.pcollections[id];
+      const collection = pcollections[id];
       if (collection === undefined)
         throw new Error(`step "${step.path}" makes an unknown PCollection "${id}"`);
       const output = Object.keys(step.transform.outputs).find((tag) => step.transform.outputs[tag] === id)!;

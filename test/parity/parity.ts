@@ -2,6 +2,7 @@
  * `npm run parity -- [RUNNER…] [--events 20000] [--seed N] [--starts]`: the same input through the direct runner, Spark,
  * Flink in batch and in streaming, and Prism. Prints a table and exits with 1 when any of them differs from the direct
  * runner. With `--starts` each runs once more on hardly any records, and the table tells the CPU of the others alone.
+ * Then `live-metrics`: on the direct runner its tables must be those of a batch, and the others must refuse it by name.
  */
 import { randomInt } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -12,6 +13,7 @@ import { startBenchServer } from "../bench/bench-server.js";
 import { printTable, share } from "../bench/report.js";
 import { stopTestPostgres } from "../support/postgres.js";
 import { perMillion, perMillionBeyond } from "./cost.js";
+import { type LiveOutcome, refuseLiveMetrics, runLiveMetrics } from "./live-metrics-parity.js";
 import { writeParityInput } from "./parity-input.js";
 import { differences } from "./parity-result.js";
 import { type ParityRun, type ParityRunner, parityRunners, runParity } from "./parity-runs.js";
@@ -37,6 +39,7 @@ const START_EVENTS = 10;
 
 const runs = new Map<ParityRunner, ParityRun>();
 const starts = new Map<ParityRunner, ParityRun>();
+const live = new Map<ParityRunner, LiveOutcome>();
 try {
   process.stderr.write(`input of ${events} events, --seed ${seed}\n`);
   await writeParityInput(join(directory, "input"), events, seed);
@@ -47,6 +50,14 @@ try {
     runs.set(runner, run);
     if (values.starts) starts.set(runner, await runParity(server, runner, join(directory, "few", "raw")));
     process.stderr.write(`${runner}: ${run.wallS.toFixed(1)} s\n`);
+  }
+  const raw = join(directory, "input", "raw");
+  for (const runner of runs.keys()) {
+    live.set(
+      runner,
+      runner === "direct" ? await runLiveMetrics(server, raw) : await refuseLiveMetrics(server, runner, raw),
+    );
+    process.stderr.write(`live-metrics, ${runner}: ${live.get(runner)?.text}\n`);
   }
 } finally {
   await stopTestPostgres();
@@ -89,6 +100,18 @@ printTable(
     ].map(String);
   }),
 );
+printTable(
+  "live-metrics on the same records",
+  ["runner", "rows", "wall s", "CPU s", "peak MB", "tables", "as it must be"],
+  [...live].map(([runner, { measured, rows, text, isRight }]) => {
+    const figures =
+      measured === undefined
+        ? ["-", "-", "-", "-"]
+        : [rows, measured.wallS.toFixed(1), measured.cpuS.toFixed(1), measured.peakRssMb.toFixed(0)];
+    return [runner, ...figures, isRight ? text : "NO", isRight ? "yes" : "NO"].map(String);
+  }),
+);
+
 /** Of all that a run costs; and without what it costs on hardly any records, where that was asked for. */
 function costs(runner: ParityRunner, run: ParityRun): number[] {
   const cost = ({ result: { records }, cpuS, postgresCpuS }: ParityRun) => ({ records, cpuS, postgresCpuS });
@@ -101,4 +124,9 @@ for (const [runner, { result }] of runs) {
     console.log(`${runner}: ${difference}`);
     process.exitCode = 1;
   }
+}
+for (const [runner, { isRight, text }] of live) {
+  if (isRight) continue;
+  console.log(`live-metrics, ${runner}: ${text}`);
+  process.exitCode = 1;
 }

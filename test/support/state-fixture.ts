@@ -7,6 +7,7 @@ import { graphProto } from "../../runners/graph/graph-proto.js";
 import { type Plan, translate } from "../../runners/graph/translate.js";
 import { P, type PCollection, type Root, withName } from "../../transforms/primitives/beam.js";
 import { StringUtf8Coder } from "../../transforms/primitives/coders/scalar-coders.js";
+import { combinePerKey, registerCombineFn } from "../../transforms/primitives/combine-per-key.js";
 import type { DoFn, ElementContext, ProcessContext } from "../../transforms/primitives/do-fn.js";
 import { registerDoFn } from "../../transforms/primitives/fn-registry.js";
 import { groupByKey } from "../../transforms/primitives/group-by-key.js";
@@ -117,7 +118,36 @@ const TEXTS = registerDoFn("test/state-fixture-texts@1", () => ({
 }));
 const INDEXES = registerDoFn("test/state-fixture-indexes@1", () => new IndexesFn(1));
 
-function build(root: Root): void {
+/** What a key has is more than fits into its record. */
+class LargeFn implements DoFn<Pair> {
+  readonly bag = bagState<string>();
+  readonly map = mapState<string, string>();
+  readonly end = eventTimeTimer();
+
+  process({ value }: Pair, context: ProcessContext): void {
+    context.state(this.bag).add(value.repeat(FAR));
+    context.state(this.map).put(value, value.repeat(FAR));
+    context.timer(this.end).set(context.window.maxTimestampMs);
+  }
+
+  async onTimer(_fired: FiredTimer, context: ElementContext): Promise<void> {
+    const bag = [...context.state(this.bag).read()].map((text) => text.length);
+    const map = [...(await context.state(this.map).entries())].map(([key, text]) => `${key} ${text.length}`);
+    context.output(`${context.key}: ${bag.sort().join(",")}; ${map.sort().join(",")}`);
+  }
+}
+
+const FAR = 900;
+const LARGE = registerDoFn("test/state-fixture-large@1", () => new LargeFn());
+const JOINED = registerCombineFn("test/state-fixture-joined@1", () => ({
+  createAccumulator: (): string[] => [],
+  addInput: (texts: string[], text: string) => [...texts, text],
+  mergeAccumulators: (all: Iterable<string[]>) => [...all].flat(),
+  extractOutput: (texts: string[]) => [...texts].sort().join("+"),
+}));
+
+/** @param version of the format: what it was the first to have is there from then on */
+function build(root: Root, version: number): void {
   const input = root.apply(withName("Stream", script())) as PCollection<Pair>;
   const windowed = input.apply(withName("Tens", windowInto<Pair>(fixedWindows(10))));
   const apply = (name: string, fn: string, sides = {}) =>
@@ -135,6 +165,11 @@ function build(root: Root): void {
     .apply(withName("Sessions", windowInto<Pair>(sessions(6), options)))
     .apply(withName("Group", groupByKey<string, string>()))
     .apply(collect("groups"));
+  if (version === 1) return;
+  windowed.apply(withName("Large", registeredParDo<Pair, string>(LARGE, null))).apply(collect("large"));
+  windowed
+    .apply(withName("Joined", combinePerKey<string, string, string>(JOINED, null)))
+    .apply(collect("joined"));
 }
 
 function script() {
@@ -155,13 +190,15 @@ function script() {
 }
 
 const NAMES = ["kept", "ordered", "beside", "indexes", "groups"];
+const NAMES_SINCE_2 = ["large", "joined"];
 
 /** Runs the pipeline from a moment, or from its beginning; tells each commit on the way. */
 export async function runFixture(
   from: StoredMoment | undefined,
+  version: number,
   onCommit: (moment: StoredMoment) => void = () => undefined,
 ): Promise<readonly string[]> {
-  const { pipeline, collected } = buildModel(build);
+  const { pipeline, collected } = buildModel((root) => build(root, version));
   const plan: Plan = translate(graphProto(pipeline));
   const memory = new CommittedMemory();
   memory.state.epoch = from?.epoch ?? 0;
@@ -172,7 +209,7 @@ export async function runFixture(
   }
   const lines = () => [
     ...(from?.lines ?? []),
-    ...NAMES.flatMap((name) =>
+    ...(version === 1 ? NAMES : [...NAMES, ...NAMES_SINCE_2]).flatMap((name) =>
       collected(name).map((one) => `${name} ${canonicalText({ ...one, window: one.window.id })}`),
     ),
   ];

@@ -97,7 +97,8 @@ function idOf(pipeline: Pipeline, coder: Coder<unknown> | string | undefined): s
   return typeof coder === "string" ? coder : coderIdOrGeneral(pipeline, coder);
 }
 
-const COMBINE_VALUES_DO_FN = registerDoFn(
+/** What the ParDo behind the grouping runs, with the CombineFn as its configuration. */
+export const COMBINE_VALUES_DO_FN = registerDoFn(
   "millrace/combine-values@1",
   ({ fn, config }: { readonly fn: string; readonly config: JsonValue }) => {
     const combineFn = createCombineFn(fn, config);

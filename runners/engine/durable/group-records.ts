@@ -1,4 +1,4 @@
-/** Records of a GroupByKey: its windows, the keys in them, and their values in chunks as they came. */
+/** Records of a GroupByKey: its windows, the keys in them, and their values in chunks as they came, or as an accumulator. */
 import type { Window } from "../element.js";
 import type { GroupByKeyNode } from "../engine-graph.js";
 import type { KeyWindow, SavedValues, WindowGroup } from "../key-window.js";
@@ -6,7 +6,12 @@ import type { OperatorTimes } from "../operator-times.js";
 import type { RestoredEntry } from "../pane-schedule.js";
 import type { WindowGroups } from "../window-groups.js";
 import type { DurableParts } from "./durable-parts.js";
-import { decodeKeyWindow, encodeKeyWindow, type RestoredKeyWindow } from "./key-window-record.js";
+import {
+  decodeKeyWindow,
+  encodeKeyWindow,
+  type KeyWindowCodecs,
+  type RestoredKeyWindow,
+} from "./key-window-record.js";
 import type { RestoredState } from "./restored-state.js";
 import { StateWriter } from "./state-bytes.js";
 import type { ValueCodec } from "./state-codec.js";
@@ -17,6 +22,7 @@ import { TrackedItems } from "./tracked-items.js";
 const TIMES = "group-times";
 const GROUP = "group";
 const KEY = "group-key";
+const COMBINED_KEY = "combined-key";
 const VALUES = "group-values";
 
 export interface GroupCounts {
@@ -37,12 +43,14 @@ export class GroupRecords {
   readonly groups: TrackedItems<WindowGroup>;
   readonly #owner: string;
   readonly #isMerging: boolean;
-  readonly #key: ValueCodec;
+  readonly #keyKind: string;
+  readonly #keys: KeyWindowCodecs;
   readonly #value: ValueCodec;
   readonly #window: ValueCodec<Window>;
   readonly #changes: StateChanges;
   readonly #changed = new Set<KeyWindow>();
   readonly #gone = new Set<string>();
+  readonly #out = new StateWriter();
   readonly #groupsById = new Map<string, WindowGroup>();
   #chunksGone: number[] = [];
   #chunks = 0;
@@ -50,10 +58,11 @@ export class GroupRecords {
   /** Where windows merge: what arrived before it is in a chunk. */
   #savedArrivals = 0;
 
-  constructor({ id, input, strategy }: GroupByKeyNode, { codec, changes }: DurableParts) {
+  constructor({ id, input, strategy, combiner }: GroupByKeyNode, { codec, changes }: DurableParts) {
     this.#owner = id;
     this.#isMerging = strategy.windowFn.isMerging;
-    this.#key = codec.key(input);
+    this.#keyKind = combiner === undefined ? KEY : COMBINED_KEY;
+    this.#keys = { key: codec.key(input), accumulator: combiner?.codec };
     this.#value = codec.groupedValue(input);
     this.#window = codec.window(input);
     this.#changes = changes;
@@ -61,8 +70,7 @@ export class GroupRecords {
       changes,
       areConstant: false,
       keyOf: ({ window }) => recordKey(GROUP, id, window.id),
-      encode: ({ order, window }) =>
-        new StateWriter().count(order).bytes(this.#window.encode(window)).finish(),
+      encode: ({ order, window }) => this.#out.count(order).bytes(this.#window.encode(window)).finish(),
     });
   }
 
@@ -129,13 +137,13 @@ export class GroupRecords {
   /** In the order in which they came into their windows. */
   restoreKeys(restored: RestoredState, create: CreateKeyWindow): RestoredEntry[] {
     const chunks = this.#readChunks(restored);
-    const found = restored.take(KEY, this.#owner).map(({ parts, value }) => {
+    const found = restored.take(this.#keyKind, this.#owner).map(({ parts, value }) => {
       const [windowId, keyId] = parts as [string, string];
       const group = this.#groupsById.get(windowId);
       if (group === undefined) {
         throw new Error(`state has a key of ${this.#owner} in window ${windowId}, but not the window`);
       }
-      return { group, keyId, record: decodeKeyWindow(value, this.#key) };
+      return { group, keyId, record: decodeKeyWindow(value, this.#keys) };
     });
     return found
       .sort((a, b) => a.record.number - b.record.number)
@@ -155,7 +163,7 @@ export class GroupRecords {
   #restoreKey(
     group: WindowGroup,
     keyId: string,
-    { key, number, chunks: numbers, ...state }: RestoredKeyWindow,
+    { key, number, chunks: numbers, accumulators, ...state }: RestoredKeyWindow,
     chunks: ReadonlyMap<number, Chunk>,
     create: CreateKeyWindow,
   ): KeyWindow {
@@ -177,6 +185,7 @@ export class GroupRecords {
       lastPane: state.lastPane,
       trigger: state.trigger,
     });
+    if (accumulators.length > 0) entry.values = [...accumulators];
     if (values.length === 0) return entry;
     const arrivals = parts.flatMap((part) => part.arrivals);
     if (!this.#isMerging) entry.values = values;
@@ -205,6 +214,11 @@ export class GroupRecords {
   }
 
   #put(log: StateLog, entry: KeyWindow, saved: SavedValues, readyOrder: number | undefined): void {
+    if (this.#keys.accumulator === undefined) this.#putValues(log, entry, saved);
+    log.put(this.#keyOf(entry), encodeKeyWindow(this.#out, entry, saved, readyOrder, this.#keys));
+  }
+
+  #putValues(log: StateLog, entry: KeyWindow, saved: SavedValues): void {
     for (const chunk of saved.dropped) log.remove(this.#chunkKey(chunk));
     saved.dropped = [];
     if (log.isFull) {
@@ -218,7 +232,6 @@ export class GroupRecords {
       saved.chunks.push(chunk);
       saved.count = entry.values.length;
     }
-    log.put(this.#keyOf(entry), encodeKeyWindow(entry, saved, readyOrder, this.#key));
   }
 
   /** Where windows merge, saved values of several may stand between each other, but what is new came last. */
@@ -230,7 +243,7 @@ export class GroupRecords {
   }
 
   #encodeValues({ values, arrivals }: KeyWindow, from: number): Uint8Array {
-    const out = new StateWriter().count(values.length - from);
+    const out = this.#out.count(values.length - from);
     for (let place = from; place < values.length; place++) {
       out.bytes(this.#value.encode(values[place]));
       if (this.#isMerging) out.count(arrivals[place]!);
@@ -239,7 +252,7 @@ export class GroupRecords {
   }
 
   #keyOf({ keyId, group }: KeyWindow): string {
-    return recordKey(KEY, this.#owner, group.window.id, keyId);
+    return recordKey(this.#keyKind, this.#owner, group.window.id, keyId);
   }
 
   #chunkKey(chunk: number): string {

@@ -1,8 +1,8 @@
-/** The record of one key in one window of a GroupByKey, its values apart. */
+/** The record of one key in one window of a GroupByKey, its values apart, but with its accumulator. */
 import type { KeyWindow, SavedValues } from "../key-window.js";
 import type { LastPane } from "../pane-tracker.js";
 import type { TriggerState } from "../triggers/trigger-machine.js";
-import { type StateReader, StateWriter } from "./state-bytes.js";
+import type { StateReader, StateWriter } from "./state-bytes.js";
 import type { ValueCodec } from "./state-codec.js";
 
 const TIMINGS = ["EARLY", "ON_TIME", "LATE"] as const;
@@ -19,16 +19,26 @@ export interface RestoredKeyWindow {
   readonly readyOrder: number | undefined;
   /** Numbers of the chunks that hold its values. */
   readonly chunks: readonly number[];
+  /** One at the most, and only where values are combined. */
+  readonly accumulators: readonly unknown[];
 }
 
+export interface KeyWindowCodecs {
+  readonly key: ValueCodec;
+  /** Given where values are combined: the record holds the accumulator too. */
+  readonly accumulator: ValueCodec | undefined;
+}
+
+/** @param out is empty, and is again afterwards */
 export function encodeKeyWindow(
+  out: StateWriter,
   entry: KeyWindow,
   { number, chunks }: SavedValues,
   readyOrder: number | undefined,
-  key: ValueCodec,
+  { key, accumulator }: KeyWindowCodecs,
 ): Uint8Array {
-  const { lastPane, trigger } = entry;
-  const out = new StateWriter().bytes(key.encode(entry.key)).count(number).count(entry.firstArrival);
+  const { lastPane, trigger, values } = entry;
+  out.bytes(key.encode(entry.key)).count(number).count(entry.firstArrival);
   out.count(entry.unfired).timeOrNone(entry.elementHoldMs).flag(entry.isClosed);
   out.flag(lastPane !== undefined);
   if (lastPane !== undefined) {
@@ -43,10 +53,17 @@ export function encodeKeyWindow(
   if (trigger !== undefined) writeTrigger(out, trigger);
   out.timeOrNone(readyOrder).count(chunks.length);
   for (const chunk of chunks) out.count(chunk);
+  if (accumulator !== undefined) {
+    out.flag(values.length > 0);
+    if (values.length > 0) out.bytes(accumulator.encode(values[0]));
+  }
   return out.finish();
 }
 
-export function decodeKeyWindow(input: StateReader, key: ValueCodec): RestoredKeyWindow {
+export function decodeKeyWindow(
+  input: StateReader,
+  { key, accumulator }: KeyWindowCodecs,
+): RestoredKeyWindow {
   return {
     key: key.decode(input.bytes()),
     number: input.count(),
@@ -58,6 +75,7 @@ export function decodeKeyWindow(input: StateReader, key: ValueCodec): RestoredKe
     trigger: input.flag() ? readTrigger(input) : undefined,
     readyOrder: input.timeOrNone(),
     chunks: Array.from({ length: input.count() }, () => input.count()),
+    accumulators: accumulator !== undefined && input.flag() ? [accumulator.decode(input.bytes())] : [],
   };
 }
 

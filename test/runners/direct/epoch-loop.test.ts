@@ -1,6 +1,8 @@
 /** The epoch loop over a scripted engine: the order of bundles, commits, drains and ends. */
 import { expect } from "chai";
 import type { ActiveRestriction } from "../../../runners/bundle/host.js";
+import type { Committer } from "../../../runners/direct/epoch.js";
+import type { EpochTransaction } from "../../../transforms/primitives/do-fn.js";
 import { bundle, element, elements, residual, restriction, ScriptedRun } from "./scripted-engine.js";
 
 const settle = async () => {
@@ -58,6 +60,54 @@ describe("EpochLoop", () => {
       ...["start A", "process A", "finish A", "apply A 2"],
       ...["process Sink", "apply Sink 3", "finish Sink", "committed 1"],
     ]);
+  });
+
+  describe("under a transaction", () => {
+    const transaction = {} as EpochTransaction;
+    const transactional = () => {
+      const begin: Committer["begin"] = (metrics, earlier) => {
+        const epoch = run.committer.begin(metrics, earlier);
+        return Object.assign(epoch, { transaction: async () => transaction });
+      };
+      return { committer: Object.assign(Object.create(run.committer), { hasTransactions: true, begin }) };
+    };
+
+    it("lets a stage that writes nothing run its timers in the epoch of its elements", async () => {
+      run.engine.ready = [restriction("Read", 0)];
+      run.engine.onApply = ({ stage, inputs: [input] }) => {
+        if (stage !== "Read" || input?.kind !== "restrictions") return;
+        const at = input.work[0]?.restriction?.value as number;
+        run.engine.ready.push(elements("Keyed", 1), elements("Keyed", 2));
+        if (at < 2) run.engine.ready.push(restriction("Read", at + 1));
+      };
+      await run.loop([{ id: "Read" }, { id: "Keyed" }], transactional()).run();
+      const epoch = ["apply Read", "apply Keyed", "apply Keyed"];
+      const names = run.events.filter((event) => /^(apply|committed)/.test(event));
+      expect(names.map((event) => event.replace(/ \d+$/, ""))).to.deep.equal([
+        ...[...epoch, "committed"],
+        ...[...epoch, "committed"],
+        ...[...epoch, "committed"],
+      ]);
+    });
+
+    it("lets a stage that has asked for it go on in the next epoch", async () => {
+      run.engine.ready = [elements("Write", 1), elements("Write", 2)];
+      run.finishes.set("Write", async (scope) => void (await scope.transaction()));
+      await run.loop([{ id: "Write" }], transactional()).run();
+      expect(run.events.filter((event) => /^(apply|committed)/.test(event))).to.deep.equal([
+        ...["apply Write 1", "committed 1"],
+        ...["apply Write 2", "committed 2"],
+      ]);
+    });
+
+    it("ends an epoch although a stage always makes itself ready", async () => {
+      let left = 40;
+      run.engine.ready = [elements("Loop", left)];
+      run.engine.onApply = () => void (left-- > 0 && run.engine.ready.push(elements("Loop", left)));
+      await run.loop([{ id: "Loop" }], transactional()).run();
+      const commits = run.events.flatMap((event, place) => (event.startsWith("committed") ? [place] : []));
+      expect(commits, "16 bundles an epoch").to.have.length(3);
+    });
   });
 
   for (const once of [false, true]) {

@@ -8,22 +8,27 @@ import {
 } from "../../../runners/engine/durable/delta-format.js";
 import { kindsOf, readFixture, runFixture } from "../../support/state-fixture.js";
 
-/** All there are but `begun`, of sources whose positions are in the database, and those of large bags and maps. */
+/** All there are but `begun`: of sources whose positions are in the database. */
 const KINDS = [
   ...["blocked", "counters", "engine", "group", "group-key", "group-times", "group-values", "grouping"],
   ...["input", "queued", "rest", "side", "side-lag", "side-window", "sorted", "stage", "test-stream"],
   "watermark",
 ];
-/** By version of the format: how it keeps keys of stateful steps. */
-const KEY_KINDS = { 1: ["bag", "cell", "map", "timer", "window"], 2: ["key", "key-window", "keyed"] };
+/** By version of the format: how it keeps keys of stateful steps, and what it was the first to have. */
+const KEY_KINDS = {
+  1: ["bag", "cell", "map", "timer", "window"],
+  2: ["combined-key", "key", "key-bag", "key-map", "key-window", "keyed"],
+};
 
 describe("the format of state", () => {
   for (const [version, keyKinds] of Object.entries(KEY_KINDS)) {
     it(`goes on from what format ${version} has stored, with the same outputs as a run that was never interrupted`, async () => {
       const moments = await readFixture(Number(version));
-      const expected = await runFixture(undefined);
+      const expected = await runFixture(undefined, Number(version));
       for (const moment of moments) {
-        expect(await runFixture(moment), `from epoch ${moment.epoch}`).to.deep.equal(expected);
+        expect(await runFixture(moment, Number(version)), `from epoch ${moment.epoch}`).to.deep.equal(
+          expected,
+        );
       }
     });
 

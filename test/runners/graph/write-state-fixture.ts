@@ -9,7 +9,7 @@ import { fixtureUrl, kindsOf, runFixture, type StoredMoment } from "../../suppor
 const MOMENTS = 8;
 
 const moments: StoredMoment[] = [];
-await runFixture(undefined, (moment) => moments.push(moment));
+await runFixture(undefined, STATE_FORMAT_VERSION, (moment) => moments.push(moment));
 const every = Math.ceil(moments.length / MOMENTS);
 const known = new Set<string>();
 const chosen = moments.filter((moment, place) => {

@@ -178,7 +178,7 @@ describe("the format of a commit log", () => {
     expect(log.state).deep.include({ epoch, totals, watermarkMs: epoch * 1_000 });
     await log.close();
     const state = Buffer.from(packDelta({ puts: restored, removed: [] })).toString("base64");
-    expect(await runFixture({ ...moment, state })).deep.equal(await runFixture(undefined));
+    expect(await runFixture({ ...moment, state }, 1)).deep.equal(await runFixture(undefined, 1));
     const [segment] = (await listLog(folder)).segments;
     const { commits } = await readSegment(folder, segment!, PIPELINE);
     expect(commits.map(({ facts }) => facts.kind)).deep.equal([

@@ -2,7 +2,7 @@
 import type { StateCodec, ValueCodec } from "../../../../runners/engine/durable/state-codec.js";
 import type { Window } from "../../../../runners/engine/element.js";
 
-const JSON_CODEC: ValueCodec = {
+export const JSON_CODEC: ValueCodec = {
   encode: (value) => Buffer.from(JSON.stringify(value)),
   decode: (bytes) => JSON.parse(Buffer.from(bytes).toString()) as unknown,
 };

@@ -10,6 +10,7 @@ import type { TriggerSpec, WindowingStrategy } from "../../../../runners/engine/
 import type { Choice } from "../../../support/seeded-choice.js";
 import { type Behaviour, elementOf, type KeyedContext, type SplittableContext } from "../core/fake-host.js";
 import { fixed, GLOBAL, GraphBuilder } from "../core/graph-builder.js";
+import { LIST_COMBINER } from "../windowing/list-combiner.js";
 
 const KEYS = 3;
 /** More than the record of a key takes in. */
@@ -191,6 +192,7 @@ class Graphs {
     const node: GroupByKeyNode = {
       ...{ kind: "groupByKey", id, input, output: id, strategy },
       keyId: String,
+      combiner: choice.isHit(0.5) ? LIST_COMBINER : undefined,
     };
     (this.#builder.nodes as EngineNode[]).push(node);
   }

@@ -8,9 +8,11 @@ import {
   NO_FIRING,
 } from "../../../../runners/engine/element.js";
 import { createGroupByKey, type GroupByKey } from "../../../../runners/engine/group-by-key.js";
+import type { GroupCombiner } from "../../../../runners/engine/group-combiner.js";
 import { expiryMs } from "../../../../runners/engine/window-expiry.js";
 import type { TriggerSpec, WindowingStrategy } from "../../../../runners/engine/windowing-strategy.js";
 import { checkProperty } from "../../../support/check-property.js";
+import { LIST_COMBINER } from "./list-combiner.js";
 import { parseWindowFn, type TableWindowFn } from "./parse-strategy.js";
 
 interface Input {
@@ -43,8 +45,9 @@ const batch: WindowingStrategy = {
   onTimeBehavior: "fire-always",
 };
 
-function operatorOf(strategy: WindowingStrategy): GroupByKey {
+function operatorOf(strategy: WindowingStrategy, combiner?: GroupCombiner): GroupByKey {
   return createGroupByKey({
+    combiner,
     kind: "groupByKey",
     id: "Group",
     input: "in",
@@ -183,6 +186,36 @@ describe("GroupByKey on random input", () => {
   });
 });
 
+describe("GroupByKey that combines on random input", () => {
+  it("gives the panes of one that does not, each value once, however accumulators are changed and merged", () => {
+    const accumulations = fc.constantFrom("discarding" as const, "accumulating" as const);
+    checkProperty(
+      fc.property(scenario, bundleSizes, accumulations, (run, sizes, accumulation) => {
+        const shown = (combiner?: GroupCombiner) => {
+          const played = play(run, sizes, parseWindowFn(run.windowFn), { accumulation, combiner });
+          const { operator, panes } = played;
+          const { droppedDueToLateness, droppedDueToClosedWindow } = operator;
+          return {
+            dropped: [droppedDueToLateness, droppedDueToClosedWindow],
+            panes: panes.map(({ element, outputWatermarkMs }) => {
+              const { values, ...group } = groupOf(element);
+              // Of merged windows, accumulators come one behind the other.
+              return {
+                ...group,
+                ...element.pane,
+                outputWatermarkMs,
+                values: values.sort((a, b) => a - b),
+              };
+            }),
+          };
+        };
+        expect(shown(LIST_COMBINER)).to.eql(shown());
+      }),
+      1000,
+    );
+  });
+});
+
 describe("GroupByKey with sessions on random input", () => {
   it("gives the same panes whether it looks at all open sessions of a key or at neighbours alone", () => {
     checkProperty(
@@ -261,11 +294,21 @@ interface Emitted {
   readonly outputWatermarkMs: number;
 }
 
+interface Grouping {
+  readonly accumulation: WindowingStrategy["accumulation"];
+  readonly combiner: GroupCombiner | undefined;
+}
+
 /** Plays a scenario, every step's elements cut into bundles. Ends with the watermark at its maximum. */
-function play(run: Scenario, sizes: readonly number[], fn = parseWindowFn(run.windowFn)) {
+function play(
+  run: Scenario,
+  sizes: readonly number[],
+  fn = parseWindowFn(run.windowFn),
+  { accumulation, combiner }: Grouping = { accumulation: "discarding", combiner: undefined },
+) {
   const { trigger, timestampCombiner, allowedLatenessMs, closingBehavior, onTimeBehavior } = run;
   const strategy = { trigger, timestampCombiner, allowedLatenessMs, closingBehavior, onTimeBehavior };
-  const operator = operatorOf({ ...strategy, windowFn: fn, accumulation: "discarding" });
+  const operator = operatorOf({ ...strategy, windowFn: fn, accumulation }, combiner);
   const panes: Emitted[] = [];
   let outputWatermarkMs = MIN_WATERMARK_MS;
   let value = 0;
