@@ -1,8 +1,10 @@
 /** What a stateful step keeps of one key in one window: its state, and its cell with the timers. */
+
+import type { TimerFiring } from "./bundle.js";
 import { type KeyPlaces, NO_PLACES } from "./durable/cold-keys.js";
 import type { Window } from "./element.js";
-import type { Cell } from "./keyed-cell.js";
 import type { Cells } from "./memory-cells.js";
+import type { IndexedTimer } from "./timer-index.js";
 
 export interface LiveWindow {
   readonly id: string;
@@ -26,6 +28,13 @@ export interface LiveWindow {
 /** Told when something of a key has changed that is to be recorded. */
 export interface SlotTracker {
   changed(slot: KeySlot): void;
+}
+
+/** Timers that its record has. */
+export function timersIn({ places }: KeySlot): number {
+  let count = 0;
+  for (const { order } of places.timers) if (order !== "hold") count++;
+  return count;
 }
 
 export class KeySlot {
@@ -56,4 +65,41 @@ export class KeySlot {
     this.isChanged = true;
     this.tracker.changed(this);
   }
+}
+
+export interface Cell {
+  /** Part of its timers' ids: no two of a step have the same. */
+  readonly number: number;
+  readonly key: unknown;
+  readonly slot: KeySlot;
+  /** One of those that are set; the others follow it. */
+  firstTimer: KeyedTimer | undefined;
+  /** Being processed: set until that is done, if it is not set again. */
+  firing: KeyedTimer | undefined;
+  /** Its last items are being processed: it takes no timers any more. */
+  isClosing: boolean;
+}
+
+export interface KeyedTimer extends IndexedTimer, TimerFiring {
+  readonly cell: Cell;
+  /** Those due at the same time fire in this order. */
+  readonly order: number;
+  /** Where the output watermark waits for it; undefined: it does not. */
+  readonly holdMs: number | undefined;
+  /** Neighbours in the list of the cell's timers: an array a cell would cost more than the timer itself. */
+  previous: KeyedTimer | undefined;
+  next: KeyedTimer | undefined;
+}
+
+/** A timer as it was set, apart from whose it is. */
+export type TimerSetting = Omit<KeyedTimer, "id" | "cell" | "previous" | "next">;
+
+/** All that a cell has set or is firing, in the order of their setting. */
+export function timersOf(cell: Cell): KeyedTimer[] {
+  const timers: KeyedTimer[] = [];
+  for (let timer = cell.firstTimer; timer !== undefined; timer = timer.next) timers.push(timer);
+  const { firing } = cell;
+  // What was set again while it fires is what the next process goes on with.
+  if (firing !== undefined && timers.every(({ id }) => id !== firing.id)) timers.push(firing);
+  return timers.length > 1 ? timers.sort((a, b) => a.order - b.order) : timers;
 }

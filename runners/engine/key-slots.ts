@@ -3,16 +3,40 @@
  * their records, some of the keys are there alone, and come into memory when somebody asks for them.
  */
 import type { ColdKeys } from "./durable/cold-keys.js";
-import type { KeySlotRecords } from "./durable/key-slot-records.js";
 import type { Window } from "./element.js";
-import { KeySlot, type LiveWindow } from "./key-slot.js";
-import type { Cell, TimerSetting } from "./keyed-cell.js";
+import {
+  type Cell,
+  KeySlot,
+  type LiveWindow,
+  type SlotTracker,
+  type TimerSetting,
+  timersIn,
+} from "./key-slot.js";
 import { Cells } from "./memory-cells.js";
 import { TimerIndex } from "./timer-index.js";
 import { expiryMs } from "./window-expiry.js";
 
 /** What a key costs in memory besides the bytes of its record, more or less. */
 const SLOT_BYTES = 1_600;
+
+/** The records of the keys and windows, if they have any. */
+export interface SlotRecords extends SlotTracker {
+  /** Has keys that are not in memory. */
+  readonly cold: ColdKeys | undefined;
+  /** The key goes, with all that it has. */
+  remove(slot: KeySlot): void;
+  /** Its state goes, with the records that it has beside the key's own. */
+  spillGone(slot: KeySlot): void;
+  windowChanged(live: LiveWindow): void;
+  windowGone(live: LiveWindow): void;
+  /** All keys in the window go, those too that are not in memory. */
+  removeWindow(live: LiveWindow): void;
+  coldRecord(windowId: string, keyId: string): Uint8Array | undefined;
+  /** Keys in a window that have a cell to expire, by its number. */
+  coldNumbers(windowId: string): Iterable<{ readonly number: number; readonly keyId: string }>;
+  /** Brings a key of the store into its slot; its timers are for whoever keeps them. */
+  decode(slots: KeySlots, slot: KeySlot, record: Uint8Array): readonly TimerSetting[];
+}
 
 /** Told of keys that come into memory and that leave it again. */
 export interface SlotResidence {
@@ -24,7 +48,7 @@ export class KeySlots {
   readonly #windows = new TimerIndex<LiveWindow>();
   readonly #allowedLatenessMs: number;
   readonly #expires: boolean;
-  readonly #records: KeySlotRecords | undefined;
+  readonly #records: SlotRecords | undefined;
   readonly #cold: ColdKeys | undefined;
   /** Set by whoever has the timers. */
   residence: SlotResidence | undefined;
@@ -36,7 +60,7 @@ export class KeySlots {
   readonly #gone = new Map<LiveWindow, Set<string>>();
 
   /** @param expires whether keys are told when their window expires: their cells' order is kept for that */
-  constructor(allowedLatenessMs: number, expires = false, records?: KeySlotRecords | undefined) {
+  constructor(allowedLatenessMs: number, expires = false, records?: SlotRecords | undefined) {
     this.#allowedLatenessMs = allowedLatenessMs;
     this.#expires = expires;
     this.#records = records;
@@ -259,10 +283,8 @@ export class KeySlots {
   }
 
   #addCell(slot: KeySlot, key: unknown): Cell {
-    const cell = {
-      ...{ number: this.#numbers++, key, slot },
-      ...{ firstTimer: undefined, firing: undefined, isClosing: false },
-    };
+    const number = this.#numbers++;
+    const cell: Cell = { number, key, slot, firstTimer: undefined, firing: undefined, isClosing: false };
     slot.cell = cell;
     if (this.#expires) slot.live.numbered.set(slot.keyId, slot);
     slot.changed();
@@ -356,13 +378,6 @@ export class KeySlots {
 
 function weightOf({ bytes }: KeySlot): number {
   return SLOT_BYTES + bytes;
-}
-
-/** Timers that its record has. */
-export function timersIn({ places }: KeySlot): number {
-  let count = 0;
-  for (const { order } of places.timers) if (order !== "hold") count++;
-  return count;
 }
 
 function* first<T>(items: Iterable<T>, max: number): Generator<T> {

@@ -2,7 +2,7 @@
 import type { TimerUpdate } from "./bundle.js";
 import { type ColdOrder, isBefore } from "./cold-order.js";
 import { HoldSet } from "./hold-set.js";
-import type { Cell, KeyedTimer, TimerSetting } from "./keyed-cell.js";
+import type { Cell, KeyedTimer, TimerSetting } from "./key-slot.js";
 import { TimerIndex } from "./timer-index.js";
 
 type TimerSet = NonNullable<TimerUpdate["set"]>;

@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- [backlog] [latency] [micro] [model] [harness] [upserts] [spark-worker] [--quick] [--data DIR] [--events N] [--pairs N] [--files N]`:
+ * `npm run bench -- [backlog] [latency] [micro] [model] [harness] [upserts] [state] [spark-worker] [--quick] [--data DIR] [--events N] [--pairs N] [--files N]`:
  * measures the pipeline on this machine, prints tables and writes them as JSON into bench-results/. Without
  * a name all of them but `spark-worker`, which needs Java. Needs Linux and, for the backlog, psql. What runs beside it
  * counts: see `foreign CPU`.
@@ -17,12 +17,13 @@ import { type LatencyResult, measureLatency, printLatency } from "./latency.js";
 import { measureMicro, printMicro } from "./micro.js";
 import { measureModel, printModel } from "./model.js";
 import { measureSparkWorkers, printSparkWorkers } from "./spark-worker.js";
+import { measureState, printState } from "./state.js";
 import { measureUpserts, printUpserts } from "./upserts.js";
 
 const ROWS_PER_FILE = 10_000;
 const MICRO_EVENTS = 200_000;
 const RATES = [10, 1000];
-const ALL = ["backlog", "latency", "micro", "model", "harness", "upserts"];
+const ALL = ["backlog", "latency", "micro", "model", "harness", "upserts", "state"];
 const NAMES = [...ALL, "spark-worker"];
 
 const { values, positionals } = parseArgs({
@@ -70,7 +71,7 @@ try {
     printSparkWorkers(workers);
     results["spark-worker"] = workers;
   }
-  if (wanted.has("backlog") || wanted.has("latency") || wanted.has("upserts")) await measureOnServer();
+  if (["backlog", "latency", "upserts", "state"].some((name) => wanted.has(name))) await measureOnServer();
 } finally {
   await stopTestPostgres();
 }
@@ -83,6 +84,11 @@ async function measureOnServer(): Promise<void> {
     const upserts = await measureUpserts(server, changes, count(values.pairs, quick ? 1 : 3));
     printUpserts(upserts, changes);
     results["upserts"] = upserts;
+  }
+  if (wanted.has("state")) {
+    const state = await measureState(server, count(values.events, quick ? 200_000 : 1_000_000));
+    printState(state);
+    results["state"] = state;
   }
   if (wanted.has("backlog")) {
     const backlog = await measureBacklog(server, await backlogData(), count(values.pairs, quick ? 1 : 3));

@@ -38,6 +38,8 @@ describe("mergeConfig()", () => {
       takeover: false,
       errorDir: "data/error",
       stateDir: ".millrace",
+      stateDurability: "database",
+      stateMemory: 64 * 1024 * 1024,
       logDir: "logs",
       quietMs: 1_000,
       outOfOrdernessMs: 60_000,

@@ -1,6 +1,5 @@
 /** The record of one key in one window of a stateful step: its cell, its timers, and as much of its state as is small. */
-import type { KeySlot } from "../key-slot.js";
-import type { KeyedTimer, TimerSetting } from "../keyed-cell.js";
+import type { KeyedTimer, KeySlot, TimerSetting } from "../key-slot.js";
 import type { KeyPlaces, TimerPlace } from "./cold-keys.js";
 import { StateReader, type StateWriter } from "./state-bytes.js";
 import type { ValueCodec } from "./state-codec.js";

@@ -1,8 +1,7 @@
 /** Records of a stateful step: its windows, the keys in them with state and timers, elements that wait for their order. */
 import type { Window } from "../element.js";
-import type { KeySlot, LiveWindow, SlotTracker } from "../key-slot.js";
-import { type KeySlots, timersIn } from "../key-slots.js";
-import { type TimerSetting, timersOf } from "../keyed-cell.js";
+import { type KeySlot, type LiveWindow, type TimerSetting, timersIn, timersOf } from "../key-slot.js";
+import type { KeySlots, SlotRecords } from "../key-slots.js";
 import type { SortedElement, SortedInput } from "../sorted-input.js";
 import { type ColdKeys, NO_PLACES } from "./cold-keys.js";
 import type { DurableParts } from "./durable-parts.js";
@@ -32,7 +31,7 @@ interface GoneKey {
   readonly places: KeySlot["places"];
 }
 
-export class KeySlotRecords implements SlotTracker {
+export class KeySlotRecords implements SlotRecords {
   readonly sorted: TrackedItems<SortedElement>;
   readonly cold: ColdKeys | undefined;
   readonly #owner: string;
@@ -183,7 +182,7 @@ export class KeySlotRecords implements SlotTracker {
     this.#state.write(this.#body, slot, log);
     writeHead(this.#head, slot, timers, this.#key, this.#expires);
     const value = this.#head.append(this.#body).finish();
-    log.put(recordKey(KEY_RECORD, this.#owner, live.id, keyId), value);
+    log.putOnce(recordKey(KEY_RECORD, this.#owner, live.id, keyId), value);
     const { places } = slot;
     const timersBefore = timersIn(slot);
     slot.places = placesOf(timers, cell?.number, this.#expires);
@@ -194,10 +193,8 @@ export class KeySlotRecords implements SlotTracker {
     slots.resized(slot, value.length);
     if (this.cold === undefined) return;
     slot.generation = this.cold.generation;
-    log.tellStore({
-      ...{ root: this.#owner, windowId: live.id, keyId, value },
-      ...{ before: places, after: slot.places },
-    });
+    const [root, windowId, before, after] = [this.#owner, live.id, places, slot.places];
+    log.tellStore({ root, windowId, keyId, value, before, after });
   }
 
   /** It has no record any more. */
@@ -214,10 +211,8 @@ export class KeySlotRecords implements SlotTracker {
   #removeKey(log: StateLog, { live, keyId, places }: GoneKey): void {
     log.remove(recordKey(KEY_RECORD, this.#owner, live.id, keyId));
     if (this.cold === undefined) return;
-    log.tellStore({
-      ...{ root: this.#owner, windowId: live.id, keyId, value: undefined },
-      ...{ before: places, after: NO_PLACES },
-    });
+    const [root, windowId, value] = [this.#owner, live.id, undefined];
+    log.tellStore({ root, windowId, keyId, value, before: places, after: NO_PLACES });
   }
 
   #removeAll(log: StateLog, live: LiveWindow): void {

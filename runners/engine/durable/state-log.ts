@@ -1,6 +1,6 @@
 /** Collects the records of one delta, node by node, and remembers whether there is anything to collect. */
 import type { KeyChange } from "./cold-keys.js";
-import { type StateDelta, windowKey } from "./state-record.js";
+import { type StateDelta, type StateRecord, windowKey } from "./state-record.js";
 
 /** Shared by all nodes: whether state has changed since the last delta, watermarks apart. */
 export class StateChanges {
@@ -23,6 +23,8 @@ export class StateLog {
   #isFull = false;
   #puts = new Map<string, Uint8Array>();
   #removed = new Set<string>();
+  /** Of keys that are put once in a delta. */
+  #putOnce: StateRecord[] = [];
   #removedWindows: string[] = [];
   #keys: KeyChange[] = [];
   /** Small records as they were last put. */
@@ -40,6 +42,12 @@ export class StateLog {
   put(key: string, value: Uint8Array): void {
     this.#removed.delete(key);
     this.#puts.set(key, value);
+  }
+
+  /** For the many keys that nobody puts a second time in a delta, nor removes after this. */
+  putOnce(key: string, value: Uint8Array): void {
+    if (this.#removed.size > 0) this.#removed.delete(key);
+    this.#putOnce.push({ key, value });
   }
 
   remove(key: string): void {
@@ -66,10 +74,12 @@ export class StateLog {
   }
 
   take(): StateDelta {
-    const puts = Array.from(this.#puts, ([key, value]) => ({ key, value }));
+    const puts = this.#putOnce;
+    for (const [key, value] of this.#puts) puts.push({ key, value });
     const removed = [...this.#removed];
     const delta = { puts, removed, removedWindows: this.#removedWindows, keys: this.#keys };
     this.#puts = new Map();
+    this.#putOnce = [];
     this.#removed = new Set();
     this.#removedWindows = [];
     this.#keys = [];
