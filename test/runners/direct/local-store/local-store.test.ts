@@ -1,0 +1,191 @@
+/** The local store: what it gives of keys, orders and records, before and after it has written, and opened again. */
+import { rmSync } from "node:fs";
+import { expect } from "chai";
+import type { LocalStore } from "../../../../runners/direct/local-store/local-store.js";
+import { openStore, writeAbout } from "../../../../runners/direct/local-store/open-store.js";
+import type { KeyChange, KeyPlaces } from "../../../../runners/engine/durable/cold-keys.js";
+import { NO_PLACES } from "../../../../runners/engine/durable/cold-keys.js";
+import { placesOf, writeTimers } from "../../../../runners/engine/durable/key-record.js";
+import { StateWriter } from "../../../../runners/engine/durable/state-bytes.js";
+import { recordKey, type StateDelta, windowKey } from "../../../../runners/engine/durable/state-record.js";
+import type { TimerSetting } from "../../../../runners/engine/key-slot.js";
+import { type TempStore, tempStore } from "../../../support/temp-store.js";
+
+const ROOT = "Step";
+const RUN = "6a3b9c1e-0000-4000-8000-000000000000";
+const FIRST = { ms: Number.NEGATIVE_INFINITY, number: 0 };
+
+const timer = (fireAtMs: number, order: number): TimerSetting => ({
+  ...{ family: "end", tag: "", order, domain: "event-time", fireAtMs },
+  ...{ outputTimestampMs: undefined, holdMs: fireAtMs - 1 },
+});
+
+/** A key without cell and state, as its record says. */
+function record(timers: readonly TimerSetting[]): Uint8Array {
+  const out = new StateWriter().count(0);
+  writeTimers(out, timers);
+  return out.count(0).count(0).finish();
+}
+
+function put(
+  windowId: string,
+  keyId: string,
+  timers: readonly TimerSetting[],
+  before = NO_PLACES,
+): KeyChange {
+  return {
+    root: ROOT,
+    windowId,
+    keyId,
+    value: record(timers),
+    before,
+    after: placesOf(timers, undefined, false),
+  };
+}
+
+function delta(keys: readonly KeyChange[], rest: Partial<StateDelta> = {}): StateDelta {
+  return { puts: [], removed: [], keys, ...rest };
+}
+
+describe("LocalStore", () => {
+  let temp: TempStore;
+  let store: LocalStore;
+  let epoch = 0;
+  beforeEach(async () => {
+    temp = await tempStore();
+    store = temp.store;
+    epoch = 0;
+  });
+  afterEach(() => temp.remove());
+
+  const apply = (change: StateDelta) => store.apply(change, { runId: RUN, epoch: ++epoch });
+  const timersInOrder = () =>
+    Array.from(store.inOrder(ROOT, "event-time", FIRST), ({ ms, keyId }) => [ms, keyId]);
+  const records = () =>
+    store
+      .readOn(undefined, Number.POSITIVE_INFINITY)
+      .records.map(({ key }) => key)
+      .sort();
+
+  it("gives timers of any time in their order, and those of one time by their numbers", () => {
+    const times = [5, -3.5, Number.POSITIVE_INFINITY, 0, -9e15, 5, 9e15, -0.25, Number.NEGATIVE_INFINITY];
+    apply(delta(times.map((ms, n) => put("w", `k${n}`, [timer(ms, n)]))));
+    store.flushNow();
+    const expected = times
+      .map((ms, n) => [ms, `k${n}`] as const)
+      .sort(([a, m], [b, n]) => (a === b ? (m < n ? -1 : 1) : a < b ? -1 : 1));
+    expect(timersInOrder()).to.deep.equal(expected);
+    const from = { ms: 5, number: 1 };
+    expect(Array.from(store.inOrder(ROOT, "event-time", from), ({ keyId }) => keyId)).to.deep.equal([
+      "k5",
+      "k6",
+      "k2",
+    ]);
+    expect(Array.from(store.inOrder(ROOT, "hold", { ms: 4, number: 0 }), ({ keyId }) => keyId)).to.include(
+      "k0",
+    );
+  });
+
+  it("passes over timers that were removed or set anew, before and after it has written that", () => {
+    const before: KeyPlaces = placesOf([timer(5, 0)], undefined, false);
+    apply(delta([put("w", "k", [timer(5, 0)]), put("w", "gone", [timer(6, 1)])]));
+    store.flushNow();
+    const gone = placesOf([timer(6, 1)], undefined, false);
+    apply(
+      delta([
+        put("w", "k", [timer(7, 2)], before),
+        { root: ROOT, windowId: "w", keyId: "gone", value: undefined, before: gone, after: NO_PLACES },
+      ]),
+    );
+    expect(timersInOrder()).to.deep.equal([]);
+    expect(store.get(ROOT, "w", "gone")).to.equal(undefined);
+    store.flushNow();
+    expect(timersInOrder()).to.deep.equal([[7, "k"]]);
+    expect(store.get(ROOT, "w", "gone")).to.equal(undefined);
+  });
+
+  it("has keys of any length and any characters, and gives their names back", () => {
+    const names = [
+      "",
+      "é\u{1F600}",
+      "\0",
+      "x".repeat(1_900),
+      "x".repeat(1_901),
+      `${"y".repeat(5_000)}1`,
+      `${"y".repeat(5_000)}2`,
+    ];
+    apply(delta(names.map((name, n) => put("w", name, [timer(n, n)]))));
+    store.flushNow();
+    expect(timersInOrder()).to.deep.equal(names.map((name, n) => [n, name]));
+    for (const name of names) expect(store.get(ROOT, "w", name), name.slice(0, 9)).not.to.equal(undefined);
+    expect(records()).to.deep.equal(names.map((name) => recordKey("key", ROOT, "w", name)).sort());
+    const long = recordKey("group-key", "G".repeat(3_000), "w", "k");
+    apply(delta([], { puts: [{ key: long, value: new Uint8Array([1, 2]) }] }));
+    store.flushNow();
+    expect([...store.restored()]).to.deep.equal([{ key: long, value: Buffer.from([1, 2]) }]);
+  });
+
+  it("forgets a window at once, and one of the same name begins anew", () => {
+    const spilled = (kind: string, end: string | number) => recordKey(kind, ROOT, "w", 0, "bag", end);
+    const parts = [
+      { key: spilled("key-bag", 0), value: new Uint8Array([1]) },
+      { key: spilled("key-map", "entry"), value: new Uint8Array([2]) },
+    ];
+    apply(delta([put("w", "old", [timer(5, 0)]), put("v", "other", [timer(6, 1)])], { puts: parts }));
+    store.flushNow();
+    expect(store.chunk(ROOT, "w", 0, "bag", 0)).to.deep.equal(Buffer.from([1]));
+    expect([...store.entries(ROOT, "w", 0, "bag")]).to.deep.equal([
+      { mapKeyId: "entry", value: Buffer.from([2]) },
+    ]);
+    apply(delta([put("w", "new", [timer(7, 2)])], { removedWindows: [windowKey(ROOT, "w")] }));
+    const left = [recordKey("key", ROOT, "v", "other"), recordKey("key", ROOT, "w", "new")];
+    expect(store.get(ROOT, "w", "old")).to.equal(undefined);
+    expect(store.chunk(ROOT, "w", 0, "bag", 0)).to.equal(undefined);
+    store.flushNow();
+    expect(timersInOrder()).to.deep.equal([
+      [6, "other"],
+      [7, "new"],
+    ]);
+    expect(records()).to.deep.equal(left);
+  });
+
+  it("reads on where it has ended, piece by piece, over all that it has", () => {
+    const keys = Array.from({ length: 50 }, (_, n) => put("w", `k${n}`, [timer(n, n)]));
+    const puts = Array.from({ length: 20 }, (_, n) => ({
+      key: n % 2 === 0 ? recordKey("window", "A", n) : recordKey("key-bag", ROOT, "w", 3, "s", n),
+      value: new Uint8Array(30),
+    }));
+    apply(delta(keys, { puts }));
+    store.flushNow();
+    const all: string[] = [];
+    let pieces = 0;
+    for (let from = store.readOn(undefined, 200); ; from = store.readOn(from.next, 200)) {
+      pieces++;
+      all.push(...from.records.map(({ key }) => key));
+      if (from.next === undefined) break;
+    }
+    expect(pieces).above(10);
+    expect(all.sort()).to.deep.equal(records());
+    expect(all).to.have.length(70);
+  });
+
+  it("is as of its last commit when it is opened again", async () => {
+    apply(delta([put("w", "k", [timer(5, 0)])]));
+    store.flushNow();
+    await writeAbout(temp.place);
+    apply(delta([put("w", "not written", [])]));
+    expect([store.position, store.flushed].map((at) => at?.epoch)).to.deep.equal([2, 1]);
+    await store.close();
+    const again = (await openStore(temp.place)).store!;
+    store = again;
+    const { directory } = temp.place;
+    const remove = async () => {
+      await again.close();
+      rmSync(directory, { recursive: true });
+    };
+    temp = { ...temp, store: again, remove };
+    expect(again.position).to.deep.equal({ runId: RUN, epoch: 1 });
+    expect(timersInOrder()).to.deep.equal([[5, "k"]]);
+    expect(records()).to.deep.equal([recordKey("key", ROOT, "w", "k")]);
+  });
+});
