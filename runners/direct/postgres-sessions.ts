@@ -144,6 +144,7 @@ export class PostgresSessions {
     const side = await this.#connect();
     try {
       await this.#options.runIn(run, side, state);
+      await state?.storage.finish();
     } finally {
       await state?.storage.close();
       await side.close();

@@ -9,7 +9,9 @@ export interface StateStorage {
   save(transaction: EpochTransaction, state: EpochState): Promise<void>;
   /** What was saved is committed. */
   committed(state: EpochState, commit: { readonly runId: string; readonly epoch: number }): Promise<void>;
-  /** The run is over. */
+  /** The run has come to its end: nothing has to be made up for by the next one. */
+  finish(): Promise<void>;
+  /** The run is over, however it ended. */
   close(): Promise<void>;
 }
 

@@ -80,6 +80,10 @@ export class StoredState implements StateStorage {
     // It is where it belongs.
   }
 
+  async finish(): Promise<void> {
+    // It is where it belongs.
+  }
+
   async close(): Promise<void> {
     // Nothing is open.
   }

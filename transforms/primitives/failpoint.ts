@@ -56,11 +56,22 @@ export type Failpoint = (typeof ALL)[number];
 const armed = parse(process.env["MILLRACE_FAILPOINT"]);
 let hits = 0;
 
+/** What a test in the same process does at every place, e.g. throw. */
+export type FailpointListener = (name: Failpoint) => void;
+
+let listener: FailpointListener | undefined;
+
+/** For tests; undefined: nobody. */
+export function onFailpoint(listen: FailpointListener | undefined): void {
+  listener = listen;
+}
+
 /**
  * Does nothing, unless `MILLRACE_FAILPOINT=<name>[:<n>[:SIGSTOP]]` names this place: then the n-th visit kills the
  * process, or stops it.
  */
 export function failpoint(name: Failpoint): void {
+  listener?.(name);
   if (armed === undefined || armed.name !== name) return;
   hits += 1;
   if (hits === armed.nth) process.kill(process.pid, armed.signal);

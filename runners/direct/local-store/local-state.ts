@@ -47,9 +47,12 @@ export class LocalState implements StateStorage {
     state.release?.(residentBytesMax);
   }
 
-  async close(): Promise<void> {
-    await this.#flush();
-    await this.#parts.store.close();
+  finish(): Promise<void> {
+    return this.#flush();
+  }
+
+  close(): Promise<void> {
+    return this.#parts.store.close();
   }
 
   async #flush(): Promise<void> {

@@ -49,6 +49,8 @@ export class ViewedState implements StateStorage {
   async save(transaction: EpochTransaction, state: EpochState): Promise<void> {
     const { key, schedule } = this.#parts;
     const { epoch, runId } = transaction;
+    // Before the delta is taken: what it writes is to be in the store when that is written the next time, not before.
+    this.#snapshot ??= this.#begin(epoch);
     const delta = state.takeDelta();
     const bytes = await packState(delta);
     await insertStateDelta(transaction, { key, epoch, runId, bytes });
@@ -68,15 +70,18 @@ export class ViewedState implements StateStorage {
     state.release?.(residentBytesMax);
   }
 
-  async close(): Promise<void> {
-    await this.#flush();
-    await this.#parts.store.close();
+  finish(): Promise<void> {
+    return this.#flush();
+  }
+
+  close(): Promise<void> {
+    return this.#parts.store.close();
   }
 
   /** Should a transaction fail, this run ends with it, and the next one removes what is not whole. */
   async #writeSnapshot(transaction: EpochTransaction): Promise<void> {
     const { key, schedule, store, pieceBytes = PIECE_BYTES } = this.#parts;
-    const snapshot = this.#snapshot ?? this.#begin(transaction.epoch);
+    const snapshot = this.#snapshot;
     if (snapshot === undefined) return;
     const { records, next } = store.readOn(snapshot.from, pieceBytes);
     const bytes = await packPiece(records);

@@ -18,7 +18,10 @@ export type ColdOrderName = "event-time" | "processing-time" | "hold";
  * may be older: the engine passes over it.
  */
 export interface ColdKeys {
-  /** How often what it was given has left the memory: what was recorded before can be read from it. */
+  /**
+   * How often what it was given has left the memory: what was recorded before can be read from it. It must not grow
+   * between the taking of a delta and its coming here.
+   */
   readonly generation: number;
   /** The record of a key; the bytes are there until the next call. */
   get(root: string, windowId: string, keyId: string): Uint8Array | undefined;

@@ -43,8 +43,8 @@ import { collect } from "./run-model.js";
 
 type Pair = KV<string, number>;
 
-/** Builds the plan; what comes of it is collected as `groups`. */
-export function buildPlan(root: Root, plan: RandomPlan): void {
+/** Builds the plan; what comes of it goes to the sink, by default one that collects it as `groups`. */
+export function buildPlan(root: Root, plan: RandomPlan, sink = collect("groups")): void {
   const input = root.apply(withName("Stream", streamOf(plan)));
   const pairsOf = (name: string, kind: PlanElement["kind"]): PCollection<Pair> =>
     input.apply(withName(name, registeredParDo<PlanElement, Pair>(PAIRS_OF, { kind })));
@@ -62,7 +62,7 @@ export function buildPlan(root: Root, plan: RandomPlan): void {
     plan.grouping.kind === "sum"
       ? main.apply(withName("Sum", combinePerKey<string, number, number>(SUM, null)))
       : main.apply(withName("Group", groupByKey<string, number>()));
-  groups.apply(collect("groups"));
+  groups.apply(sink);
 }
 
 function streamOf({ script }: RandomPlan): ReturnType<typeof testStream<PlanElement>> {
