@@ -20,6 +20,7 @@ import { registeredParDo } from "../../transforms/primitives/par-do.js";
 import { splittableParDo } from "../../transforms/primitives/splittable-par-do.js";
 import { manualWatermarkEstimator } from "../../transforms/primitives/watermark-estimator.js";
 import type { KV } from "../../transforms/primitives/window.js";
+import { PositionTracker } from "../support/position-tracker.js";
 
 const AT_ONCE = 20_000;
 /** Each id comes once more after so many others. */
@@ -29,32 +30,11 @@ const HORIZON_MS = 30 * 24 * 3_600_000;
 const env = (name: string) => process.env[`MILLRACE_BENCH_${name}`]!;
 const [from, to] = [Number(env("FROM")), Number(env("TO"))];
 
-class IdsTracker implements RestrictionTracker<number, number> {
-  #next: number;
-  #isStopped = false;
-  constructor(next: number) {
-    this.#next = next;
-  }
-  tryClaim(position: number): boolean {
-    if (this.#isStopped) return false;
-    this.#next = position + 1;
-    return true;
-  }
-  trySplit(): { primary: number; residual: number } | undefined {
-    if (this.#isStopped) return undefined;
-    this.#isStopped = true;
-    return { primary: 0, residual: this.#next };
-  }
-  currentRestriction(): number {
-    return this.#next;
-  }
-}
-
 /** Begins where this process is told to. */
 class IdsFn implements SplittableDoFn<Uint8Array, number, number, number> {
   readonly restoresPosition = true;
   initialRestriction = () => from;
-  createTracker = (next: number) => new IdsTracker(next);
+  createTracker = (next: number) => new PositionTracker(next);
   initialWatermarkState = () => 0;
   createWatermarkEstimator = manualWatermarkEstimator;
   process(

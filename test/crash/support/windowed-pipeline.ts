@@ -29,6 +29,7 @@ import {
 import type { KV } from "../../../transforms/primitives/window.js";
 import { fixedWindows, sessions } from "../../../transforms/primitives/window-fns.js";
 import { type WindowingOptions, windowInto } from "../../../transforms/primitives/window-into.js";
+import { PositionTracker } from "../../support/position-tracker.js";
 
 export const PIPELINE = "windowed";
 export const RECORDS = 1_200;
@@ -54,32 +55,7 @@ export const pairAt = (at: number): Pair => ({ key: `k${(at * 5 + Math.floor(at 
 export const timestampOf = (at: number): number => at * 10 - ((at * 7) % (DISORDER_MS + 1));
 export const watermarkAt = (at: number): number => at * 10 - DISORDER_MS;
 
-export class PositionTracker implements RestrictionTracker<number, number> {
-  #next: number;
-  #isStopped = false;
-
-  constructor(from: number) {
-    this.#next = from;
-  }
-
-  tryClaim(position: number): boolean {
-    if (this.#isStopped) return false;
-    this.#next = position + 1;
-    return true;
-  }
-
-  trySplit(): { primary: number; residual: number } | undefined {
-    if (this.#isStopped) return undefined;
-    this.#isStopped = true;
-    return { primary: 0, residual: this.#next };
-  }
-
-  currentRestriction(): number {
-    return this.#next;
-  }
-}
-
-/** Its position is in the database, with the rows. */
+export /** Its position is in the database, with the rows. */
 class RecordsFn implements SplittableDoFn<Uint8Array, number, number, number> {
   readonly restoresPosition = true;
   #stored = 0;
