@@ -24,14 +24,8 @@ import {
 import type { KV } from "../../../transforms/primitives/window.js";
 import { globalWindows } from "../../../transforms/primitives/window-fns.js";
 import { windowInto } from "../../../transforms/primitives/window-into.js";
-import {
-  keepMuch,
-  type Pair,
-  PositionTracker,
-  pairAt,
-  timestampOf,
-  watermarkAt,
-} from "./windowed-pipeline.js";
+import { PositionTracker } from "../../support/position-tracker.js";
+import { keepMuch, type Pair, pairAt, timestampOf, watermarkAt } from "./windowed-pipeline.js";
 
 export const PIPELINE = "windowed-files";
 export const PENDING = "pending";
