@@ -69,7 +69,8 @@ export class LocalStore implements ColdKeys {
   readonly #windows: WindowNumbers;
   readonly #meta: StoreTable;
   readonly #waitingBytesMax: number;
-  #generation = 0;
+  #given = 0;
+  #written = 0;
   #position: StorePosition | undefined;
   #flushed: StorePosition | undefined;
 
@@ -100,8 +101,12 @@ export class LocalStore implements ColdKeys {
     return this.#flushed;
   }
 
-  get generation(): number {
-    return this.#generation;
+  get given(): number {
+    return this.#given;
+  }
+
+  get written(): number {
+    return this.#written;
   }
 
   /** Whether so much waits in memory that it should be written. */
@@ -112,6 +117,7 @@ export class LocalStore implements ColdKeys {
   /** Takes what a commit has changed, in the order of commits. */
   apply(delta: StateDelta, position: StorePosition): void {
     this.change(delta);
+    this.#given++;
     this.#position = position;
   }
 
@@ -144,7 +150,7 @@ export class LocalStore implements ColdKeys {
       if (this.#position !== undefined)
         this.#meta.putSync(POSITION, Buffer.from(JSON.stringify(this.#position)));
     });
-    this.#generation++;
+    this.#written = this.#given;
     this.#flushed = this.#position;
   }
 

@@ -192,7 +192,8 @@ export class KeySlotRecords implements SlotRecords {
     slot.isRecorded = true;
     slots.resized(slot, value.length);
     if (this.cold === undefined) return;
-    slot.generation = this.cold.generation;
+    // Whatever is written before it is given this delta is without it.
+    slot.delta = this.cold.given + 1;
     const [root, windowId, before, after] = [this.#owner, live.id, places, slot.places];
     log.tellStore({ root, windowId, keyId, value, before, after });
   }
