@@ -55,7 +55,7 @@ export class LocalState implements StateStorage {
   async #flush(): Promise<void> {
     const { store, staged, place } = this.#parts;
     await store.flush(place.isSynced);
-    await writeAbout(place);
+    await writeAbout(place, store);
     if (store.flushed !== undefined) await staged.removeUpTo(store.flushed.epoch);
   }
 }

@@ -154,6 +154,12 @@ export class LocalStore implements ColdKeys {
     this.#flushed = this.#position;
   }
 
+  /** What its file must have: all pages up to the last one that is in use. */
+  get bytes(): number {
+    const { lastPageNumber, root } = this.#root.getStats() as StoreStats;
+    return (lastPageNumber + 1) * root.pageSize;
+  }
+
   async close(): Promise<void> {
     await this.#root.close();
   }
@@ -361,6 +367,12 @@ export class LocalStore implements ColdKeys {
       this.#windows.forget(windowNo);
     }
   }
+}
+
+/** Of what LMDB says of its file. */
+interface StoreStats {
+  readonly lastPageNumber: number;
+  readonly root: { readonly pageSize: number };
 }
 
 const POSITION = Buffer.from("position");

@@ -105,6 +105,6 @@ export class ViewedState implements StateStorage {
   async #flush(): Promise<void> {
     const { store, place } = this.#parts;
     await store.flush(place.isSynced);
-    await writeAbout(place);
+    await writeAbout(place, store);
   }
 }

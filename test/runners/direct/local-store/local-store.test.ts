@@ -58,6 +58,15 @@ describe("LocalStore", () => {
   });
   afterEach(() => temp.remove());
 
+  /** What is to be closed in the end is another one. */
+  const reopened = (again: LocalStore) => {
+    const { directory } = temp.place;
+    const remove = async () => {
+      await again.close();
+      rmSync(directory, { recursive: true });
+    };
+    temp = { ...temp, store: again, remove };
+  };
   const apply = (change: StateDelta) => store.apply(change, { runId: RUN, epoch: ++epoch });
   const timersInOrder = () =>
     Array.from(store.inOrder(ROOT, "event-time", FIRST), ({ ms, keyId }) => [ms, keyId]);
@@ -172,20 +181,34 @@ describe("LocalStore", () => {
   it("is as of its last commit when it is opened again", async () => {
     apply(delta([put("w", "k", [timer(5, 0)])]));
     store.flushNow();
-    await writeAbout(temp.place);
+    await writeAbout(temp.place, store);
     apply(delta([put("w", "not written", [])]));
     expect([store.position, store.flushed].map((at) => at?.epoch)).to.deep.equal([2, 1]);
     await store.close();
-    const again = (await openStore(temp.place)).store!;
-    store = again;
-    const { directory } = temp.place;
-    const remove = async () => {
-      await again.close();
-      rmSync(directory, { recursive: true });
-    };
-    temp = { ...temp, store: again, remove };
-    expect(again.position).to.deep.equal({ runId: RUN, epoch: 1 });
+    store = (await openStore(temp.place)).store!;
+    reopened(store);
+    expect(store.position).to.deep.equal({ runId: RUN, epoch: 1 });
     expect(timersInOrder()).to.deep.equal([[5, "k"]]);
     expect(records()).to.deep.equal([recordKey("key", ROOT, "w", "k")]);
+  });
+
+  it("is whole also when it was opened, and its file made smaller by that, and was told nothing of", async () => {
+    const large = Array.from({ length: 20 }, (_, n) => ({
+      key: recordKey("queued", "A", n),
+      value: new Uint8Array(1_000_000),
+    }));
+    for (const one of large) {
+      apply(delta([], { puts: [one] }));
+      store.flushNow();
+    }
+    await writeAbout(temp.place, store);
+    for (let times = 0; times < 3; times++) {
+      await store.close();
+      const { store: again, why } = await openStore(temp.place);
+      expect(why).to.equal(undefined);
+      store = again!;
+    }
+    expect([...store.restored()].map(({ key }) => key)).to.have.members(large.map(({ key }) => key));
+    reopened(store);
   });
 });
