@@ -1,6 +1,8 @@
 /** The local store: what it gives of keys, orders and records, before and after it has written, and opened again. */
 import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { expect } from "chai";
+import { open } from "lmdb";
 import type { LocalStore } from "../../../../runners/direct/local-store/local-store.js";
 import { openStore, writeAbout } from "../../../../runners/direct/local-store/open-store.js";
 import type { KeyChange, KeyPlaces } from "../../../../runners/engine/durable/cold-keys.js";
@@ -210,5 +212,45 @@ describe("LocalStore", () => {
     }
     expect([...store.restored()].map(({ key }) => key)).to.have.members(large.map(({ key }) => key));
     reopened(store);
+  });
+
+  it("removes of windows that are gone as much as comes", () => {
+    const KEYS_PER_WINDOW = 30_000;
+    const sizes = Array.from({ length: 8 }, (_, round) => {
+      const keys = Array.from({ length: KEYS_PER_WINDOW }, (_, n) => put(`w${round}`, `key ${n}`, []));
+      apply(delta(keys, { removedWindows: [windowKey(ROOT, `w${round - 1}`)] }));
+      store.flushNow();
+      return store.bytes;
+    });
+    expect(sizes.at(-1), sizes.join()).to.be.below(1.3 * sizes[3]!);
+    expect(records()).to.have.length(KEYS_PER_WINDOW);
+  });
+
+  it("forgets the name of a window whose keys have gone one by one", async () => {
+    const window = (n: number) => recordKey("key-window", ROOT, `w${n}`);
+    for (let n = 0; n < 10; n++) {
+      const timers = [timer(n, n)];
+      apply(delta([put(`w${n}`, "k", timers)], { puts: [{ key: window(n), value: new Uint8Array(1) }] }));
+      if (n % 2 === 0) store.flushNow();
+      const before = placesOf(timers, undefined, false);
+      const gone = { root: ROOT, windowId: `w${n}`, keyId: "k", value: undefined, before, after: NO_PLACES };
+      apply(delta([gone], { removed: [window(n)] }));
+    }
+    apply(
+      delta([put("w3", "again", [timer(5, 20)])], { puts: [{ key: window(3), value: new Uint8Array(1) }] }),
+    );
+    store.flushNow();
+    expect(timersInOrder()).to.deep.equal([[5, "again"]]);
+    expect(records()).to.deep.equal([recordKey("key", ROOT, "w3", "again"), window(3)].sort());
+    await store.close();
+    const root = open<Buffer, Buffer>({
+      path: join(temp.place.directory, "state.mdb"),
+      noSubdir: true,
+      maxDbs: 8,
+    });
+    const names = root.openDB<Buffer, Buffer>({ name: "windows", encoding: "binary", keyEncoding: "binary" });
+    expect(Array.from(names.getKeys({}), String), "the step and its window").to.have.length(2);
+    await root.close();
+    temp = { ...temp, remove: async () => rmSync(temp.place.directory, { recursive: true }) };
   });
 });
