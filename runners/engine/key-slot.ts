@@ -47,10 +47,10 @@ export class KeySlot {
   isGone = false;
   /** Since it was last looked at whether it could be let go of. */
   wasUsed = true;
-  /** As of its last record: bytes, places of its timers, the generation of the store that did not have it yet. */
+  /** As of its last record: bytes, places of its timers, which of the deltas that the store is given has it. */
   bytes = 0;
   places: KeyPlaces = NO_PLACES;
-  generation = 0;
+  delta = 0;
   /** Names its records beside the first one, once there are any. */
   spill: number | undefined;
 

@@ -244,7 +244,7 @@ export class KeySlots {
     for (let pass = 0; pass < 2 && this.#residentBytes > bytesMax; pass++) {
       for (const slot of this.all()) {
         if (this.#residentBytes <= bytesMax) return;
-        if (slot.isChanged || !slot.isRecorded || slot.generation >= this.#cold.generation) continue;
+        if (slot.isChanged || !slot.isRecorded || slot.delta > this.#cold.written) continue;
         if (slot.wasUsed && pass === 0) slot.wasUsed = false;
         else this.#evict(slot, residence);
       }
@@ -299,8 +299,6 @@ export class KeySlots {
     const timers = this.#records.decode(this, slot, bytes);
     live.cold--;
     live.coldTimers -= timersIn(slot);
-    // As of some generation before: what it has is in the store.
-    slot.generation = -1;
     if (slot.cell !== undefined) this.residence?.loaded(slot.cell, timers);
     return slot;
   }

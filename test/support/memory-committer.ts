@@ -8,6 +8,7 @@ import {
   Epoch,
   type EpochState,
 } from "../../runners/direct/epoch.js";
+import type { LocalStore } from "../../runners/direct/local-store/local-store.js";
 import { packDelta, unpackDelta } from "../../runners/engine/durable/delta-format.js";
 import { applyDelta, type StateRecord } from "../../runners/engine/durable/state-record.js";
 import type { EpochMetrics } from "../../runners/job/metrics-store.js";
@@ -26,6 +27,8 @@ export class CommittedMemory {
   onCommit: () => void = () => undefined;
   /** Whether to crash instead of a commit, or right after it. */
   crashes: () => "before" | "after" | undefined = () => undefined;
+  /** Has the keys of stateful steps, which leave the memory with each commit. */
+  store: LocalStore | undefined;
   isSnapshotDue: () => boolean = () => false;
 
   get restored(): readonly StateRecord[] {
@@ -88,5 +91,9 @@ class MemoryEpoch extends Epoch {
     const delta = isSnapshot ? { puts: state.takeSnapshot(), removed: [] } : state.takeDelta();
     if (isSnapshot) memory.records.clear();
     applyDelta(memory.records, unpackDelta(packDelta(delta)));
+    if (memory.store === undefined) return;
+    memory.store.apply(delta, { runId: memory.state.runId, epoch: memory.state.epoch + 1 });
+    memory.store.flushNow();
+    state.release?.(0);
   }
 }

@@ -2,6 +2,7 @@
 import type { Committer } from "../../runners/direct/epoch.js";
 import { Pausing } from "../../runners/direct/pausing.js";
 import { runPlan } from "../../runners/direct/run-plan.js";
+import type { ColdKeys } from "../../runners/engine/durable/cold-keys.js";
 import type { StateRecord } from "../../runners/engine/durable/state-record.js";
 import type { Plan } from "../../runners/graph/translate.js";
 import { MetricsStore } from "../../runners/job/metrics-store.js";
@@ -22,6 +23,8 @@ export interface RestartOptions {
 export interface Start {
   readonly committer: Committer;
   readonly restored: Iterable<StateRecord>;
+  /** Has the records of keys. */
+  readonly cold?: ColdKeys | undefined;
   /** It is gone, by a crash or at its end. */
   close(): Promise<void>;
 }
@@ -34,7 +37,8 @@ export function runThroughCrashes(
 ): Promise<number> {
   const start = async (): Promise<Start> => ({
     committer: new MemoryCommitter(memory),
-    restored: memory.restored,
+    restored: memory.store?.restored() ?? memory.restored,
+    cold: memory.store,
     close: async () => undefined,
   });
   return runThroughStarts(plan, start, options);
@@ -47,11 +51,11 @@ export async function runThroughStarts(
   { bundleElementsMax, once = false, onRestart }: RestartOptions,
 ): Promise<number> {
   for (let crashes = 0; crashes < RESTARTS_MAX; crashes++) {
-    const { committer, restored, close } = await start();
+    const { committer, restored, cold, close } = await start();
     try {
       await runPlan(plan, {
         ...{ pipeline: "test", once, bundleElementsMax, clock: systemClock, log: SILENT },
-        ...{ committer, restored: { records: restored }, pausing: new Pausing() },
+        ...{ committer, restored: { records: restored, cold }, pausing: new Pausing() },
         metrics: new MetricsStore(() => 0),
         database: undefined,
         samples: undefined,

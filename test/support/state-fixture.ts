@@ -1,5 +1,6 @@
 /** The state of a pipeline that keeps all there is to keep, as programs of the past have stored it. */
 import { readFile } from "node:fs/promises";
+import type { LocalStore } from "../../runners/direct/local-store/local-store.js";
 import { isOutdated, packDelta, unpackDelta } from "../../runners/engine/durable/delta-format.js";
 import { recordNameOf } from "../../runners/engine/durable/state-record.js";
 import { upgradeRecords } from "../../runners/engine/durable/upgrade-records.js";
@@ -192,11 +193,12 @@ function script() {
 const NAMES = ["kept", "ordered", "beside", "indexes", "groups"];
 const NAMES_SINCE_2 = ["large", "joined"];
 
-/** Runs the pipeline from a moment, or from its beginning; tells each commit on the way. */
+/** Runs the pipeline from a moment, or from its beginning; tells each commit on the way. With a store, its keys are there. */
 export async function runFixture(
   from: StoredMoment | undefined,
   version: number,
   onCommit: (moment: StoredMoment) => void = () => undefined,
+  store?: LocalStore,
 ): Promise<readonly string[]> {
   const { pipeline, collected } = buildModel((root) => build(root, version));
   const plan: Plan = translate(graphProto(pipeline));
@@ -206,7 +208,10 @@ export async function runFixture(
     const { version, puts } = unpackDelta(Buffer.from(from.state, "base64"));
     for (const { key, value } of puts) memory.records.set(key, value);
     if (isOutdated(version)) upgradeRecords(memory.records);
+    store?.change({ puts: memory.restored, removed: [] });
+    store?.flushNow();
   }
+  memory.store = store;
   const lines = () => [
     ...(from?.lines ?? []),
     ...(version === 1 ? NAMES : [...NAMES, ...NAMES_SINCE_2]).flatMap((name) =>

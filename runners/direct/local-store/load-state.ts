@@ -55,7 +55,7 @@ async function loadView(options: LoadOptions, place: StorePlace, parts: StoredPa
   const { key, store: settings } = options;
   const store = await viewOf(options, place, parts);
   await store.flush();
-  await writeAbout(place);
+  await writeAbout(place, store);
   const { residentBytesMax = RESIDENT_BYTES_MAX, pieceBytes } = settings;
   const schedule = scheduleOf(parts, settings.snapshotEpochs ?? SNAPSHOT_EPOCHS);
   const storage = new ViewedState({ key, place, store, schedule, residentBytesMax, pieceBytes });
@@ -126,7 +126,7 @@ async function loadLocal(options: LoadOptions, place: StorePlace, parts: StoredP
     await refuseOther(options, place, store);
   }
   await store.flush(true);
-  await writeAbout(place);
+  await writeAbout(place, store);
   const { residentBytesMax = RESIDENT_BYTES_MAX } = settings;
   const storage = new LocalState({ key, place, store, staged, residentBytesMax, databaseHasState });
   return loaded(store, storage);

@@ -2,63 +2,44 @@
 import type { PipelineKey } from "../../../sql/pipelines.js";
 import { dropState } from "../../../sql/state-chunks.js";
 import type { EpochTransaction } from "../../../transforms/primitives/do-fn.js";
-import type { StateDelta } from "../../engine/durable/state-record.js";
 import type { EpochState } from "../epoch.js";
-import type { StateStorage } from "../state-storage.js";
-import type { LocalStore, StorePosition } from "./local-store.js";
-import { type StorePlace, writeAbout } from "./open-store.js";
+import type { StorePosition } from "./local-store.js";
 import type { StagedDeltas } from "./staged-deltas.js";
+import { StoreBackedState, type StoreParts } from "./store-backed-state.js";
 
-export interface LocalStateParts {
+export interface LocalStateParts extends StoreParts {
   readonly key: PipelineKey;
-  readonly place: StorePlace;
-  readonly store: LocalStore;
   readonly staged: StagedDeltas;
-  readonly residentBytesMax: number;
   /** The database has state that it is not to have any more. */
   readonly databaseHasState: boolean;
 }
 
 /** A delta is on the disk before its epoch commits, and in the store after it. */
-export class LocalState implements StateStorage {
+export class LocalState extends StoreBackedState {
   readonly #parts: LocalStateParts;
   #databaseHasState: boolean;
-  #saved: StateDelta | undefined;
 
   constructor(parts: LocalStateParts) {
+    super(parts);
     this.#parts = parts;
     this.#databaseHasState = parts.databaseHasState;
   }
 
-  async save(transaction: EpochTransaction, state: EpochState): Promise<void> {
+  override async save(transaction: EpochTransaction, state: EpochState): Promise<void> {
     const { key, staged } = this.#parts;
     const { epoch, runId } = transaction;
     if (this.#databaseHasState) await dropState(transaction, key);
-    this.#saved = state.takeDelta();
-    await staged.write({ epoch, runId }, this.#saved);
+    await staged.write({ epoch, runId }, this.take(state));
   }
 
-  async committed(state: EpochState, commit: StorePosition): Promise<void> {
-    const { store, residentBytesMax } = this.#parts;
+  override committed(state: EpochState, commit: StorePosition): Promise<void> {
     this.#databaseHasState = false;
-    if (this.#saved !== undefined) store.apply(this.#saved, commit);
-    this.#saved = undefined;
-    if (store.isFull) await this.#flush();
-    state.release?.(residentBytesMax);
+    return super.committed(state, commit);
   }
 
-  finish(): Promise<void> {
-    return this.#flush();
-  }
-
-  close(): Promise<void> {
-    return this.#parts.store.close();
-  }
-
-  async #flush(): Promise<void> {
-    const { store, staged, place } = this.#parts;
-    await store.flush(place.isSynced);
-    await writeAbout(place);
+  override async finish(): Promise<void> {
+    const { store, staged } = this.#parts;
+    await super.finish();
     if (store.flushed !== undefined) await staged.removeUpTo(store.flushed.epoch);
   }
 }

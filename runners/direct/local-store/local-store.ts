@@ -17,6 +17,7 @@ import {
   KEY_BAG_RECORD,
   KEY_MAP_RECORD,
   KEY_RECORD,
+  KEY_WINDOW_RECORD,
   recordKey,
   recordNameOf,
   type StateDelta,
@@ -56,8 +57,8 @@ export interface ReadPlace {
 
 /** What waits in memory at the most. */
 const WAITING_BYTES_MAX = 32 * 1024 * 1024;
-/** Records of windows that are gone are removed with each flush, so many at the most. */
-const SWEPT_MAX = 20_000;
+/** Records of windows that are gone are removed with each flush: as many as there are changes, or so many. */
+const SWEPT_MIN = 20_000;
 
 export class LocalStore implements ColdKeys {
   readonly #root: RootDatabase<Buffer, Buffer>;
@@ -69,7 +70,8 @@ export class LocalStore implements ColdKeys {
   readonly #windows: WindowNumbers;
   readonly #meta: StoreTable;
   readonly #waitingBytesMax: number;
-  #generation = 0;
+  #given = 0;
+  #written = 0;
   #position: StorePosition | undefined;
   #flushed: StorePosition | undefined;
 
@@ -100,8 +102,12 @@ export class LocalStore implements ColdKeys {
     return this.#flushed;
   }
 
-  get generation(): number {
-    return this.#generation;
+  get given(): number {
+    return this.#given;
+  }
+
+  get written(): number {
+    return this.#written;
   }
 
   /** Whether so much waits in memory that it should be written. */
@@ -112,6 +118,7 @@ export class LocalStore implements ColdKeys {
   /** Takes what a commit has changed, in the order of commits. */
   apply(delta: StateDelta, position: StorePosition): void {
     this.change(delta);
+    this.#given++;
     this.#position = position;
   }
 
@@ -127,6 +134,10 @@ export class LocalStore implements ColdKeys {
     for (const key of delta.removed) this.#remove(key, isTold);
     for (const { key, value } of delta.puts) this.#put(key, value, isTold);
     for (const change of delta.keys ?? []) this.#change(change);
+    // Its keys are gone, one by one: a window without any is never heard of again.
+    for (const key of delta.removed) {
+      if (key.startsWith(WINDOW_PREFIX)) this.#windows.retire(key.slice(WINDOW_PREFIX.length));
+    }
   }
 
   /** Writes what waits. With `isSynced`, it is on disk when the promise resolves, whatever happens to the machine. */
@@ -138,14 +149,21 @@ export class LocalStore implements ColdKeys {
   /** Writes what waits; the system may have it in its memory still. */
   flushNow(): void {
     this.#root.transactionSync(() => {
+      const changes = this.#tables.reduce((sum, table) => sum + table.changes, 0);
       for (const table of this.#tables) table.flush();
       this.#windows.flush();
-      this.#sweep();
+      this.#sweep(Math.max(SWEPT_MIN, changes));
       if (this.#position !== undefined)
         this.#meta.putSync(POSITION, Buffer.from(JSON.stringify(this.#position)));
     });
-    this.#generation++;
+    this.#written = this.#given;
     this.#flushed = this.#position;
+  }
+
+  /** What its file must have: all pages up to the last one that is in use. */
+  get bytes(): number {
+    const { lastPageNumber, root } = this.#root.getStats() as StoreStats;
+    return (lastPageNumber + 1) * root.pageSize;
   }
 
   async close(): Promise<void> {
@@ -336,20 +354,21 @@ export class LocalStore implements ColdKeys {
   }
 
   /** Within a transaction: removes some of what windows have left that are gone. */
-  #sweep(): void {
-    let left = SWEPT_MAX;
+  #sweep(max: number): void {
+    let left = max;
     for (const { windowNo, rootNo } of this.#windows.retired()) {
-      const end = windowStart(windowNo + 1);
-      for (const { key, value } of [...take(this.#keys.unchanged(windowStart(windowNo), end), left)]) {
-        const { timers, number } = placesIn(valueIn(value));
-        for (const place of timers) this.#order.removeNow(placeKey(rootNo, place.order, place));
-        if (number !== undefined) this.#numbers.removeNow(numberKey(windowNo, number));
+      const [start, end] = [windowStart(windowNo), windowStart(windowNo + 1)];
+      for (const { key, value } of [...take(this.#keys.unchanged(start, end), left)]) {
+        for (const place of placesIn(valueIn(value)).timers)
+          this.#order.removeNow(placeKey(rootNo, place.order, place));
         this.#keys.removeNow(key);
         left--;
       }
-      for (const { key } of [...take(this.#parts.unchanged(windowStart(windowNo), end), left)]) {
-        this.#parts.removeNow(key);
-        left--;
+      for (const table of [this.#numbers, this.#parts]) {
+        for (const key of [...take(table.keysOnDisk(start, end), left)]) {
+          table.removeNow(key);
+          left--;
+        }
       }
       if (left <= 0) return;
       this.#windows.forget(windowNo);
@@ -357,8 +376,15 @@ export class LocalStore implements ColdKeys {
   }
 }
 
+/** Of what LMDB says of its file. */
+interface StoreStats {
+  readonly lastPageNumber: number;
+  readonly root: { readonly pageSize: number };
+}
+
 const POSITION = Buffer.from("position");
 const KEY_PREFIX = `${KEY_RECORD} `;
+const WINDOW_PREFIX = `${KEY_WINDOW_RECORD} `;
 const PART_PREFIXES = [`${KEY_BAG_RECORD} `, `${KEY_MAP_RECORD} `];
 
 function isPart(key: string): boolean {

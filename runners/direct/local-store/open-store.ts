@@ -18,7 +18,7 @@ interface About {
   readonly shard: number;
   readonly storeFormat: number;
   readonly stateFormat: number;
-  /** Of the data at the least: less, and some of it is lost. */
+  /** Of the data at the least: less, and some of it is lost. The file may have more, and less of that when it is opened. */
   readonly bytes: number;
   /** Of the machine's start, where what was written since may not be on the disk; null: it is. */
   readonly boot: string | null;
@@ -78,11 +78,13 @@ export async function createStore(place: StorePlace, waitingBytesMax?: number): 
 }
 
 /** Says what of the store can be relied on from now on. After each flush. */
-export async function writeAbout({ directory, pipeline, shard, isSynced }: StorePlace): Promise<void> {
-  const { size } = await stat(join(directory, DATA));
+export async function writeAbout(
+  { directory, pipeline, shard, isSynced }: StorePlace,
+  { bytes }: LocalStore,
+): Promise<void> {
   const about: About = {
     ...{ pipeline, shard, storeFormat: STORE_FORMAT_VERSION, stateFormat: STATE_FORMAT_VERSION },
-    ...{ bytes: size, boot: isSynced ? null : bootId() },
+    ...{ bytes, boot: isSynced ? null : bootId() },
   };
   const path = join(directory, ABOUT);
   await writeFile(`${path}.new`, `${JSON.stringify(about)}\n`, { flush: isSynced });

@@ -54,6 +54,11 @@ export class BufferedTable {
     }
   }
 
+  /** Keys alone: values may be large. */
+  keysOnDisk(start: Buffer, end: Buffer): Iterable<Buffer> {
+    return this.#table.getKeys({ start, end });
+  }
+
   /** All that is on disk, from behind a key on. */
   *onDisk(after: Buffer | undefined): Generator<{ readonly key: Buffer; readonly value: Buffer }> {
     yield* this.#table.getRange(after === undefined ? {} : { start: after, exclusiveStart: true });

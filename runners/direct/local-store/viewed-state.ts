@@ -7,22 +7,17 @@ import {
   type StoredStateParts,
 } from "../../../sql/state-chunks.js";
 import type { EpochTransaction } from "../../../transforms/primitives/do-fn.js";
-import type { StateDelta } from "../../engine/durable/state-record.js";
 import type { EpochState } from "../epoch.js";
 import { packPiece, packState, type SnapshotSchedule } from "../packed-state.js";
-import type { StateStorage } from "../state-storage.js";
-import type { LocalStore, ReadPlace, StorePosition } from "./local-store.js";
-import { type StorePlace, writeAbout } from "./open-store.js";
+import type { ReadPlace } from "./local-store.js";
+import { StoreBackedState, type StoreParts } from "./store-backed-state.js";
 
 /** Of records in one piece of a snapshot, before it is packed: an epoch's transaction takes one in. */
 const PIECE_BYTES = 4 * 1024 * 1024;
 
-export interface ViewedStateParts {
+export interface ViewedStateParts extends StoreParts {
   readonly key: PipelineKey;
-  readonly place: StorePlace;
-  readonly store: LocalStore;
   readonly schedule: SnapshotSchedule;
-  readonly residentBytesMax: number;
   readonly pieceBytes?: number | undefined;
 }
 
@@ -37,45 +32,28 @@ interface Snapshot {
   readonly deltaBytes: number;
 }
 
-export class ViewedState implements StateStorage {
+export class ViewedState extends StoreBackedState {
   readonly #parts: ViewedStateParts;
-  #saved: StateDelta | undefined;
   #snapshot: Snapshot | undefined;
 
   constructor(parts: ViewedStateParts) {
+    super(parts);
     this.#parts = parts;
   }
 
-  async save(transaction: EpochTransaction, state: EpochState): Promise<void> {
+  override async save(transaction: EpochTransaction, state: EpochState): Promise<void> {
     const { key, schedule } = this.#parts;
     const { epoch, runId } = transaction;
     // Before the delta is taken: what it writes is to be in the store when that is written the next time, not before.
     this.#snapshot ??= this.#begin(epoch);
-    const delta = state.takeDelta();
+    const delta = this.take(state);
     const bytes = await packState(delta);
     await insertStateDelta(transaction, { key, epoch, runId, bytes });
     schedule.deltaStored(bytes.length);
     if (this.#snapshot !== undefined) {
       this.#snapshot = { ...this.#snapshot, deltaBytes: this.#snapshot.deltaBytes + bytes.length };
     }
-    this.#saved = delta;
     await this.#writeSnapshot(transaction);
-  }
-
-  async committed(state: EpochState, commit: StorePosition): Promise<void> {
-    const { store, residentBytesMax } = this.#parts;
-    if (this.#saved !== undefined) store.apply(this.#saved, commit);
-    this.#saved = undefined;
-    if (store.isFull) await this.#flush();
-    state.release?.(residentBytesMax);
-  }
-
-  finish(): Promise<void> {
-    return this.#flush();
-  }
-
-  close(): Promise<void> {
-    return this.#parts.store.close();
   }
 
   /** Should a transaction fail, this run ends with it, and the next one removes what is not whole. */
@@ -105,11 +83,5 @@ export class ViewedState implements StateStorage {
     if (!schedule.isDue(epoch) || store.position === undefined) return undefined;
     store.flushNow();
     return { epoch: store.position.epoch, from: undefined, pieces: 0, bytes: 0, deltaBytes: 0 };
-  }
-
-  async #flush(): Promise<void> {
-    const { store, place } = this.#parts;
-    await store.flush(place.isSynced);
-    await writeAbout(place);
   }
 }

@@ -18,11 +18,9 @@ export type ColdOrderName = "event-time" | "processing-time" | "hold";
  * may be older: the engine passes over it.
  */
 export interface ColdKeys {
-  /**
-   * How often what it was given has left the memory: what was recorded before can be read from it. It must not grow
-   * between the taking of a delta and its coming here.
-   */
-  readonly generation: number;
+  /** Deltas that it was given, and how many of them it has written: what these say of keys is what it answers. */
+  readonly given: number;
+  readonly written: number;
   /** The record of a key; the bytes are there until the next call. */
   get(root: string, windowId: string, keyId: string): Uint8Array | undefined;
   /** The records of a key beside the first one: a chunk of a bag, all entries of a map. */

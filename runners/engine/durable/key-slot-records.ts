@@ -12,11 +12,10 @@ import type { RestoredState } from "./restored-state.js";
 import { StateReader, StateWriter } from "./state-bytes.js";
 import type { ValueCodec } from "./state-codec.js";
 import type { StateChanges, StateLog } from "./state-log.js";
-import { KEY_BAG_RECORD, KEY_MAP_RECORD, KEY_RECORD, recordKey } from "./state-record.js";
+import { KEY_BAG_RECORD, KEY_MAP_RECORD, KEY_RECORD, KEY_WINDOW_RECORD, recordKey } from "./state-record.js";
 import { TrackedItems } from "./tracked-items.js";
 
 const KEYED = "keyed";
-const WINDOW = "key-window";
 const SORTED = "sorted";
 
 /** Numbers that an earlier process has given. */
@@ -192,7 +191,8 @@ export class KeySlotRecords implements SlotRecords {
     slot.isRecorded = true;
     slots.resized(slot, value.length);
     if (this.cold === undefined) return;
-    slot.generation = this.cold.generation;
+    // Whatever is written before it is given this delta is without it.
+    slot.delta = this.cold.given + 1;
     const [root, windowId, before, after] = [this.#owner, live.id, places, slot.places];
     log.tellStore({ root, windowId, keyId, value, before, after });
   }
@@ -220,18 +220,18 @@ export class KeySlotRecords implements SlotRecords {
   }
 
   #writeWindows(log: StateLog, slots: KeySlots): void {
-    for (const { id } of this.#goneWindows) log.remove(recordKey(WINDOW, this.#owner, id));
+    for (const { id } of this.#goneWindows) log.remove(recordKey(KEY_WINDOW_RECORD, this.#owner, id));
     for (const live of log.isFull ? slots.liveWindows : this.#changedWindows) {
       const out = new StateWriter().count(live.order).bytes(this.#window.encode(live.window));
       const value = out.count(live.recorded).count(live.recordedTimers).finish();
-      log.put(recordKey(WINDOW, this.#owner, live.id), value);
+      log.put(recordKey(KEY_WINDOW_RECORD, this.#owner, live.id), value);
     }
     this.#goneWindows = [];
     this.#changedWindows.clear();
   }
 
   #restoreWindows(restored: RestoredState, slots: KeySlots): void {
-    const found = restored.take(WINDOW, this.#owner).map(({ value }) => ({
+    const found = restored.take(KEY_WINDOW_RECORD, this.#owner).map(({ value }) => ({
       order: value.count(),
       window: this.#window.decode(value.bytes()),
       recorded: value.count(),

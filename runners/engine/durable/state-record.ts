@@ -17,6 +17,8 @@ export interface StateDelta {
   readonly keys?: readonly KeyChange[];
 }
 
+/** A window of a stateful step is one record of this kind: without it there is no key in the window. */
+export const KEY_WINDOW_RECORD = "key-window";
 /** Kinds of records that go with their window. */
 export const KEY_RECORD = "key";
 export const KEY_BAG_RECORD = "key-bag";

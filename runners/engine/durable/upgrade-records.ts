@@ -23,11 +23,13 @@ interface FirstKey {
 
 const HAS_CELL = 1;
 const IS_CLOSING = 2;
+/** Its cell has an expiration to come: nobody knows, so each is taken to have one. */
+const EXPIRES = 8;
 const OLD_KINDS = new Set(["window", "cell", "timer", "bag", "map"]);
 
 /**
  * Takes the old records out and puts new ones in their place. Whether keys are told when their window expires the old
- * ones do not say: it is not needed where all keys are in memory.
+ * ones do not say. Where they are not, a store has an order of cells that nobody asks for, until their window is gone.
  */
 export function upgradeRecords(records: Map<string, Uint8Array>): void {
   const keys = new Map<string, FirstKey>();
@@ -96,7 +98,9 @@ function collect(
 }
 
 function encode({ cell, timers, bags, maps }: FirstKey): Uint8Array {
-  const out = new StateWriter().count(cell === undefined ? 0 : HAS_CELL | (cell.isClosing ? IS_CLOSING : 0));
+  const out = new StateWriter().count(
+    cell === undefined ? 0 : HAS_CELL | EXPIRES | (cell.isClosing ? IS_CLOSING : 0),
+  );
   if (cell !== undefined) out.count(cell.number).bytes(cell.key);
   out.count(timers.length);
   for (const { family, tag, order, rest } of timers.sort((a, b) => a.order - b.order)) {

@@ -7,6 +7,7 @@ import {
   unpackDelta,
 } from "../../../runners/engine/durable/delta-format.js";
 import { kindsOf, readFixture, runFixture } from "../../support/state-fixture.js";
+import { tempStore } from "../../support/temp-store.js";
 
 /** All there are but `begun`: of sources whose positions are in the database. */
 const KINDS = [
@@ -29,6 +30,19 @@ describe("the format of state", () => {
         expect(await runFixture(moment, Number(version)), `from epoch ${moment.epoch}`).to.deep.equal(
           expected,
         );
+      }
+    });
+
+    it(`goes on from what format ${version} has stored with its keys in a local store`, async () => {
+      const expected = await runFixture(undefined, Number(version));
+      for (const moment of await readFixture(Number(version))) {
+        const { store, remove } = await tempStore();
+        try {
+          const lines = await runFixture(moment, Number(version), undefined, store);
+          expect(lines, `from epoch ${moment.epoch}`).to.deep.equal(expected);
+        } finally {
+          await remove();
+        }
       }
     });
 

@@ -1,6 +1,8 @@
 /** The local store: what it gives of keys, orders and records, before and after it has written, and opened again. */
 import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { expect } from "chai";
+import { open } from "lmdb";
 import type { LocalStore } from "../../../../runners/direct/local-store/local-store.js";
 import { openStore, writeAbout } from "../../../../runners/direct/local-store/open-store.js";
 import type { KeyChange, KeyPlaces } from "../../../../runners/engine/durable/cold-keys.js";
@@ -58,6 +60,15 @@ describe("LocalStore", () => {
   });
   afterEach(() => temp.remove());
 
+  /** What is to be closed in the end is another one. */
+  const reopened = (again: LocalStore) => {
+    const { directory } = temp.place;
+    const remove = async () => {
+      await again.close();
+      rmSync(directory, { recursive: true });
+    };
+    temp = { ...temp, store: again, remove };
+  };
   const apply = (change: StateDelta) => store.apply(change, { runId: RUN, epoch: ++epoch });
   const timersInOrder = () =>
     Array.from(store.inOrder(ROOT, "event-time", FIRST), ({ ms, keyId }) => [ms, keyId]);
@@ -172,20 +183,74 @@ describe("LocalStore", () => {
   it("is as of its last commit when it is opened again", async () => {
     apply(delta([put("w", "k", [timer(5, 0)])]));
     store.flushNow();
-    await writeAbout(temp.place);
+    await writeAbout(temp.place, store);
     apply(delta([put("w", "not written", [])]));
     expect([store.position, store.flushed].map((at) => at?.epoch)).to.deep.equal([2, 1]);
     await store.close();
-    const again = (await openStore(temp.place)).store!;
-    store = again;
-    const { directory } = temp.place;
-    const remove = async () => {
-      await again.close();
-      rmSync(directory, { recursive: true });
-    };
-    temp = { ...temp, store: again, remove };
-    expect(again.position).to.deep.equal({ runId: RUN, epoch: 1 });
+    store = (await openStore(temp.place)).store!;
+    reopened(store);
+    expect(store.position).to.deep.equal({ runId: RUN, epoch: 1 });
     expect(timersInOrder()).to.deep.equal([[5, "k"]]);
     expect(records()).to.deep.equal([recordKey("key", ROOT, "w", "k")]);
+  });
+
+  it("is whole also when it was opened, and its file made smaller by that, and was told nothing of", async () => {
+    const large = Array.from({ length: 20 }, (_, n) => ({
+      key: recordKey("queued", "A", n),
+      value: new Uint8Array(1_000_000),
+    }));
+    for (const one of large) {
+      apply(delta([], { puts: [one] }));
+      store.flushNow();
+    }
+    await writeAbout(temp.place, store);
+    for (let times = 0; times < 3; times++) {
+      await store.close();
+      const { store: again, why } = await openStore(temp.place);
+      expect(why).to.equal(undefined);
+      store = again!;
+    }
+    expect([...store.restored()].map(({ key }) => key)).to.have.members(large.map(({ key }) => key));
+    reopened(store);
+  });
+
+  it("removes of windows that are gone as much as comes", () => {
+    const KEYS_PER_WINDOW = 30_000;
+    const sizes = Array.from({ length: 8 }, (_, round) => {
+      const keys = Array.from({ length: KEYS_PER_WINDOW }, (_, n) => put(`w${round}`, `key ${n}`, []));
+      apply(delta(keys, { removedWindows: [windowKey(ROOT, `w${round - 1}`)] }));
+      store.flushNow();
+      return store.bytes;
+    });
+    expect(sizes.at(-1), sizes.join()).to.be.below(1.3 * sizes[3]!);
+    expect(records()).to.have.length(KEYS_PER_WINDOW);
+  });
+
+  it("forgets the name of a window whose keys have gone one by one", async () => {
+    const window = (n: number) => recordKey("key-window", ROOT, `w${n}`);
+    for (let n = 0; n < 10; n++) {
+      const timers = [timer(n, n)];
+      apply(delta([put(`w${n}`, "k", timers)], { puts: [{ key: window(n), value: new Uint8Array(1) }] }));
+      if (n % 2 === 0) store.flushNow();
+      const before = placesOf(timers, undefined, false);
+      const gone = { root: ROOT, windowId: `w${n}`, keyId: "k", value: undefined, before, after: NO_PLACES };
+      apply(delta([gone], { removed: [window(n)] }));
+    }
+    apply(
+      delta([put("w3", "again", [timer(5, 20)])], { puts: [{ key: window(3), value: new Uint8Array(1) }] }),
+    );
+    store.flushNow();
+    expect(timersInOrder()).to.deep.equal([[5, "again"]]);
+    expect(records()).to.deep.equal([recordKey("key", ROOT, "w3", "again"), window(3)].sort());
+    await store.close();
+    const root = open<Buffer, Buffer>({
+      path: join(temp.place.directory, "state.mdb"),
+      noSubdir: true,
+      maxDbs: 8,
+    });
+    const names = root.openDB<Buffer, Buffer>({ name: "windows", encoding: "binary", keyEncoding: "binary" });
+    expect(Array.from(names.getKeys({}), String), "the step and its window").to.have.length(2);
+    await root.close();
+    temp = { ...temp, remove: async () => rmSync(temp.place.directory, { recursive: true }) };
   });
 });

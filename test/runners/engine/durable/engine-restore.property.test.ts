@@ -103,6 +103,8 @@ class DurableRun {
     if (store !== undefined) {
       const delta = durable.takeDelta();
       applyDelta(this.#records, unpackDelta(packDelta(delta)));
+      // As where a snapshot begins.
+      if (choice.isHit(0.3)) store.flushNow();
       store.apply(delta, { runId: "test", epoch: ++this.#epoch });
       if (choice.isHit(0.5)) store.flushNow();
       if (choice.isHit(0.7)) durable.release(choice.of([0, 0, 2_000]));
