@@ -2,6 +2,8 @@
 import type { ColdFound, ColdKeys, ColdOrderName, ColdPlace } from "./durable/cold-keys.js";
 
 const FIRST: ColdPlace = { ms: Number.NEGATIVE_INFINITY, number: 0 };
+/** Behind all there are, timers that never fire of themselves too. */
+const END: ColdPlace = { ms: Number.POSITIVE_INFINITY, number: 2 ** 48 - 1 };
 
 export class ColdOrder {
   /** Whatever is before it is of keys in memory. */
@@ -27,7 +29,7 @@ export class ColdOrder {
       this.#from = found;
       return found;
     }
-    this.#from = { ms: Number.POSITIVE_INFINITY, number: 0 };
+    this.#from = END;
     return undefined;
   }
 

@@ -74,13 +74,13 @@ async function viewOf(options: LoadOptions, place: StorePlace, parts: StoredPart
       throw notInDatabase(key, place);
     }
     const deltas = parts.deltas.filter((part) => part.epoch > (position?.epoch ?? 0));
-    await applyAll(options, { snapshot: undefined, deltas }, opened.store);
+    await orClose(opened.store, applyAll(options, { snapshot: undefined, deltas }, opened.store));
     return opened.store;
   }
   if (epoch > 0) log.info(`the local store in ${place.directory} ${why}: it is built anew from the database`);
   await opened.store?.close();
   const store = await createStore(place, settings.waitingBytesMax);
-  await applyAll(options, parts, store);
+  await orClose(store, applyAll(options, parts, store));
   return store;
 }
 
@@ -120,9 +120,9 @@ async function loadLocal(options: LoadOptions, place: StorePlace, parts: StoredP
     await store?.close();
     store = await createStore(place, settings.waitingBytesMax);
     for (const old of await staged.list()) await staged.remove(old);
-    await applyAll(options, parts, store);
+    await orClose(store, applyAll(options, parts, store));
   } else {
-    await applyStaged(queries, key, store, staged);
+    await orClose(store, applyStaged(queries, key, store, staged));
     await refuseOther(options, place, store);
   }
   await store.flush(true);
@@ -132,7 +132,17 @@ async function loadLocal(options: LoadOptions, place: StorePlace, parts: StoredP
   return loaded(store, storage);
 }
 
-/** Of what was staged, what has been committed. */
+/** A start that fails leaves no store open: the next one may be in the same process. */
+async function orClose(store: LocalStore, done: Promise<void>): Promise<void> {
+  try {
+    await done;
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** Of what was staged, what has been committed; not what is behind a commit that is not there. */
 async function applyStaged(
   queries: SqlQueries,
   key: PipelineKey,
@@ -142,8 +152,10 @@ async function applyStaged(
   for (const delta of await staged.list()) {
     const { epoch, runId } = delta;
     if (epoch <= (store.position?.epoch ?? 0)) continue;
-    if (await isCommit(queries, key, delta)) store.apply(await staged.read(delta), { epoch, runId });
-    else await staged.remove(delta);
+    if (!(await isCommit(queries, key, delta))) await staged.remove(delta);
+    else if (epoch === (store.position?.epoch ?? 0) + 1)
+      store.apply(await staged.read(delta), { epoch, runId });
+    else return;
   }
 }
 

@@ -348,8 +348,8 @@ export class LocalStore implements ColdKeys {
     if (kind === KEY_BAG_RECORD) {
       return { key: chunkKey(windowNo, Number(spill), stateId, Number(end)), text: undefined };
     }
-    const { bytes, isWhole } = keyText(end);
     const start = partStart(windowNo, "map", Number(spill), stateId);
+    const { bytes, isWhole } = keyText(end, start.length);
     return { key: Buffer.concat([start, bytes]), text: [end, isWhole] };
   }
 

@@ -4,6 +4,7 @@ import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { open } from "lmdb";
 import { STATE_FORMAT_VERSION } from "../../engine/durable/delta-format.js";
+import { syncFolder } from "../log/log-files.js";
 import { LocalStore } from "./local-store.js";
 
 const DATA = "state.mdb";
@@ -89,6 +90,7 @@ export async function writeAbout(
   const path = join(directory, ABOUT);
   await writeFile(`${path}.new`, `${JSON.stringify(about)}\n`, { flush: isSynced });
   await rename(`${path}.new`, path);
+  if (isSynced) await syncFolder(directory);
 }
 
 function openData({ directory, isSynced }: StorePlace, waitingBytesMax?: number): LocalStore {

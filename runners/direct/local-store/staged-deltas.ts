@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { packDelta, type UnpackedDelta, unpackDelta } from "../../engine/durable/delta-format.js";
 import type { StateDelta } from "../../engine/durable/state-record.js";
+import { syncFolder } from "../log/log-files.js";
 import type { StorePosition } from "./local-store.js";
 
 const NAME = /^(\d+)-([0-9a-f-]{36})\.delta$/;
@@ -43,7 +44,7 @@ export class StagedDeltas {
     } finally {
       await file.close();
     }
-    await this.#sync();
+    await syncFolder(this.#directory);
   }
 
   /** By epoch. */
@@ -72,14 +73,5 @@ export class StagedDeltas {
 
   async remove({ path }: StagedDelta): Promise<void> {
     await rm(path);
-  }
-
-  async #sync(): Promise<void> {
-    const folder = await open(this.#directory, "r");
-    try {
-      await folder.sync();
-    } finally {
-      await folder.close();
-    }
   }
 }

@@ -2,7 +2,9 @@
 import { createHash } from "node:crypto";
 import type { ColdOrderName, ColdPlace } from "../../engine/durable/cold-keys.js";
 
-/** What a key of LMDB may hold, less what stands before a text. */
+/** What a key of LMDB may hold. */
+const KEY_BYTES_MAX = 1_978;
+/** Of a text in it, where not much stands before. */
 const TEXT_BYTES_MAX = 1_900;
 /** In no text of UTF-8: behind it stands the hash of one that is too long, which the value has. */
 const HASHED = 0xff;
@@ -16,9 +18,10 @@ export interface KeyText {
   readonly isWhole: boolean;
 }
 
-export function keyText(text: string): KeyText {
+/** @param before bytes that stand before it in the key */
+export function keyText(text: string, before = 0): KeyText {
   const bytes = Buffer.from(text, "utf8");
-  if (bytes.length <= TEXT_BYTES_MAX) return { bytes, isWhole: true };
+  if (bytes.length <= Math.min(TEXT_BYTES_MAX, KEY_BYTES_MAX - before)) return { bytes, isWhole: true };
   const hash = createHash("sha256").update(bytes).digest();
   return { bytes: Buffer.concat([Buffer.from([HASHED]), hash]), isWhole: false };
 }

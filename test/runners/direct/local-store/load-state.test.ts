@@ -1,9 +1,11 @@
 /** A start with a local store: used, brought up to the last commit, built anew, or refused by name. */
-import { cp, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, readlink, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { deflateRawSync } from "node:zlib";
 import { expect } from "chai";
 import { DirectRunner } from "../../../../runners/direct/direct-runner.js";
+import { StagedDeltas } from "../../../../runners/direct/local-store/staged-deltas.js";
 import { Savepoints } from "../../../../runners/direct/savepoints.js";
 import type { Job } from "../../../../runners/job/job.js";
 import type { StateDurability } from "../../../../runners/job/runner.js";
@@ -207,6 +209,44 @@ describe("a start with a local store", () => {
     await writeFile(join(staged, `${(await epoch()) + 1}-${last!.run_id}.delta`), "nonsense");
     const job = await run(6, "local");
     expect(job.failure?.message).to.match(/\.delta is damaged: its checksum is not that of its 8 bytes/);
+  });
+
+  it("refuses a store when a delta is missing between it and the last commit", async () => {
+    await run(4, "local");
+    takeValues(NAME);
+    const before = await epoch();
+    for (let times = 0; times < 2; times++) {
+      await session.query(
+        "insert into commits (pipeline, shard, epoch, run_id, records_read, events_written, duplicates, conflicts, dead_letters) " +
+          "select pipeline, shard, epoch + 1, run_id, 0, 0, 0, 0, 0 from pipelines",
+      );
+      await session.query("update pipelines set epoch = epoch + 1");
+    }
+    const [{ run_id: runId }] = (await session.query("select run_id from pipelines")) as [{ run_id: string }];
+    const staged = await StagedDeltas.open(folder());
+    await staged.write({ epoch: before + 2, runId }, { puts: [], removed: [] });
+    const job = await run(6, "local");
+    expect(job.failure?.message).to.match(
+      new RegExp(`at its epoch ${before + 2}, but the local store in .+ is as of epoch ${before} of`),
+    );
+  });
+
+  it("leaves no store open when it fails", async () => {
+    await run(4, "database");
+    takeValues(NAME);
+    // A delta as a later program would store it.
+    const unknown = deflateRawSync(Buffer.from([99]));
+    await session.query(
+      "insert into state_deltas (pipeline, shard, epoch, run_id, chunk, bytes) " +
+        "select pipeline, shard, epoch + 1, run_id, 0, $1 from pipelines",
+      [unknown],
+    );
+    const job = await run(6, "database");
+    expect(job.failure).to.have.property("code", "MILLRACE_STATE_FORMAT");
+    const files = await Promise.all(
+      (await readdir("/proc/self/fd")).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => "")),
+    );
+    expect(files.filter((path) => path.startsWith(directory))).to.deep.equal([]);
   });
 
   async function epoch(): Promise<number> {

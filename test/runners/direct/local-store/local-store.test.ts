@@ -253,4 +253,18 @@ describe("LocalStore", () => {
     await root.close();
     temp = { ...temp, remove: async () => rmSync(temp.place.directory, { recursive: true }) };
   });
+
+  it("has entries of maps whatever the lengths of their keys and of the state's name", () => {
+    for (const stateId of ["s", "s".repeat(100), "s".repeat(1_500)]) {
+      const names = [1, 400, 1_800, 1_865, 1_900, 5_000].map((length) => "m".repeat(length));
+      const puts = names.map((name) => ({
+        key: recordKey("key-map", ROOT, "w", 0, stateId, name),
+        value: new Uint8Array([1]),
+      }));
+      apply(delta([], { puts }));
+      store.flushNow();
+      const found = Array.from(store.entries(ROOT, "w", 0, stateId), ({ mapKeyId }) => mapKeyId);
+      expect(found, `state of ${stateId.length}`).to.have.members(names);
+    }
+  });
 });

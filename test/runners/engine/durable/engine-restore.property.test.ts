@@ -3,13 +3,18 @@
  * undisturbed one does; likewise one whose keys are in a store and leave the memory at random moments. `MILLRACE_SEEDS` says how many seeds, `MILLRACE_SEED` the first: alone, it runs one again.
  */
 import { assert } from "chai";
-import type { LocalStore } from "../../../../runners/direct/local-store/local-store.js";
+import type { LocalStore, ReadPlace } from "../../../../runners/direct/local-store/local-store.js";
 import type { Bundle } from "../../../../runners/engine/bundle.js";
 import { packDelta, unpackDelta } from "../../../../runners/engine/durable/delta-format.js";
-import { applyDelta, recordKey, type StateRecord } from "../../../../runners/engine/durable/state-record.js";
+import {
+  applyDelta,
+  recordKey,
+  type StateDelta,
+  type StateRecord,
+} from "../../../../runners/engine/durable/state-record.js";
 import { Engine } from "../../../../runners/engine/engine.js";
 import { Choice, chooseSeed } from "../../../support/seeded-choice.js";
-import { tempStore } from "../../../support/temp-store.js";
+import { type TempStore, tempStore } from "../../../support/temp-store.js";
 import { FakeHost } from "../core/fake-host.js";
 import { jsonCodec } from "./json-codec.js";
 import { type RandomGraph, randomGraph } from "./random-durable-graph.js";
@@ -17,6 +22,7 @@ import { type RandomGraph, randomGraph } from "./random-durable-graph.js";
 const SEEDS_DEFAULT = 100;
 const SEEDS_PER_TEST = 100;
 const ROUNDS = 12;
+const SPARES = 3;
 const BUNDLES_MAX = 5_000;
 
 /** What happens to the engine beside its work; an undisturbed one has none. */
@@ -27,6 +33,48 @@ interface Disturbance {
   readonly restoreShare: number;
   /** Has the keys, which leave the memory at some of the commits. */
   readonly store: LocalStore | undefined;
+  /** Empty ones, which are made what the store is from a snapshot and deltas, and take its place. */
+  readonly spares: LocalStore[];
+}
+
+/** What a database would have: a snapshot in pieces, of which later ones are newer, and what has changed since its first. */
+class StoredPieces {
+  #snapshot: Uint8Array[] = [];
+  #deltas: { readonly epoch: number; readonly bytes: Uint8Array }[] = [];
+  #unfinished:
+    | { readonly epoch: number; readonly pieces: Uint8Array[]; from: ReadPlace | undefined }
+    | undefined;
+
+  /** In an epoch, before the store is given its delta. */
+  save(store: LocalStore, choice: Choice, epoch: number, delta: StateDelta): void {
+    this.#deltas.push({ epoch, bytes: packDelta(delta) });
+    if (this.#unfinished === undefined && store.position !== undefined && choice.isHit(0.2)) {
+      store.flushNow();
+      this.#unfinished = { epoch: store.position.epoch, pieces: [], from: undefined };
+    }
+    const snapshot = this.#unfinished;
+    if (snapshot === undefined) return;
+    const { records, next } = store.readOn(snapshot.from, choice.of([100, 1_000, 10_000]));
+    snapshot.pieces.push(packDelta({ puts: records, removed: [] }));
+    snapshot.from = next;
+    if (next !== undefined) return;
+    // The last one is the first that is read.
+    this.#snapshot = [snapshot.pieces.pop()!, ...snapshot.pieces];
+    this.#deltas = this.#deltas.filter((one) => one.epoch > snapshot.epoch);
+    this.#unfinished = undefined;
+  }
+
+  /** With starts that do not come to their end, and begin once more with what they have written. */
+  build(store: LocalStore, choice: Choice, epoch: number): void {
+    for (const piece of this.#snapshot) store.change(unpackDelta(piece));
+    for (let place = 0; place < this.#deltas.length; place++) {
+      store.change(unpackDelta(this.#deltas[place]!.bytes));
+      if (choice.isHit(0.2)) store.flushNow();
+      if (choice.isHit(0.1)) place = choice.between(0, place + 1) - 1;
+    }
+    store.apply({ puts: [], removed: [] }, { runId: "test", epoch });
+    this.#unfinished = undefined;
+  }
 }
 
 class DurableRun {
@@ -36,6 +84,8 @@ class DurableRun {
   readonly #random: RandomGraph;
   readonly #disturbance: Disturbance | undefined;
   readonly #records = new Map<string, Uint8Array>();
+  readonly #pieces = new StoredPieces();
+  #store: LocalStore | undefined;
   #engine: Engine;
   #host: FakeHost;
   #isDraining = false;
@@ -46,6 +96,7 @@ class DurableRun {
     this.#choice = new Choice(seed);
     this.#random = randomGraph(this.#choice);
     this.#disturbance = disturbance;
+    this.#store = disturbance?.store;
     [this.#engine, this.#host] = this.#start();
   }
 
@@ -99,13 +150,16 @@ class DurableRun {
 
   #save(isSnapshot: boolean): void {
     const durable = this.#engine.durable!;
-    const { store, choice } = this.#disturbance!;
+    const { choice } = this.#disturbance!;
+    const store = this.#store;
     if (store !== undefined) {
       const delta = durable.takeDelta();
       applyDelta(this.#records, unpackDelta(packDelta(delta)));
       // As where a snapshot begins.
       if (choice.isHit(0.3)) store.flushNow();
-      store.apply(delta, { runId: "test", epoch: ++this.#epoch });
+      this.#epoch++;
+      this.#pieces.save(store, choice, this.#epoch, delta);
+      store.apply(delta, { runId: "test", epoch: this.#epoch });
       if (choice.isHit(0.5)) store.flushNow();
       if (choice.isHit(0.7)) durable.release(choice.of([0, 0, 2_000]));
       return;
@@ -144,7 +198,12 @@ class DurableRun {
 
   #start(processingTimeMs = 0): [Engine, FakeHost] {
     const records = [...this.#records].map(([key, value]) => ({ key, value }));
-    const { choice, store } = this.#disturbance ?? {};
+    const { choice, spares } = this.#disturbance ?? {};
+    if (spares !== undefined && spares.length > 0 && this.#epoch > 0 && choice!.isHit(0.3)) {
+      this.#store = spares.pop()!;
+      this.#pieces.build(this.#store, choice!, this.#epoch);
+    }
+    const store = this.#store;
     store?.flushNow();
     if (store !== undefined) this.#checkStore(store);
     const restored = store === undefined ? records : [...store.restored()];
@@ -159,7 +218,7 @@ class DurableRun {
   }
 
   #engineOf(restored: { key: string; value: Uint8Array }[], processingTimeMs: number): Engine {
-    const cold = this.#disturbance?.store;
+    const cold = this.#store;
     const durable = this.#disturbance && { codec: jsonCodec(), restored, cold };
     return new Engine(this.#random.graph, { processingTimeMs, durable });
   }
@@ -193,11 +252,14 @@ async function checkSeed(seed: number, hasStore: boolean): Promise<number> {
   const expected = new DurableRun(seed, undefined).run();
   const choice = new Choice(~seed);
   const temp = hasStore ? await tempStore() : undefined;
+  const spares: TempStore[] = [];
+  while (hasStore && spares.length < SPARES) spares.push(await tempStore());
   const disturbance = {
     choice,
     deltaShare: choice.of([0.1, 0.5, 1]),
     restoreShare: choice.of([0.1, 0.5, 1]),
     store: temp?.store,
+    spares: spares.map(({ store }) => store),
   };
   try {
     const disturbed = new DurableRun(seed, disturbance);
@@ -211,7 +273,7 @@ async function checkSeed(seed: number, hasStore: boolean): Promise<number> {
   } catch (error) {
     throw new Error(`MILLRACE_SEED=${seed} fails: ${(error as Error).message}`, { cause: error });
   } finally {
-    await temp?.remove();
+    for (const one of [temp, ...spares]) await one?.remove();
   }
 }
 

@@ -12,7 +12,7 @@ import { type Behaviour, elementOf, type KeyedContext, type SplittableContext } 
 import { fixed, GLOBAL, GraphBuilder } from "../core/graph-builder.js";
 import { LIST_COMBINER } from "../windowing/list-combiner.js";
 
-const KEYS = 3;
+const KEYS = 5;
 /** More than the record of a key takes in. */
 const LARGE = "x".repeat(2_500);
 const SIDE_LATENESS_MS = 15;
