@@ -57,8 +57,30 @@ export interface ReadPlace {
 
 /** What waits in memory at the most. */
 const WAITING_BYTES_MAX = 32 * 1024 * 1024;
+const PAGE_BYTES = 4_096;
+/** For the tables themselves, and whoever else writes there meanwhile. */
+const ROOM_BYTES = 4 * 1024 * 1024;
 /** Records of windows that are gone are removed with each flush: as many as there are changes, or so many. */
 const SWEPT_MIN = 20_000;
+
+/** The disk has no room for what waits: to write into a file without room kills the process, without a word. */
+export class StoreFullError extends Error {
+  override readonly name = "StoreFullError";
+  readonly code = "MILLRACE_STORE_FULL";
+
+  constructor(directory: string, free: number, needed: number) {
+    super(
+      `the disk of the local store in ${directory} has ${free} bytes left, and to write what waits may take ${needed}: ` +
+        "make room, or give --state-dir another place",
+    );
+  }
+}
+
+/** Where the store is, and what room there is. */
+export interface StoreDisk {
+  readonly directory: string;
+  freeBytes(): number;
+}
 
 export class LocalStore implements ColdKeys {
   readonly #root: RootDatabase<Buffer, Buffer>;
@@ -69,14 +91,20 @@ export class LocalStore implements ColdKeys {
   readonly #numbers: BufferedTable;
   readonly #windows: WindowNumbers;
   readonly #meta: StoreTable;
+  readonly #disk: StoreDisk;
   readonly #waitingBytesMax: number;
   #given = 0;
   #written = 0;
   #position: StorePosition | undefined;
   #flushed: StorePosition | undefined;
 
-  constructor(root: RootDatabase<Buffer, Buffer>, waitingBytesMax: number = WAITING_BYTES_MAX) {
+  constructor(
+    root: RootDatabase<Buffer, Buffer>,
+    disk: StoreDisk,
+    waitingBytesMax: number = WAITING_BYTES_MAX,
+  ) {
     this.#root = root;
+    this.#disk = disk;
     this.#waitingBytesMax = waitingBytesMax;
     const table = (name: string): StoreTable =>
       root.openDB<Buffer, Buffer>({ name, encoding: "binary", keyEncoding: "binary" });
@@ -146,10 +174,11 @@ export class LocalStore implements ColdKeys {
     if (isSynced) await this.#root.flushed;
   }
 
-  /** Writes what waits; the system may have it in its memory still. */
+  /** Writes what waits; the system may have it in its memory still. @throws StoreFullError */
   flushNow(): void {
+    const changes = this.#tables.reduce((sum, table) => sum + table.changes, 0);
+    this.#refuseFullDisk(changes);
     this.#root.transactionSync(() => {
-      const changes = this.#tables.reduce((sum, table) => sum + table.changes, 0);
       for (const table of this.#tables) table.flush();
       this.#windows.flush();
       this.#sweep(Math.max(SWEPT_MIN, changes));
@@ -351,6 +380,14 @@ export class LocalStore implements ColdKeys {
     const start = partStart(windowNo, "map", Number(spill), stateId);
     const { bytes, isWhole } = keyText(end, start.length);
     return { key: Buffer.concat([start, bytes]), text: [end, isWhole] };
+  }
+
+  /** Each change may take a page of its own. */
+  #refuseFullDisk(changes: number): void {
+    if (changes === 0) return;
+    const needed = ROOM_BYTES + changes * PAGE_BYTES;
+    const free = this.#disk.freeBytes();
+    if (free < needed) throw new StoreFullError(this.#disk.directory, free, needed);
   }
 
   /** Within a transaction: removes some of what windows have left that are gone. */

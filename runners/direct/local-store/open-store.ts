@@ -1,5 +1,5 @@
 /** Opens the local store of a pipeline, and finds out first whether what is on the disk can be used. */
-import { readFileSync } from "node:fs";
+import { readFileSync, statfsSync } from "node:fs";
 import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { open } from "lmdb";
@@ -104,7 +104,11 @@ function openData({ directory, isSynced }: StorePlace, waitingBytesMax?: number)
     // Pages are written where they are: a change costs a third of what it costs otherwise.
     useWritemap: true,
   });
-  return new LocalStore(root, waitingBytesMax);
+  const freeBytes = () => {
+    const { bavail, bsize } = statfsSync(directory);
+    return bavail * bsize;
+  };
+  return new LocalStore(root, { directory, freeBytes }, waitingBytesMax);
 }
 
 async function whyNot(directory: string, about: About): Promise<string | undefined> {

@@ -3,7 +3,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { open } from "lmdb";
-import type { LocalStore } from "../../../../runners/direct/local-store/local-store.js";
+import { LocalStore } from "../../../../runners/direct/local-store/local-store.js";
 import { openStore, writeAbout } from "../../../../runners/direct/local-store/open-store.js";
 import type { KeyChange, KeyPlaces } from "../../../../runners/engine/durable/cold-keys.js";
 import { NO_PLACES } from "../../../../runners/engine/durable/cold-keys.js";
@@ -178,6 +178,27 @@ describe("LocalStore", () => {
     expect(pieces).above(10);
     expect(all.sort()).to.deep.equal(records());
     expect(all).to.have.length(70);
+  });
+
+  it("refuses to write where there may be no room, and has written nothing", async () => {
+    const root = open<Buffer, Buffer>({
+      ...{ path: join(temp.place.directory, "full.mdb"), noSubdir: true, maxDbs: 8 },
+      ...{ encoding: "binary", keyEncoding: "binary" },
+    });
+    let free = 5_000_000;
+    const full = new LocalStore(root, { directory: "/small", freeBytes: () => free });
+    full.change(delta(Array.from({ length: 500 }, (_, n) => put("w", `k${n}`, [timer(n, n)]))));
+    const code = "MILLRACE_STORE_FULL";
+    expect(() => full.flushNow())
+      .to.throw(
+        /^the disk of the local store in \/small has 5000000 bytes left, and to write what waits may take \d+:/,
+      )
+      .with.property("code", code);
+    expect(full.readOn(undefined, 1_000).records).to.deep.equal([]);
+    free = 1e9;
+    full.flushNow();
+    expect(full.readOn(undefined, Number.POSITIVE_INFINITY).records).to.have.length(500);
+    await full.close();
   });
 
   it("is as of its last commit when it is opened again", async () => {
