@@ -9,6 +9,8 @@ import type { BenchServer } from "./bench-server.js";
 import { printTable } from "./report.js";
 
 const PROGRAM = fileURLToPath(new URL("./state-run.js", import.meta.url));
+/** V8 lets garbage lie as long as it may: what is to stay below 700 MB has to be told. */
+const FLAGS = ["--max-semi-space-size=32", "--max-old-space-size=400"];
 /** Of the second process: enough to see that it has begun. */
 const MORE_IDS = 20_000;
 /** State and timer. */
@@ -77,7 +79,7 @@ export function printState({ ids, passed, wallS, cpuS, anonPeakMb, ...rest }: St
 }
 
 function run(url: string, directory: string, from: number, to: number): RunOutput {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [PROGRAM], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [...FLAGS, PROGRAM], {
     env: {
       ...process.env,
       MILLRACE_BENCH_URL: url,
