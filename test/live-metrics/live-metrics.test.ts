@@ -83,7 +83,9 @@ describe("live-metrics", function () {
       if (!isOver) run.kill("SIGKILL");
       const { code, signal, stdout, stderr } = await run.ended;
       if (signal === "SIGKILL") continue;
-      expect(code, `${stdout}${stderr}`).to.equal(0);
+      // The one before was killed behind the commit that drained it, and before it could say so.
+      const isDrained = killed > 0 && stderr.includes("was drained");
+      if (!isDrained) expect(code, `${stdout}${stderr}`).to.equal(0);
       if (EVENTS > EVENTS_DEFAULT) console.log(`      ${meter.report(EVENTS)}, ${killed} kills`);
       return killed;
     }
