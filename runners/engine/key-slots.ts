@@ -157,16 +157,12 @@ export class KeySlots {
 
   /** Forgets a key, and with the last one of a window the window. */
   remove(slot: KeySlot): void {
-    const { live, keyId } = slot;
-    if (this.#cold !== undefined && slot.isRecorded) this.#noteGone(live, keyId);
+    const { live } = slot;
+    if (this.#cold !== undefined && slot.isRecorded) this.#noteGone(live, slot.keyId);
     this.#records?.remove(slot);
     this.#leave(slot);
-    if (live.slots.size > 0 || live.cold > 0) {
-      this.#records?.windowChanged(live);
-      return;
-    }
-    this.#forget(live);
-    live.slots.delete(keyId);
+    if (live.slots.size > 0 || live.cold > 0) this.#records?.windowChanged(live);
+    else this.#forget(live);
   }
 
   /** At most `max` cells of windows that have expired, by expiry. */
@@ -185,8 +181,10 @@ export class KeySlots {
     const next = this.#windows.peek();
     if (next === undefined || next.fireAtMs >= watermarkMs) return undefined;
     this.#records?.removeWindow(next);
-    for (const slot of next.slots.values()) slot.isGone = true;
-    for (const slot of next.slots.values()) this.#residentBytes -= weightOf(slot);
+    for (const slot of next.slots.values()) {
+      slot.isGone = true;
+      this.#residentBytes -= weightOf(slot);
+    }
     this.#forget(next);
     return next;
   }

@@ -242,10 +242,10 @@ export class LocalStore implements ColdKeys {
     }
   }
 
-  *numbered(root: string, windowId: string, from: number): Generator<{ number: number; keyId: string }> {
+  *numbered(root: string, windowId: string): Generator<{ number: number; keyId: string }> {
     const windowNo = this.#windows.find(root, windowId);
     if (windowNo === undefined) return;
-    const found = this.#numbers.unchanged(numberKey(windowNo, from), windowStart(windowNo + 1));
+    const found = this.#numbers.unchanged(windowStart(windowNo), windowStart(windowNo + 1));
     for (const { key, value } of found) yield { number: numberOf(key), keyId: value.toString() };
   }
 

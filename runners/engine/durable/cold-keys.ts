@@ -39,8 +39,8 @@ export interface ColdKeys {
   ): Iterable<{ readonly mapKeyId: string; readonly value: Uint8Array }>;
   /** Timers or holds of a root, from a place on. */
   inOrder(root: string, order: ColdOrderName, from: ColdPlace): Iterable<ColdFound>;
-  /** Keys in a window that have a cell to expire, from a number on. */
-  numbered(root: string, windowId: string, from: number): Iterable<{ number: number; keyId: string }>;
+  /** Keys in a window that have a cell to expire, by its number. */
+  numbered(root: string, windowId: string): Iterable<{ number: number; keyId: string }>;
 }
 
 /** Where a timer, or what it holds back, stands in one of the orders. */

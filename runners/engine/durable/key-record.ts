@@ -34,7 +34,7 @@ export function writeHead(
   writeTimers(out, timers);
 }
 
-export function writeTimers(out: StateWriter, timers: readonly Omit<TimerSetting, never>[]): void {
+export function writeTimers(out: StateWriter, timers: readonly TimerSetting[]): void {
   out.count(timers.length);
   for (const { family, tag, order, domain, fireAtMs, outputTimestampMs, holdMs } of timers) {
     out.text(family).text(tag).count(order);

@@ -119,7 +119,7 @@ export class KeySlotRecords implements SlotRecords {
   }
 
   coldNumbers(windowId: string): Iterable<{ number: number; keyId: string }> {
-    return this.cold?.numbered(this.#owner, windowId, 0) ?? [];
+    return this.cold?.numbered(this.#owner, windowId) ?? [];
   }
 
   /** Brings a key of the store into its slot; its timers are for whoever keeps them. */
