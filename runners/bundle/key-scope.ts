@@ -5,7 +5,10 @@ import type { StateHost } from "./host.js";
 import type { OpenCell } from "./state-cells.js";
 
 export class KeyScope {
-  readonly #opened = new Map<StateSpec, ReturnType<OpenCell>>();
+  // Most DoFns have one state, or ask for one of theirs again and again.
+  #lastSpec: StateSpec | undefined;
+  #lastCell: ReturnType<OpenCell> | undefined;
+  #opened: Map<StateSpec, ReturnType<OpenCell>> | undefined;
 
   constructor(
     readonly keyId: string,
@@ -18,13 +21,20 @@ export class KeyScope {
 
   /** @throws when the DoFn does not declare the state in a field. */
   state(spec: StateSpec): ReturnType<OpenCell> {
-    let cell = this.#opened.get(spec);
-    if (cell === undefined) {
-      const open = this.openers.get(spec);
-      if (open === undefined) throw new Error(`no field of the DoFn holds this ${spec.kind} state`);
-      cell = open(this.host.cells(this.root, this.keyId, this.window));
-      this.#opened.set(spec, cell);
+    if (spec === this.#lastSpec) return this.#lastCell!;
+    const cell = this.#opened?.get(spec) ?? this.#open(spec);
+    if (this.#lastSpec !== undefined) {
+      this.#opened ??= new Map();
+      this.#opened.set(this.#lastSpec, this.#lastCell!);
     }
+    this.#lastSpec = spec;
+    this.#lastCell = cell;
     return cell;
+  }
+
+  #open(spec: StateSpec): ReturnType<OpenCell> {
+    const open = this.openers.get(spec);
+    if (open === undefined) throw new Error(`no field of the DoFn holds this ${spec.kind} state`);
+    return open(this.host.cells(this.root, this.keyId, this.window));
   }
 }

@@ -64,12 +64,12 @@ export class StatefulRunner extends StepRunner<DoFn> {
     if (this.#residentIds.length === 0) return undefined;
     const wanted: { keyId: string; key: unknown; window: Window }[] = [];
     for (const { keyId, key, items } of keys) {
-      const windows = new Set<string>();
-      for (const { window } of items) {
-        if (windows.has(window.id)) continue;
-        windows.add(window.id);
-        wanted.push({ keyId, key, window });
+      if (items.length === 1) {
+        wanted.push({ keyId, key, window: items[0]!.window });
+        continue;
       }
+      const windows = new Map(items.map(({ window }) => [window.id, window]));
+      for (const window of windows.values()) wanted.push({ keyId, key, window });
     }
     try {
       const loading = this.#state.load(this.path, wanted, this.#residentIds);
@@ -86,7 +86,7 @@ export class StatefulRunner extends StepRunner<DoFn> {
     for (let i = from; i < keys.length; i++) {
       const work = keys[i]!;
       const before = this.#busy.get(work.keyId);
-      const scopes = new Map<string, KeyScope>();
+      const scopes = new KeyScopes((window) => this.#scopeOf(work, window));
       const done =
         before === undefined ? this.#run(work, 0, scopes) : before.then(() => this.#run(work, 0, scopes));
       if (done === undefined) continue;
@@ -117,11 +117,11 @@ export class StatefulRunner extends StepRunner<DoFn> {
   }
 
   /** Items of one key in order; as long as none is asynchronous, without a promise. */
-  #run(work: KeyedWork, from: number, scopes: Map<string, KeyScope>): void | Promise<void> {
+  #run(work: KeyedWork, from: number, scopes: KeyScopes): void | Promise<void> {
     const { items } = work;
     for (let i = from; i < items.length; i++) {
       if (this.flow.failure !== undefined) return undefined;
-      const done = this.#runNamed(work, items[i]!, scopes);
+      const done = this.#runNamed(items[i]!, scopes);
       if (isPromise(done)) return done.then(() => this.#run(work, i + 1, scopes));
       if (this.flow.lastQueueAt > this.place) {
         return this.flow.room(this.place).then(() => this.#run(work, i + 1, scopes));
@@ -130,9 +130,9 @@ export class StatefulRunner extends StepRunner<DoFn> {
     return undefined;
   }
 
-  #runNamed(work: KeyedWork, item: KeyedItem, scopes: Map<string, KeyScope>): void | Promise<void> {
+  #runNamed(item: KeyedItem, scopes: KeyScopes): void | Promise<void> {
     try {
-      const done = this.#runItem(work, item, scopes);
+      const done = this.#runItem(item, scopes);
       if (done === undefined) return undefined;
       return done.catch((error: unknown) => {
         throw this.fail(METHOD_OF[item.kind], error);
@@ -142,17 +142,17 @@ export class StatefulRunner extends StepRunner<DoFn> {
     }
   }
 
-  #runItem(work: KeyedWork, item: KeyedItem, scopes: Map<string, KeyScope>): void | Promise<void> {
+  #runItem(item: KeyedItem, scopes: KeyScopes): void | Promise<void> {
     if (this.sideInputs !== undefined) {
       const loading = this.sideInputs.load(item.window);
-      if (isPromise(loading)) return loading.then(() => this.#call(work, item, scopes));
+      if (isPromise(loading)) return loading.then(() => this.#call(item, scopes));
     }
-    return this.#call(work, item, scopes);
+    return this.#call(item, scopes);
   }
 
-  #call(work: KeyedWork, item: KeyedItem, scopes: Map<string, KeyScope>): void | Promise<void> {
+  #call(item: KeyedItem, scopes: KeyScopes): void | Promise<void> {
     const { window } = item;
-    const keyScope = this.#scopeOf(work, window, scopes);
+    const keyScope = scopes.in(window);
     if (item.kind === "timer" && item.timer.outputTimestampMs === undefined) {
       return this.#callSilently(item.timer, window, keyScope);
     }
@@ -191,12 +191,27 @@ export class StatefulRunner extends StepRunner<DoFn> {
     return result === undefined ? undefined : this.emitAll(result, context);
   }
 
-  #scopeOf(work: KeyedWork, window: Window, scopes: Map<string, KeyScope>): KeyScope {
-    let scope = scopes.get(window.id);
-    if (scope === undefined) {
-      scope = new KeyScope(work.keyId, work.key, window, this.path, this.#state, this.#openers);
-      scopes.set(window.id, scope);
+  #scopeOf({ keyId, key }: KeyedWork, window: Window): KeyScope {
+    return new KeyScope(keyId, key, window, this.path, this.#state, this.#openers);
+  }
+}
+
+/** A key in each of the windows of its items, most of which are in one. */
+class KeyScopes {
+  #last: KeyScope | undefined;
+  #others: Map<string, KeyScope> | undefined;
+
+  constructor(private readonly create: (window: Window) => KeyScope) {}
+
+  in(window: Window): KeyScope {
+    const last = this.#last;
+    if (last?.window.id === window.id) return last;
+    const scope = this.#others?.get(window.id) ?? this.create(window);
+    if (last !== undefined) {
+      this.#others ??= new Map();
+      this.#others.set(last.window.id, last);
     }
+    this.#last = scope;
     return scope;
   }
 }

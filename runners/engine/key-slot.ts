@@ -4,7 +4,7 @@ import type { TimerFiring } from "./bundle.js";
 import { type KeyPlaces, NO_PLACES } from "./durable/cold-keys.js";
 import type { Window } from "./element.js";
 import type { Cells } from "./memory-cells.js";
-import type { IndexedTimer } from "./timer-index.js";
+import type { HeapTimer } from "./timer-heap.js";
 
 export interface LiveWindow {
   readonly id: string;
@@ -68,22 +68,23 @@ export class KeySlot {
 }
 
 export interface Cell {
-  /** Part of its timers' ids: no two of a step have the same. */
+  /** No two of a step have the same. */
   readonly number: number;
   readonly key: unknown;
   readonly slot: KeySlot;
   /** One of those that are set; the others follow it. */
   firstTimer: KeyedTimer | undefined;
+  timers: number;
+  /** Where it has many: those that are set, by family and tag. */
+  timersByName: Map<string, KeyedTimer> | undefined;
   /** Being processed: set until that is done, if it is not set again. */
   firing: KeyedTimer | undefined;
   /** Its last items are being processed: it takes no timers any more. */
   isClosing: boolean;
 }
 
-export interface KeyedTimer extends IndexedTimer, TimerFiring {
+export interface KeyedTimer extends HeapTimer, TimerFiring {
   readonly cell: Cell;
-  /** Those due at the same time fire in this order. */
-  readonly order: number;
   /** Where the output watermark waits for it; undefined: it does not. */
   readonly holdMs: number | undefined;
   /** Neighbours in the list of the cell's timers: an array a cell would cost more than the timer itself. */
@@ -92,7 +93,7 @@ export interface KeyedTimer extends IndexedTimer, TimerFiring {
 }
 
 /** A timer as it was set, apart from whose it is. */
-export type TimerSetting = Omit<KeyedTimer, "id" | "cell" | "previous" | "next">;
+export type TimerSetting = Omit<KeyedTimer, "cell" | "place" | "previous" | "next">;
 
 /** All that a cell has set or is firing, in the order of their setting. */
 export function timersOf(cell: Cell): KeyedTimer[] {
@@ -100,6 +101,12 @@ export function timersOf(cell: Cell): KeyedTimer[] {
   for (let timer = cell.firstTimer; timer !== undefined; timer = timer.next) timers.push(timer);
   const { firing } = cell;
   // What was set again while it fires is what the next process goes on with.
-  if (firing !== undefined && timers.every(({ id }) => id !== firing.id)) timers.push(firing);
+  if (firing !== undefined && !timers.some((timer) => isNamed(timer, firing.family, firing.tag)))
+    timers.push(firing);
   return timers.length > 1 ? timers.sort((a, b) => a.order - b.order) : timers;
+}
+
+/** Of the timers of a cell no two have the same name. */
+export function isNamed(timer: KeyedTimer, family: string, tag: string): boolean {
+  return timer.family === family && timer.tag === tag;
 }

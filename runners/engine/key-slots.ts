@@ -17,7 +17,7 @@ import { TimerIndex } from "./timer-index.js";
 import { expiryMs } from "./window-expiry.js";
 
 /** What a key costs in memory besides the bytes of its record, more or less. */
-const SLOT_BYTES = 1_600;
+const SLOT_BYTES = 1_000;
 
 /** The records of the keys and windows, if they have any. */
 export interface SlotRecords extends SlotTracker {
@@ -41,7 +41,7 @@ export interface SlotRecords extends SlotTracker {
 /** Told of keys that come into memory and that leave it again. */
 export interface SlotResidence {
   loaded(cell: Cell, timers: readonly TimerSetting[]): void;
-  leaving(cell: Cell): void;
+  leaving(cells: readonly Cell[]): void;
 }
 
 export class KeySlots {
@@ -214,7 +214,7 @@ export class KeySlots {
 
   /** Takes the cell of a key; by number, where all are in memory. */
   restoreCell(slot: KeySlot, key: unknown, number: number, isClosing: boolean): Cell {
-    const cell = { number, key, slot, firstTimer: undefined, firing: undefined, isClosing };
+    const cell = newCell(number, key, slot, isClosing);
     slot.cell = cell;
     if (this.#expires) slot.live.numbered.set(slot.keyId, slot);
     this.restoreNumbers(number + 1);
@@ -239,19 +239,23 @@ export class KeySlots {
   release(bytesMax: number): void {
     const { residence } = this;
     if (this.#cold === undefined || residence === undefined) return;
-    for (let pass = 0; pass < 2 && this.#residentBytes > bytesMax; pass++) {
-      for (const slot of this.all()) {
-        if (this.#residentBytes <= bytesMax) return;
-        if (slot.isChanged || !slot.isRecorded || slot.delta > this.#cold.written) continue;
-        if (slot.wasUsed && pass === 0) slot.wasUsed = false;
-        else this.#evict(slot, residence);
+    const leaving: Cell[] = [];
+    for (const areUsedKept of [true, false]) {
+      for (const live of this.#windows.all()) {
+        for (const slot of live.slots.values()) {
+          if (this.#residentBytes <= bytesMax) break;
+          if (slot.isChanged || !slot.isRecorded || slot.delta > this.#cold.given) continue;
+          if (slot.wasUsed && areUsedKept) slot.wasUsed = false;
+          else this.#evict(slot, leaving);
+        }
       }
     }
+    residence.leaving(leaving);
   }
 
-  #evict(slot: KeySlot, residence: SlotResidence): void {
+  #evict(slot: KeySlot, leaving: Cell[]): void {
     const { live, cell } = slot;
-    if (cell !== undefined) residence.leaving(cell);
+    if (cell !== undefined) leaving.push(cell);
     this.#leave(slot);
     live.cold++;
     live.coldTimers += timersIn(slot);
@@ -282,7 +286,7 @@ export class KeySlots {
 
   #addCell(slot: KeySlot, key: unknown): Cell {
     const number = this.#numbers++;
-    const cell: Cell = { number, key, slot, firstTimer: undefined, firing: undefined, isClosing: false };
+    const cell = newCell(number, key, slot, false);
     slot.cell = cell;
     if (this.#expires) slot.live.numbered.set(slot.keyId, slot);
     slot.changed();
@@ -370,6 +374,11 @@ export class KeySlots {
     if (this.#last === live) this.#last = undefined;
     this.#records?.windowGone(live);
   }
+}
+
+function newCell(number: number, key: unknown, slot: KeySlot, isClosing: boolean): Cell {
+  const none = { firstTimer: undefined, timers: 0, timersByName: undefined, firing: undefined };
+  return { number, key, slot, isClosing, ...none };
 }
 
 function weightOf({ bytes }: KeySlot): number {

@@ -56,7 +56,7 @@ export class KeyedRootState implements RootState {
     this.#timers = new KeyedTimers(this.#coldTimers());
     this.#slots.residence = {
       loaded: (cell, timers) => this.#timers.come(cell, timers),
-      leaving: (cell) => this.#timers.leave(cell),
+      leaving: (cells) => this.#timers.leave(cells),
     };
     parts.state.add(id, this.#slots);
     this.#sorted = parts.spec.isTimeSorted ? new SortedInput(parts.records?.sorted) : undefined;

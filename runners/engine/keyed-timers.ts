@@ -2,13 +2,15 @@
 import type { TimerUpdate } from "./bundle.js";
 import { type ColdOrder, isBefore } from "./cold-order.js";
 import { HoldSet } from "./hold-set.js";
-import type { Cell, KeyedTimer, TimerSetting } from "./key-slot.js";
-import { TimerIndex } from "./timer-index.js";
+import { type Cell, isNamed, type KeyedTimer, type TimerSetting } from "./key-slot.js";
+import { NO_PLACE, TimerHeap } from "./timer-heap.js";
 
 type TimerSet = NonNullable<TimerUpdate["set"]>;
 
 /** A bundle stops collecting timers when so many had to wait for an earlier one of their cell. */
 const SKIPPED_MAX = 64;
+/** To look through so many timers of a cell is no dearer than to keep them by name. */
+const LISTED_MAX = 16;
 
 /** The due timers of one bundle: at most one a cell, as each may set or clear the next. */
 export class TimerBatch {
@@ -19,7 +21,7 @@ export class TimerBatch {
   constructor(readonly max: number) {}
 
   /** Takes due timers of a domain in their order. */
-  take(index: TimerIndex<KeyedTimer>, isDue: (timer: KeyedTimer) => boolean): void {
+  take(index: TimerHeap<KeyedTimer>, isDue: (timer: KeyedTimer) => boolean): void {
     const taken = index.take((timer) => {
       if (!isDue(timer) || this.#cells.size >= this.max || this.#skipped >= SKIPPED_MAX) return "stop";
       if (this.#cells.has(timer.cell)) {
@@ -45,8 +47,8 @@ export interface ColdTimers {
 }
 
 export class KeyedTimers {
-  readonly #eventTime = new TimerIndex<KeyedTimer>();
-  readonly #processingTime = new TimerIndex<KeyedTimer>();
+  readonly #eventTime = new TimerHeap<KeyedTimer>();
+  readonly #processingTime = new TimerHeap<KeyedTimer>();
   readonly #holds = new HoldSet();
   #firing: KeyedTimer[] = [];
   #settings = 0;
@@ -77,16 +79,22 @@ export class KeyedTimers {
     this.restore(cell, settings);
   }
 
-  /** The cell leaves the memory: its record has its timers. */
-  leave(cell: Cell): void {
-    for (let timer = cell.firstTimer; timer !== undefined; timer = timer.next) {
-      this.#index(timer).delete(timer.id);
-      this.#release(timer);
-      const { fireAtMs: ms, order: number, holdMs } = timer;
-      const { eventTime, processingTime, holds } = this.cold!;
-      (timer.domain === "event-time" ? eventTime : processingTime).left({ ms, number });
-      if (holdMs !== undefined) holds.left({ ms: holdMs, number });
+  /** The cells leave the memory: their records have their timers. */
+  leave(cells: readonly Cell[]): void {
+    const { eventTime, processingTime, holds } = this.cold!;
+    const [ofEventTime, ofProcessingTime]: KeyedTimer[][] = [[], []];
+    for (const cell of cells) {
+      for (let timer = cell.firstTimer; timer !== undefined; timer = timer.next) {
+        const isOfEventTime = timer.domain === "event-time";
+        (isOfEventTime ? ofEventTime : ofProcessingTime)!.push(timer);
+        this.#release(timer);
+        const { fireAtMs: ms, order: number, holdMs } = timer;
+        (isOfEventTime ? eventTime : processingTime).left({ ms, number });
+        if (holdMs !== undefined) holds.left({ ms: holdMs, number });
+      }
     }
+    this.#eventTime.removeAll(ofEventTime!);
+    this.#processingTime.removeAll(ofProcessingTime!);
   }
 
   get isEmpty(): boolean {
@@ -108,32 +116,26 @@ export class KeyedTimers {
   }
 
   get nextEventTimeMs(): number | undefined {
-    return earlier(this.#eventTime.peek()?.fireAtMs, this.cold?.eventTime.first?.ms);
+    return earlier(this.#eventTime.first?.fireAtMs, this.cold?.eventTime.first?.ms);
   }
 
   get nextProcessingTimeMs(): number | undefined {
-    return earlier(this.#processingTime.peek()?.fireAtMs, this.cold?.processingTime.first?.ms);
+    return earlier(this.#processingTime.first?.fireAtMs, this.cold?.processingTime.first?.ms);
   }
 
   /** Sets a timer of the cell, in place of what it was set to before. */
   set(cell: Cell, family: string, tag: string, setting: TimerSet, floorMs: number): void {
     if (Number.isNaN(setting.fireAtMs)) throw new Error(`timer ${family} cannot be set to NaN`);
-    const replaced = this.#find(idOf(cell, family, tag));
     const { outputTimestampMs } = setting;
     const holdMs = outputTimestampMs === undefined ? undefined : Math.max(outputTimestampMs, floorMs);
     const { domain, fireAtMs } = setting;
     const order = this.#settings++;
-    const timer = this.#add(cell, { family, tag, domain, fireAtMs, outputTimestampMs, holdMs, order });
+    this.#add(cell, { family, tag, domain, fireAtMs, outputTimestampMs, holdMs, order });
     cell.slot.changed();
-    if (replaced === undefined) return;
-    // In the index the new one has taken its place: to take it out before would cost more, the more timers there are.
-    if (replaced.domain !== timer.domain) this.#index(replaced).delete(replaced.id);
-    this.#release(replaced);
-    detach(replaced);
   }
 
   clear(cell: Cell, family: string, tag: string): void {
-    const timer = this.#find(idOf(cell, family, tag));
+    const timer = timerOf(cell, family, tag);
     if (timer !== undefined) this.#forget(timer);
   }
 
@@ -171,7 +173,7 @@ export class KeyedTimers {
   /** Those of keys in the store come into memory first, as many as a batch may take; the batch ends before the others. */
   #take(
     batch: TimerBatch,
-    index: TimerIndex<KeyedTimer>,
+    index: TimerHeap<KeyedTimer>,
     order: ColdOrder | undefined,
     isDue: (ms: number) => boolean,
   ): void {
@@ -185,10 +187,9 @@ export class KeyedTimers {
     });
   }
 
-  #add(cell: Cell, setting: TimerSetting): KeyedTimer {
+  #add(cell: Cell, setting: TimerSetting): void {
     const { family, tag, domain, fireAtMs, outputTimestampMs, holdMs, order } = setting;
     const timer: KeyedTimer = {
-      id: idOf(cell, family, tag),
       cell,
       family,
       tag,
@@ -197,17 +198,28 @@ export class KeyedTimers {
       outputTimestampMs,
       holdMs,
       order,
+      place: NO_PLACE,
       previous: undefined,
       next: undefined,
     };
-    attach(timer);
-    this.#index(timer).set(timer, order);
     if (holdMs !== undefined) this.#holds.add(holdMs);
-    return timer;
+    const replaced = timerOf(cell, family, tag);
+    if (replaced?.domain === domain) {
+      // To take it out before would cost more, the more timers there are.
+      this.#index(timer).replace(replaced, timer);
+    } else {
+      if (replaced !== undefined) this.#index(replaced).remove(replaced);
+      this.#index(timer).add(timer);
+    }
+    if (replaced !== undefined) {
+      this.#release(replaced);
+      detach(replaced);
+    }
+    attach(timer);
   }
 
   #forget(timer: KeyedTimer): void {
-    this.#index(timer).delete(timer.id);
+    this.#index(timer).remove(timer);
     this.#release(timer);
     detach(timer);
     timer.cell.slot.changed();
@@ -217,17 +229,20 @@ export class KeyedTimers {
     return this.cold === undefined ? [] : [this.cold.eventTime, this.cold.processingTime, this.cold.holds];
   }
 
-  #find(id: string): KeyedTimer | undefined {
-    return this.#eventTime.get(id) ?? this.#processingTime.get(id);
-  }
-
   #release({ holdMs }: KeyedTimer): void {
     if (holdMs !== undefined) this.#holds.remove(holdMs);
   }
 
-  #index({ domain }: KeyedTimer): TimerIndex<KeyedTimer> {
+  #index({ domain }: KeyedTimer): TimerHeap<KeyedTimer> {
     return domain === "event-time" ? this.#eventTime : this.#processingTime;
   }
+}
+
+function timerOf(cell: Cell, family: string, tag: string): KeyedTimer | undefined {
+  if (cell.timersByName !== undefined) return cell.timersByName.get(nameOf(family, tag));
+  let timer = cell.firstTimer;
+  while (timer !== undefined && !isNamed(timer, family, tag)) timer = timer.next;
+  return timer;
 }
 
 function attach(timer: KeyedTimer): void {
@@ -235,16 +250,28 @@ function attach(timer: KeyedTimer): void {
   timer.next = cell.firstTimer;
   if (timer.next !== undefined) timer.next.previous = timer;
   cell.firstTimer = timer;
+  cell.timers++;
+  if (cell.timersByName !== undefined) cell.timersByName.set(nameOf(timer.family, timer.tag), timer);
+  else if (cell.timers > LISTED_MAX) cell.timersByName = byName(cell);
 }
 
-function detach({ cell, previous, next }: KeyedTimer): void {
+function detach({ cell, family, tag, previous, next }: KeyedTimer): void {
   if (previous === undefined) cell.firstTimer = next;
   else previous.next = next;
   if (next !== undefined) next.previous = previous;
+  cell.timers--;
+  cell.timersByName?.delete(nameOf(family, tag));
 }
 
-function idOf(cell: Cell, family: string, tag: string): string {
-  return `${cell.number}/${family.length}/${family}/${tag}`;
+function byName(cell: Cell): Map<string, KeyedTimer> {
+  const timers = new Map<string, KeyedTimer>();
+  for (let timer = cell.firstTimer; timer !== undefined; timer = timer.next)
+    timers.set(nameOf(timer.family, timer.tag), timer);
+  return timers;
+}
+
+function nameOf(family: string, tag: string): string {
+  return `${family.length}/${family}/${tag}`;
 }
 
 function earlier(a: number | undefined, b: number | undefined): number | undefined {

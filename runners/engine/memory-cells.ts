@@ -16,7 +16,10 @@ export class ArrayBag implements BagCell {
   /** Chunks of values that were replaced. */
   #chunksGone = 0;
 
-  constructor(private readonly listener?: ChangeListener | undefined) {}
+  constructor(
+    readonly stateId: string,
+    private readonly listener?: ChangeListener | undefined,
+  ) {}
 
   get size(): number {
     return this.#values.length;
@@ -104,7 +107,10 @@ export class KeyedMultimap implements MultimapCell {
   /** Each entry is a record of its own, and not part of the key's. */
   isSpilled = false;
 
-  constructor(private readonly listener?: ChangeListener | undefined) {
+  constructor(
+    readonly stateId: string,
+    private readonly listener?: ChangeListener | undefined,
+  ) {
     this.#unsaved = listener && new Set();
   }
 
@@ -166,48 +172,44 @@ export class KeyedMultimap implements MultimapCell {
   }
 }
 
-const NO_BAGS: ReadonlyMap<string, ArrayBag> = new Map();
-const NO_MULTIMAPS: ReadonlyMap<string, KeyedMultimap> = new Map();
+const NO_BAGS: readonly ArrayBag[] = [];
+const NO_MULTIMAPS: readonly KeyedMultimap[] = [];
 
 /** State of a key in a window. */
 export class Cells implements KeyCells {
-  // Most keys have one kind of state, and there are many keys.
-  #bags: Map<string, ArrayBag> | undefined;
-  #multimaps: Map<string, KeyedMultimap> | undefined;
+  // A step has few states, and there are many keys: to look through a list costs nothing, a map by name much memory.
+  #bags: ArrayBag[] | undefined;
+  #multimaps: KeyedMultimap[] | undefined;
 
   constructor(private readonly listener?: ChangeListener | undefined) {}
 
-  get bags(): ReadonlyMap<string, ArrayBag> {
+  get bags(): readonly ArrayBag[] {
     return this.#bags ?? NO_BAGS;
   }
 
-  get multimaps(): ReadonlyMap<string, KeyedMultimap> {
+  get multimaps(): readonly KeyedMultimap[] {
     return this.#multimaps ?? NO_MULTIMAPS;
   }
 
   get isEmpty(): boolean {
-    for (const bag of this.bags.values()) if (bag.size > 0) return false;
-    for (const multimap of this.multimaps.values()) if (!multimap.isEmpty) return false;
+    for (const bag of this.bags) if (bag.size > 0) return false;
+    for (const multimap of this.multimaps) if (!multimap.isEmpty) return false;
     return true;
   }
 
   bag(stateId: string): ArrayBag {
-    this.#bags ??= new Map();
-    let cell = this.#bags.get(stateId);
-    if (cell === undefined) {
-      cell = new ArrayBag(this.listener);
-      this.#bags.set(stateId, cell);
-    }
-    return cell;
+    for (const bag of this.bags) if (bag.stateId === stateId) return bag;
+    const bag = new ArrayBag(stateId, this.listener);
+    if (this.#bags === undefined) this.#bags = [bag];
+    else this.#bags.push(bag);
+    return bag;
   }
 
   multimap(stateId: string): KeyedMultimap {
-    this.#multimaps ??= new Map();
-    let cell = this.#multimaps.get(stateId);
-    if (cell === undefined) {
-      cell = new KeyedMultimap(this.listener);
-      this.#multimaps.set(stateId, cell);
-    }
-    return cell;
+    for (const multimap of this.multimaps) if (multimap.stateId === stateId) return multimap;
+    const multimap = new KeyedMultimap(stateId, this.listener);
+    if (this.#multimaps === undefined) this.#multimaps = [multimap];
+    else this.#multimaps.push(multimap);
+    return multimap;
   }
 }

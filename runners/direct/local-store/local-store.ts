@@ -58,6 +58,8 @@ export interface ReadPlace {
 /** What waits in memory at the most. */
 const WAITING_BYTES_MAX = 32 * 1024 * 1024;
 const PAGE_BYTES = 4_096;
+/** Pages that were split are half empty. */
+const NEW_PAGES_FACTOR = 4;
 /** For the tables themselves, and whoever else writes there meanwhile. */
 const ROOM_BYTES = 4 * 1024 * 1024;
 /** Records of windows that are gone are removed with each flush: as many as there are changes, or so many. */
@@ -94,7 +96,6 @@ export class LocalStore implements ColdKeys {
   readonly #disk: StoreDisk;
   readonly #waitingBytesMax: number;
   #given = 0;
-  #written = 0;
   #position: StorePosition | undefined;
   #flushed: StorePosition | undefined;
 
@@ -134,13 +135,13 @@ export class LocalStore implements ColdKeys {
     return this.#given;
   }
 
-  get written(): number {
-    return this.#written;
-  }
-
   /** Whether so much waits in memory that it should be written. */
   get isFull(): boolean {
-    return this.#tables.reduce((sum, { bytes }) => sum + bytes, 0) >= this.#waitingBytesMax;
+    return this.#waitingBytes >= this.#waitingBytesMax;
+  }
+
+  get #waitingBytes(): number {
+    return this.#tables.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   /** Takes what a commit has changed, in the order of commits. */
@@ -177,15 +178,15 @@ export class LocalStore implements ColdKeys {
   /** Writes what waits; the system may have it in its memory still. @throws StoreFullError */
   flushNow(): void {
     const changes = this.#tables.reduce((sum, table) => sum + table.changes, 0);
-    this.#refuseFullDisk(changes);
+    const sweptMax = this.#windows.retired().length === 0 ? 0 : Math.max(SWEPT_MIN, changes);
+    this.#refuseFullDisk(changes + sweptMax);
     this.#root.transactionSync(() => {
       for (const table of this.#tables) table.flush();
       this.#windows.flush();
-      this.#sweep(Math.max(SWEPT_MIN, changes));
+      this.#sweep(sweptMax);
       if (this.#position !== undefined)
         this.#meta.putSync(POSITION, Buffer.from(JSON.stringify(this.#position)));
     });
-    this.#written = this.#given;
     this.#flushed = this.#position;
   }
 
@@ -227,7 +228,7 @@ export class LocalStore implements ColdKeys {
     const windowNo = this.#windows.find(root, windowId);
     if (windowNo === undefined) return;
     const start = partStart(windowNo, "map", spill, stateId);
-    for (const { key, value: stored } of this.#parts.unchanged(start, behind(start))) {
+    for (const { key, value: stored } of this.#parts.range(start, behind(start))) {
       const { text, value } = textAndValue(key.subarray(start.length), stored);
       yield { mapKeyId: text, value };
     }
@@ -236,7 +237,7 @@ export class LocalStore implements ColdKeys {
   *inOrder(root: string, order: ColdOrderName, from: ColdPlace): Generator<ColdFound> {
     const rootNo = this.#windows.rootNo(root);
     const start = placeKey(rootNo, order, from);
-    for (const { key, value } of this.#order.unchanged(start, orderEnd(rootNo, order))) {
+    for (const { key, value } of this.#order.range(start, orderEnd(rootNo, order))) {
       const windowId = this.#windows.idOf(windowNoOf(value));
       if (windowId !== undefined) yield { ...placeOf(key), windowId, keyId: value.toString("utf8", 4) };
     }
@@ -245,7 +246,7 @@ export class LocalStore implements ColdKeys {
   *numbered(root: string, windowId: string): Generator<{ number: number; keyId: string }> {
     const windowNo = this.#windows.find(root, windowId);
     if (windowNo === undefined) return;
-    const found = this.#numbers.unchanged(windowStart(windowNo), windowStart(windowNo + 1));
+    const found = this.#numbers.range(windowStart(windowNo), windowStart(windowNo + 1));
     for (const { key, value } of found) yield { number: numberOf(key), keyId: value.toString() };
   }
 
@@ -382,10 +383,11 @@ export class LocalStore implements ColdKeys {
     return { key: Buffer.concat([start, bytes]), text: [end, isWhole] };
   }
 
-  /** Each change may take a page of its own. */
+  /** Each change may take a page of its own, until every page that there is has been copied and new ones have come. */
   #refuseFullDisk(changes: number): void {
     if (changes === 0) return;
-    const needed = ROOM_BYTES + changes * PAGE_BYTES;
+    const pagesBytes = this.bytes + NEW_PAGES_FACTOR * this.#waitingBytes;
+    const needed = ROOM_BYTES + Math.min(changes * PAGE_BYTES, pagesBytes);
     const free = this.#disk.freeBytes();
     if (free < needed) throw new StoreFullError(this.#disk.directory, free, needed);
   }
@@ -395,7 +397,7 @@ export class LocalStore implements ColdKeys {
     let left = max;
     for (const { windowNo, rootNo } of this.#windows.retired()) {
       const [start, end] = [windowStart(windowNo), windowStart(windowNo + 1)];
-      for (const { key, value } of [...take(this.#keys.unchanged(start, end), left)]) {
+      for (const { key, value } of [...take(this.#keys.range(start, end), left)]) {
         for (const place of placesIn(valueIn(value)).timers)
           this.#order.removeNow(placeKey(rootNo, place.order, place));
         this.#keys.removeNow(key);

@@ -1,16 +1,13 @@
 /** A table of the local store: what is on disk, and what was put and removed since, which is in memory until `flush`. */
 import type { Database } from "lmdb";
+import { ByteTable } from "./byte-table.js";
 
-/** Keys and values are bytes; in memory a key is its bytes as latin1, which have the same order. */
+/** Keys and values are bytes. */
 export type StoreTable = Database<Buffer, Buffer>;
-
-/** What a change costs in memory besides its bytes, more or less. */
-const CHANGE_BYTES = 150;
 
 export class BufferedTable {
   readonly #table: StoreTable;
-  #changes = new Map<string, Buffer | undefined>();
-  #bytes = 0;
+  readonly #changes = new ByteTable();
 
   constructor(table: StoreTable) {
     this.#table = table;
@@ -20,37 +17,43 @@ export class BufferedTable {
     return this.#changes.size;
   }
 
+  /** What its changes take in memory. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#changes.bytes;
   }
 
-  put(key: Buffer, value: Buffer): void {
-    this.#changes.set(key.toString("latin1"), value);
-    this.#bytes += CHANGE_BYTES + key.length + value.length;
+  put(key: Uint8Array, value: Uint8Array): void {
+    this.#changes.set(key, value);
   }
 
-  remove(key: Buffer): void {
-    this.#changes.set(key.toString("latin1"), undefined);
-    this.#bytes += CHANGE_BYTES + key.length;
+  remove(key: Uint8Array): void {
+    this.#changes.set(key, undefined);
   }
 
-  /** A copy. */
+  /** Good until the next change. */
   get(key: Buffer): Buffer | undefined {
-    if (this.#changes.size > 0) {
-      const text = key.toString("latin1");
-      const changed = this.#changes.get(text);
-      if (changed !== undefined || this.#changes.has(text)) return changed;
-    }
-    return this.#table.getBinary(key);
+    const changed = this.#changes.get(key);
+    if (changed !== undefined) return changed;
+    return this.#changes.has(key) ? undefined : this.#table.getBinary(key);
   }
 
-  /**
-   * What is on disk from a key on and before another, less what was removed or put since: for those who know that what
-   * was put since is elsewhere.
-   */
-  *unchanged(start: Buffer, end: Buffer): Generator<{ readonly key: Buffer; readonly value: Buffer }> {
-    for (const { key, value } of this.#table.getRange({ start, end })) {
-      if (!this.#changes.has(key.toString("latin1"))) yield { key, value };
+  /** From a key on and before another, in order. Bytes are good until the next entry. */
+  *range(start: Buffer, end: Buffer): Generator<{ readonly key: Buffer; readonly value: Buffer }> {
+    const waiting = this.#changes.range(start, end);
+    let next = waiting.next();
+    for (const stored of this.#table.getRange({ start, end })) {
+      let isChanged = false;
+      while (!next.done) {
+        const order = Buffer.compare(next.value.key, stored.key);
+        if (order > 0) break;
+        isChanged = order === 0;
+        if (next.value.value !== undefined) yield { key: next.value.key, value: next.value.value };
+        next = waiting.next();
+      }
+      if (!isChanged) yield stored;
+    }
+    for (; !next.done; next = waiting.next()) {
+      if (next.value.value !== undefined) yield { key: next.value.key, value: next.value.value };
     }
   }
 
@@ -67,14 +70,11 @@ export class BufferedTable {
   /** Within a transaction. */
   flush(): void {
     // Neighbours lie on one page.
-    for (const text of [...this.#changes.keys()].sort()) {
-      const value = this.#changes.get(text);
-      const key = Buffer.from(text, "latin1");
+    for (const { key, value } of this.#changes.nearlySorted()) {
       if (value === undefined) this.#table.removeSync(key);
       else this.#table.putSync(key, value);
     }
-    this.#changes = new Map();
-    this.#bytes = 0;
+    this.#changes.clear();
   }
 
   /** Within a transaction: at once. */

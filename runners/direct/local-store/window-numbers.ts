@@ -23,6 +23,8 @@ export class WindowNumbers {
   readonly #gone = new Map<number, number>();
   readonly #unsaved = new Map<string, number | undefined>();
   #next = 1;
+  /** Keys come in runs of the same window. */
+  #last: { readonly root: string; readonly windowId: string; readonly number: number } | undefined;
 
   constructor(table: StoreTable) {
     this.#table = table;
@@ -34,18 +36,21 @@ export class WindowNumbers {
   }
 
   find(root: string, windowId: string): number | undefined {
-    return this.#windows.get(windowKey(root, windowId));
+    const last = this.#last;
+    if (last?.windowId === windowId && last.root === root) return last.number;
+    const number = this.#windows.get(windowKey(root, windowId));
+    if (number !== undefined) this.#last = { root, windowId, number };
+    return number;
   }
 
   /** It is given here if there is none. */
   number(root: string, windowId: string): number {
+    const known = this.find(root, windowId);
+    if (known !== undefined) return known;
     const key = windowKey(root, windowId);
-    let number = this.#windows.get(key);
-    if (number === undefined) {
-      number = this.#next++;
-      this.#add(key, number);
-      this.#unsaved.set(WINDOW + key, number);
-    }
+    const number = this.#next++;
+    this.#add(key, number);
+    this.#unsaved.set(WINDOW + key, number);
     return number;
   }
 
@@ -73,6 +78,7 @@ export class WindowNumbers {
     const number = this.#windows.get(key);
     if (number === undefined) return;
     const { rootNo } = this.#names.get(number)!;
+    this.#last = undefined;
     this.#windows.delete(key);
     this.#names.delete(number);
     this.#gone.set(number, rootNo);

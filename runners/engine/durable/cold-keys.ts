@@ -18,9 +18,8 @@ export type ColdOrderName = "event-time" | "processing-time" | "hold";
  * may be older: the engine passes over it.
  */
 export interface ColdKeys {
-  /** Deltas that it was given, and how many of them it has written: what these say of keys is what it answers. */
+  /** Deltas that it was given: what they say of keys is what it answers. */
   readonly given: number;
-  readonly written: number;
   /** The record of a key; the bytes are there until the next call. */
   get(root: string, windowId: string, keyId: string): Uint8Array | undefined;
   /** The records of a key beside the first one: a chunk of a bag, all entries of a map. */

@@ -1,6 +1,6 @@
 /** The record of one key in one window of a stateful step: its cell, its timers, and as much of its state as is small. */
 import type { KeyedTimer, KeySlot, TimerSetting } from "../key-slot.js";
-import type { KeyPlaces, TimerPlace } from "./cold-keys.js";
+import { type KeyPlaces, NO_PLACES, type TimerPlace } from "./cold-keys.js";
 import { StateReader, type StateWriter } from "./state-bytes.js";
 import type { ValueCodec } from "./state-codec.js";
 
@@ -73,6 +73,7 @@ export function placesOf(
   cellNumber: number | undefined,
   expires: boolean,
 ): KeyPlaces {
+  if (timers.length === 0 && !expires) return NO_PLACES;
   const places: TimerPlace[] = [];
   for (const { domain, fireAtMs, holdMs, order } of timers) {
     places.push({ order: domain, ms: fireAtMs, number: order });

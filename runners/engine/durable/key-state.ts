@@ -43,12 +43,10 @@ export class KeyState {
   /** Into the record of the key; what is too large for it into the log. */
   write(out: StateWriter, slot: KeySlot, log: StateLog): void {
     const { cells } = slot;
-    out.count(cells?.bags.size ?? 0);
-    if (cells !== undefined)
-      for (const [stateId, bag] of cells.bags) this.#writeBag(out, slot, stateId, bag, log);
-    out.count(cells?.multimaps.size ?? 0);
-    if (cells === undefined) return;
-    for (const [stateId, map] of cells.multimaps) this.#writeMap(out, slot, stateId, map, log);
+    out.count(cells?.bags.length ?? 0);
+    if (cells !== undefined) for (const bag of cells.bags) this.#writeBag(out, slot, bag, log);
+    out.count(cells?.multimaps.length ?? 0);
+    if (cells !== undefined) for (const map of cells.multimaps) this.#writeMap(out, slot, map, log);
   }
 
   read(input: StateReader, slot: KeySlot, spilled: SpilledRecords): void {
@@ -63,16 +61,18 @@ export class KeyState {
   /** Keys of all records that the state has beside the first. */
   *spilledKeys(slot: KeySlot): Generator<string> {
     if (slot.cells === undefined || slot.spill === undefined) return;
-    for (const [stateId, bag] of slot.cells.bags) {
+    for (const bag of slot.cells.bags) {
       const chunks = Math.max(bag.chunks, bag.takeChunksGone());
-      for (let chunk = 0; chunk < chunks; chunk++) yield this.#chunkKey(slot, stateId, chunk);
+      for (let chunk = 0; chunk < chunks; chunk++) yield this.#chunkKey(slot, bag.stateId, chunk);
     }
-    for (const [stateId, map] of slot.cells.multimaps) {
-      if (map.isSpilled) for (const mapKeyId of map.recorded()) yield this.#entryKey(slot, stateId, mapKeyId);
+    for (const map of slot.cells.multimaps) {
+      if (!map.isSpilled) continue;
+      for (const mapKeyId of map.recorded()) yield this.#entryKey(slot, map.stateId, mapKeyId);
     }
   }
 
-  #writeBag(out: StateWriter, slot: KeySlot, stateId: string, bag: ArrayBag, log: StateLog): void {
+  #writeBag(out: StateWriter, slot: KeySlot, bag: ArrayBag, log: StateLog): void {
+    const { stateId } = bag;
     if (log.isFull) bag.forgetChunks();
     const gone = bag.takeChunksGone();
     for (let chunk = 0; chunk < gone; chunk++) log.remove(this.#chunkKey(slot, stateId, chunk));
@@ -101,7 +101,8 @@ export class KeyState {
     if (rest.length > 0) bag.restore(rest, 0);
   }
 
-  #writeMap(out: StateWriter, slot: KeySlot, stateId: string, map: KeyedMultimap, log: StateLog): void {
+  #writeMap(out: StateWriter, slot: KeySlot, map: KeyedMultimap, log: StateLog): void {
+    const { stateId } = map;
     const unsaved = map.takeUnsaved();
     out.text(stateId);
     if (map.isEmpty || (log.isFull && map.isSpilled)) this.#unspill(slot, stateId, map, unsaved, log);

@@ -4,6 +4,8 @@ const FIRST_BYTES = 128;
 /** Of a count: a safe integer in groups of seven bits. */
 const COUNT_BYTES_MAX = 8;
 const TIME_BYTES = 8;
+/** Below what a count has room for in one byte. */
+const SHORT_TEXT_MAX = 100;
 
 export class StateWriter {
   #buffer = Buffer.allocUnsafe(FIRST_BYTES);
@@ -43,6 +45,7 @@ export class StateWriter {
   }
 
   text(value: string): this {
+    if (value.length <= SHORT_TEXT_MAX && this.#short(value)) return this;
     const bytes = Buffer.byteLength(value);
     this.count(bytes);
     this.#need(bytes);
@@ -86,6 +89,20 @@ export class StateWriter {
     this.#buffer.copy(bytes, 0, 0, this.#at);
     this.#at = 0;
     return bytes;
+  }
+
+  /** Most texts are short names of seven bits a character, for which a call into the runtime costs more than to write them. */
+  #short(value: string): boolean {
+    this.#need(1 + value.length);
+    const start = this.#at + 1;
+    for (let at = 0; at < value.length; at++) {
+      const code = value.charCodeAt(at);
+      if (code >= 0x80) return false;
+      this.#buffer[start + at] = code;
+    }
+    this.#buffer[this.#at] = value.length;
+    this.#at = start + value.length;
+    return true;
   }
 
   #need(bytes: number): void {

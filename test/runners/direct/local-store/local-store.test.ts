@@ -108,11 +108,30 @@ describe("LocalStore", () => {
         { root: ROOT, windowId: "w", keyId: "gone", value: undefined, before: gone, after: NO_PLACES },
       ]),
     );
-    expect(timersInOrder()).to.deep.equal([]);
+    expect(timersInOrder()).to.deep.equal([[7, "k"]]);
     expect(store.get(ROOT, "w", "gone")).to.equal(undefined);
     store.flushNow();
     expect(timersInOrder()).to.deep.equal([[7, "k"]]);
     expect(store.get(ROOT, "w", "gone")).to.equal(undefined);
+  });
+
+  it("gives what waits and what it has written in one order, each once", () => {
+    const first = [timer(10, 0)];
+    apply(delta([put("w", "b", first), put("w", "d", [timer(30, 1)])]));
+    store.flushNow();
+    const before = placesOf(first, undefined, false);
+    apply(delta([put("w", "a", [timer(5, 2)]), put("w", "c", [timer(20, 3)])]));
+    apply(delta([put("w", "b", first, before), put("w", "e", [timer(40, 4)])]));
+    const expected = [
+      [5, "a"],
+      [10, "b"],
+      [20, "c"],
+      [30, "d"],
+      [40, "e"],
+    ];
+    expect(timersInOrder()).to.deep.equal(expected);
+    store.flushNow();
+    expect(timersInOrder()).to.deep.equal(expected);
   });
 
   it("has keys of any length and any characters, and gives their names back", () => {
@@ -185,13 +204,13 @@ describe("LocalStore", () => {
       ...{ path: join(temp.place.directory, "full.mdb"), noSubdir: true, maxDbs: 8 },
       ...{ encoding: "binary", keyEncoding: "binary" },
     });
-    let free = 5_000_000;
+    let free = 4_000_000;
     const full = new LocalStore(root, { directory: "/small", freeBytes: () => free });
     full.change(delta(Array.from({ length: 500 }, (_, n) => put("w", `k${n}`, [timer(n, n)]))));
     const code = "MILLRACE_STORE_FULL";
     expect(() => full.flushNow())
       .to.throw(
-        /^the disk of the local store in \/small has 5000000 bytes left, and to write what waits may take \d+:/,
+        /^the disk of the local store in \/small has 4000000 bytes left, and to write what waits may take \d+:/,
       )
       .with.property("code", code);
     expect(full.readOn(undefined, 1_000).records).to.deep.equal([]);
