@@ -76,8 +76,13 @@ function shapeOfParDo(plan: Plan, step: ParDoStep): Record<string, string> {
   parts["windows"] = windowsOf(plan, input);
   for (const [name, { spec }] of Object.entries(payload.stateSpecs))
     parts[`state "${name}"`] = stateText(plan, spec);
-  for (const [name, { timeDomain }] of Object.entries(payload.timerFamilySpecs))
+  const expiration = payload.onWindowExpirationTimerFamilySpec;
+  for (const [name, { timeDomain }] of Object.entries(payload.timerFamilySpecs)) {
+    if (name === expiration) continue;
     parts[`timer "${name}"`] = runnerApi.TimeDomain_Enum[timeDomain]?.toLowerCase() ?? String(timeDomain);
+  }
+  // Keys that were kept without it are not known by the order in which they would be told.
+  parts["onWindowExpiration"] = expiration === "" ? "not declared" : "declared";
   return parts;
 }
 

@@ -29,6 +29,13 @@ const KEEP_OTHER = registerDoFn("keep-other@state-shape", () => ({
   end: eventTimeTimer(),
   process: () => undefined,
 }));
+const KEEP_TOLD = registerDoFn("keep-told@state-shape", () => ({
+  last: valueState<number | bigint>(new VarIntCoder()),
+  seen: bagState<string>(new StringUtf8Coder()),
+  end: eventTimeTimer(),
+  process: () => undefined,
+  onWindowExpiration: () => undefined,
+}));
 
 interface Variant {
   readonly keep?: string;
@@ -63,6 +70,7 @@ describe("stateShapeOf", () => {
       'state "last"': "value of varint",
       'state "seen"': "bag of string_utf8",
       'timer "end"': "event_time",
+      onWindowExpiration: "not declared",
     });
   });
 
@@ -78,6 +86,15 @@ describe("stateShapeOf", () => {
       'state "last" of "Keep": was value of varint, is value of string_utf8',
       'state "seen" of "Keep": was bag of string_utf8, is map of string_utf8 to varint',
     ]);
+  });
+
+  it("says of a step that it is told of its windows' ends and was not", () => {
+    const told = shapeOf({ keep: KEEP_TOLD });
+    expect(shapeDifferences(shapeOf(), told)).to.deep.equal([
+      'onWindowExpiration of "Keep": was not declared, is declared',
+    ]);
+    expect(shapeDifferences(told, told)).to.deep.equal([]);
+    expect(Object.keys(told["Keep"]!)).to.have.members(Object.keys(shapeOf()["Keep"]!));
   });
 
   it("says so of windows, panes and keys", () => {
