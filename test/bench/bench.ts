@@ -86,8 +86,9 @@ async function measureOnServer(): Promise<void> {
     results["upserts"] = upserts;
   }
   if (wanted.has("state")) {
-    const state = await measureState(server, count(values.events, quick ? 200_000 : 1_000_000));
-    printState(state);
+    const events = count(values.events, quick ? 200_000 : 1_000_000);
+    const state = [await measureState(server, "ids", events), await measureState(server, "counts", events)];
+    for (const one of state) printState(one);
     results["state"] = state;
   }
   if (wanted.has("backlog")) {

@@ -1,12 +1,14 @@
 /**
- * A process of `bench -- state`: drops repeats among so many ids, each remembered with a timer, and says what it took.
- * MILLRACE_BENCH_URL, _STORE (a folder) and _DURABILITY say where, _FROM and _TO which ids, in an order as of chance.
+ * A process of `bench -- state`: drops repeats among so many ids, each remembered with a timer, or counts by key, and
+ * says what it took. MILLRACE_BENCH_URL, _STORE (a folder) and _DURABILITY say where, _KIND what, _FROM and _TO which
+ * places of the stream.
  */
 import { readFileSync } from "node:fs";
 import { directRunner } from "millrace/runners";
 import type { StateDurability } from "../../runners/job/runner.js";
 import { deduplicatePerKey } from "../../transforms/deduplicate-per-key.js";
 import { impulse, P, type PCollection, type Root, withName } from "../../transforms/primitives/beam.js";
+import { VarIntCoder } from "../../transforms/primitives/coders/scalar-coders.js";
 import type {
   DoFn,
   ProcessContext,
@@ -18,17 +20,18 @@ import type {
 import { registerDoFn } from "../../transforms/primitives/fn-registry.js";
 import { registeredParDo } from "../../transforms/primitives/par-do.js";
 import { splittableParDo } from "../../transforms/primitives/splittable-par-do.js";
+import { valueState } from "../../transforms/primitives/state-spec.js";
 import { manualWatermarkEstimator } from "../../transforms/primitives/watermark-estimator.js";
 import type { KV } from "../../transforms/primitives/window.js";
 import { PositionTracker } from "../support/position-tracker.js";
+import { keyAt, type StateKind } from "./state-keys.js";
 
 const AT_ONCE = 20_000;
-/** Each id comes once more after so many others. */
-const REPEAT_EVERY = 10;
 const HORIZON_MS = 30 * 24 * 3_600_000;
 
 const env = (name: string) => process.env[`MILLRACE_BENCH_${name}`]!;
 const [from, to] = [Number(env("FROM")), Number(env("TO"))];
+const kind = env("KIND") as StateKind;
 
 /** Begins where this process is told to. */
 class IdsFn implements SplittableDoFn<Uint8Array, number, number, number> {
@@ -45,9 +48,7 @@ class IdsFn implements SplittableDoFn<Uint8Array, number, number, number> {
     const start = tracker.currentRestriction();
     for (let at = start; at < Math.min(to, start + AT_ONCE); at++) {
       if (!tracker.tryClaim(at)) break;
-      const id = at % REPEAT_EVERY === 0 && at >= 1_000 ? at - 999 : at;
-      const mixed = Math.imul(id, 2_654_435_761) >>> 0;
-      context.output({ key: `${mixed.toString(16).padStart(8, "0")}-${id.toString(36)}`, value: 1 }, at);
+      context.output({ key: keyAt(kind, at), value: 1 }, at);
     }
     return { resume: tracker.currentRestriction() < to, delayMs: 0 };
   }
@@ -59,14 +60,30 @@ class CountFn implements DoFn<unknown> {
   }
 }
 
+class CountByKeyFn implements DoFn<KV<string, number>> {
+  readonly count = valueState<number | bigint>(new VarIntCoder());
+
+  process(_element: KV<string, number>, context: ProcessContext): void {
+    const count = context.state(this.count);
+    const before = count.read();
+    if (before === undefined) context.metrics.counter("passed").inc();
+    count.write(Number(before ?? 0) + 1);
+  }
+}
+
 const IDS = registerDoFn("bench/ids@1", () => new IdsFn());
 const COUNT = registerDoFn("bench/count@1", () => new CountFn());
+const COUNT_BY_KEY = registerDoFn("bench/count-by-key@1", () => new CountByKeyFn());
 
 function build(root: Root): void {
   const start = root.apply(withName("Impulse", impulse()));
   const ids = P(start).apply(
     withName("Ids", splittableParDo<Uint8Array, KV<string, number>>(IDS, null, { bounded: false })),
   ) as PCollection<KV<string, number>>;
+  if (kind === "counts") {
+    ids.apply(withName("Count by key", registeredParDo(COUNT_BY_KEY, null)));
+    return;
+  }
   const passed = ids.apply(
     withName(
       "Deduplicate",
