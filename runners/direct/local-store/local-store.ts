@@ -4,32 +4,15 @@
  * one transaction of LMDB, together with the commit that it is as of.
  */
 import type { RootDatabase } from "lmdb";
-import type {
-  ColdFound,
-  ColdKeys,
-  ColdOrderName,
-  ColdPlace,
-  KeyChange,
-} from "../../engine/durable/cold-keys.js";
-import { NO_PLACES } from "../../engine/durable/cold-keys.js";
-import { placesIn } from "../../engine/durable/key-record.js";
-import {
-  KEY_BAG_RECORD,
-  KEY_MAP_RECORD,
-  KEY_RECORD,
-  KEY_WINDOW_RECORD,
-  recordKey,
-  recordNameOf,
-  type StateDelta,
-  type StateRecord,
-} from "../../engine/durable/state-record.js";
+import type { ColdFound, ColdKeys, ColdOrderName, ColdPlace } from "../../engine/durable/cold-keys.js";
+import type { StateDelta, StateRecord } from "../../engine/durable/state-record.js";
+import { StoreChanges, sweepWindows } from "./store-changes.js";
 import {
   behind,
+  chunkKey,
   keyText,
-  numberKey,
   numberOf,
   orderEnd,
-  partOf,
   partStart,
   placeKey,
   placeOf,
@@ -38,21 +21,14 @@ import {
   valueIn,
   windowNoOf,
   windowStart,
-  withText,
 } from "./store-keys.js";
-import { BufferedTable, type StoreTable } from "./table.js";
-import { WindowNumbers } from "./window-numbers.js";
+import { type ReadPlace, StoreRecords } from "./store-records.js";
+import { StoreTables } from "./store-tables.js";
 
 /** A commit: no two have the same. */
 export interface StorePosition {
   readonly runId: string;
   readonly epoch: number;
-}
-
-/** How far somebody has read all of it. */
-export interface ReadPlace {
-  readonly table: number;
-  readonly after: Buffer | undefined;
 }
 
 /** What waits in memory at the most. */
@@ -86,13 +62,9 @@ export interface StoreDisk {
 
 export class LocalStore implements ColdKeys {
   readonly #root: RootDatabase<Buffer, Buffer>;
-  readonly #records: BufferedTable;
-  readonly #keys: BufferedTable;
-  readonly #parts: BufferedTable;
-  readonly #order: BufferedTable;
-  readonly #numbers: BufferedTable;
-  readonly #windows: WindowNumbers;
-  readonly #meta: StoreTable;
+  readonly #tables: StoreTables;
+  readonly #changes: StoreChanges;
+  readonly #records: StoreRecords;
   readonly #disk: StoreDisk;
   readonly #waitingBytesMax: number;
   #given = 0;
@@ -107,16 +79,10 @@ export class LocalStore implements ColdKeys {
     this.#root = root;
     this.#disk = disk;
     this.#waitingBytesMax = waitingBytesMax;
-    const table = (name: string): StoreTable =>
-      root.openDB<Buffer, Buffer>({ name, encoding: "binary", keyEncoding: "binary" });
-    this.#meta = table("meta");
-    this.#records = new BufferedTable(table("records"));
-    this.#keys = new BufferedTable(table("keys"));
-    this.#parts = new BufferedTable(table("parts"));
-    this.#order = new BufferedTable(table("order"));
-    this.#numbers = new BufferedTable(table("numbers"));
-    this.#windows = new WindowNumbers(table("windows"));
-    const position = this.#meta.getBinary(POSITION);
+    this.#tables = new StoreTables(root);
+    this.#changes = new StoreChanges(this.#tables);
+    this.#records = new StoreRecords(this.#tables);
+    const position = this.#tables.meta.getBinary(POSITION);
     if (position !== undefined) this.#position = JSON.parse(position.toString()) as StorePosition;
     this.#flushed = this.#position;
   }
@@ -137,11 +103,7 @@ export class LocalStore implements ColdKeys {
 
   /** Whether so much waits in memory that it should be written. */
   get isFull(): boolean {
-    return this.#waitingBytes >= this.#waitingBytesMax;
-  }
-
-  get #waitingBytes(): number {
-    return this.#tables.reduce((sum, { bytes }) => sum + bytes, 0);
+    return this.#tables.bytes >= this.#waitingBytesMax;
   }
 
   /** Takes what a commit has changed, in the order of commits. */
@@ -158,15 +120,7 @@ export class LocalStore implements ColdKeys {
 
   /** Takes changes, some of which it may have already: that changes nothing, once all have come. */
   change(delta: StateDelta): void {
-    for (const window of delta.removedWindows ?? []) this.#windows.retire(window);
-    const isTold = delta.keys !== undefined;
-    for (const key of delta.removed) this.#remove(key, isTold);
-    for (const { key, value } of delta.puts) this.#put(key, value, isTold);
-    for (const change of delta.keys ?? []) this.#change(change);
-    // Its keys are gone, one by one: a window without any is never heard of again.
-    for (const key of delta.removed) {
-      if (key.startsWith(WINDOW_PREFIX)) this.#windows.retire(key.slice(WINDOW_PREFIX.length));
-    }
+    this.#changes.take(delta);
   }
 
   /** Writes what waits. With `isSynced`, it is on disk when the promise resolves, whatever happens to the machine. */
@@ -177,15 +131,13 @@ export class LocalStore implements ColdKeys {
 
   /** Writes what waits; the system may have it in its memory still. @throws StoreFullError */
   flushNow(): void {
-    const changes = this.#tables.reduce((sum, table) => sum + table.changes, 0);
-    const sweptMax = this.#windows.retired().length === 0 ? 0 : Math.max(SWEPT_MIN, changes);
+    const { changes, windows, meta } = this.#tables;
+    const sweptMax = windows.retired().length === 0 ? 0 : Math.max(SWEPT_MIN, changes);
     this.#refuseFullDisk(changes + sweptMax);
     this.#root.transactionSync(() => {
-      for (const table of this.#tables) table.flush();
-      this.#windows.flush();
-      this.#sweep(sweptMax);
-      if (this.#position !== undefined)
-        this.#meta.putSync(POSITION, Buffer.from(JSON.stringify(this.#position)));
+      this.#tables.flush();
+      sweepWindows(this.#tables, sweptMax);
+      if (this.#position !== undefined) meta.putSync(POSITION, Buffer.from(JSON.stringify(this.#position)));
     });
     this.#flushed = this.#position;
   }
@@ -201,9 +153,9 @@ export class LocalStore implements ColdKeys {
   }
 
   get(root: string, windowId: string, keyId: string): Uint8Array | undefined {
-    const windowNo = this.#windows.find(root, windowId);
+    const windowNo = this.#tables.windows.find(root, windowId);
     if (windowNo === undefined) return undefined;
-    const stored = this.#keys.get(slotKey(windowNo, keyText(keyId)));
+    const stored = this.#tables.keys.get(slotKey(windowNo, keyText(keyId)));
     return stored && valueIn(stored);
   }
 
@@ -214,9 +166,9 @@ export class LocalStore implements ColdKeys {
     stateId: string,
     chunk: number,
   ): Uint8Array | undefined {
-    const windowNo = this.#windows.find(root, windowId);
+    const windowNo = this.#tables.windows.find(root, windowId);
     if (windowNo === undefined) return undefined;
-    return this.#parts.get(chunkKey(windowNo, spill, stateId, chunk));
+    return this.#tables.parts.get(chunkKey(windowNo, spill, stateId, chunk));
   }
 
   *entries(
@@ -225,37 +177,34 @@ export class LocalStore implements ColdKeys {
     spill: number,
     stateId: string,
   ): Generator<{ readonly mapKeyId: string; readonly value: Uint8Array }> {
-    const windowNo = this.#windows.find(root, windowId);
+    const windowNo = this.#tables.windows.find(root, windowId);
     if (windowNo === undefined) return;
     const start = partStart(windowNo, "map", spill, stateId);
-    for (const { key, value: stored } of this.#parts.range(start, behind(start))) {
+    for (const { key, value: stored } of this.#tables.parts.range(start, behind(start))) {
       const { text, value } = textAndValue(key.subarray(start.length), stored);
       yield { mapKeyId: text, value };
     }
   }
 
   *inOrder(root: string, order: ColdOrderName, from: ColdPlace): Generator<ColdFound> {
-    const rootNo = this.#windows.rootNo(root);
+    const rootNo = this.#tables.windows.rootNo(root);
     const start = placeKey(rootNo, order, from);
-    for (const { key, value } of this.#order.range(start, orderEnd(rootNo, order))) {
-      const windowId = this.#windows.idOf(windowNoOf(value));
+    for (const { key, value } of this.#tables.order.range(start, orderEnd(rootNo, order))) {
+      const windowId = this.#tables.windows.idOf(windowNoOf(value));
       if (windowId !== undefined) yield { ...placeOf(key), windowId, keyId: value.toString("utf8", 4) };
     }
   }
 
   *numbered(root: string, windowId: string): Generator<{ number: number; keyId: string }> {
-    const windowNo = this.#windows.find(root, windowId);
+    const windowNo = this.#tables.windows.find(root, windowId);
     if (windowNo === undefined) return;
-    const found = this.#numbers.range(windowStart(windowNo), windowStart(windowNo + 1));
+    const found = this.#tables.numbers.range(windowStart(windowNo), windowStart(windowNo + 1));
     for (const { key, value } of found) yield { number: numberOf(key), keyId: value.toString() };
   }
 
   /** All records but those of keys, as they are on disk. */
-  *restored(): Generator<StateRecord> {
-    for (const { key, value: stored } of this.#records.onDisk(undefined)) {
-      const { text, value } = textAndValue(key, stored);
-      yield { key: text, value };
-    }
+  restored(): Iterable<StateRecord> {
+    return this.#records.withoutKeys();
   }
 
   /**
@@ -266,152 +215,16 @@ export class LocalStore implements ColdKeys {
     from: ReadPlace | undefined,
     bytesMax: number,
   ): { readonly records: StateRecord[]; readonly next: ReadPlace | undefined } {
-    const records: StateRecord[] = [];
-    let bytes = 0;
-    const readers = [this.#recordOf, this.#keyRecordOf, this.#partRecordOf];
-    const tables = [this.#records, this.#keys, this.#parts];
-    for (let table = from?.table ?? 0; table < tables.length; table++) {
-      for (const { key, value } of tables[table]!.onDisk(table === from?.table ? from.after : undefined)) {
-        const record = readers[table]!.call(this, key, value);
-        if (record === undefined) continue;
-        records.push(record);
-        bytes += record.key.length + record.value.length;
-        if (bytes >= bytesMax) return { records, next: { table, after: Buffer.from(key) } };
-      }
-    }
-    return { records, next: undefined };
-  }
-
-  get #tables(): readonly BufferedTable[] {
-    return [this.#records, this.#keys, this.#parts, this.#order, this.#numbers];
-  }
-
-  #recordOf(key: Buffer, stored: Buffer): StateRecord {
-    const { text, value } = textAndValue(key, stored);
-    return { key: text, value };
-  }
-
-  #keyRecordOf(key: Buffer, stored: Buffer): StateRecord | undefined {
-    const window = this.#windows.nameOf(windowNoOf(key));
-    if (window === undefined) return undefined;
-    const { text, value } = textAndValue(key.subarray(4), stored);
-    return { key: recordKey(KEY_RECORD, window.root, window.windowId, text), value };
-  }
-
-  #partRecordOf(key: Buffer, stored: Buffer): StateRecord | undefined {
-    const window = this.#windows.nameOf(windowNoOf(key));
-    if (window === undefined) return undefined;
-    const { root, windowId } = window;
-    const { kind, spill, stateId, end } = partOf(key);
-    if (kind === "bag") {
-      const name = recordKey(KEY_BAG_RECORD, root, windowId, spill, stateId, end.readUInt32BE(0));
-      return { key: name, value: stored };
-    }
-    const { text, value } = textAndValue(end, stored);
-    return { key: recordKey(KEY_MAP_RECORD, root, windowId, spill, stateId, text), value };
-  }
-
-  /** @param isTold the delta tells of keys by themselves */
-  #put(key: string, value: Uint8Array, isTold: boolean): void {
-    if (key.startsWith(KEY_PREFIX)) {
-      if (!isTold) this.#change(this.#changeOf(key, value));
-      return;
-    }
-    if (isPart(key)) {
-      const part = this.#partKeyOf(key);
-      this.#parts.put(part.key, part.text === undefined ? Buffer.from(value) : withText(...part.text, value));
-      return;
-    }
-    const { bytes, isWhole } = keyText(key);
-    this.#records.put(bytes, withText(key, isWhole, value));
-  }
-
-  #remove(key: string, isTold: boolean): void {
-    if (key.startsWith(KEY_PREFIX)) {
-      if (!isTold) this.#change(this.#changeOf(key, undefined));
-      return;
-    }
-    if (!isPart(key)) {
-      this.#records.remove(keyText(key).bytes);
-      return;
-    }
-    const { owner, parts } = recordNameOf(key);
-    if (this.#windows.find(owner, parts[0]!) !== undefined) this.#parts.remove(this.#partKeyOf(key).key);
-  }
-
-  /** What a record alone says of a change: what it was before is here. */
-  #changeOf(key: string, value: Uint8Array | undefined): KeyChange {
-    const { owner, parts } = recordNameOf(key);
-    const [windowId, keyId] = parts as [string, string];
-    const stored = this.get(owner, windowId, keyId);
-    return {
-      ...{ root: owner, windowId, keyId, value },
-      before: stored === undefined ? NO_PLACES : placesIn(stored),
-      after: value === undefined ? NO_PLACES : placesIn(value),
-    };
-  }
-
-  #change({ root, windowId, keyId, value, before, after }: KeyChange): void {
-    // What a window that is gone had goes with it.
-    if (value === undefined && this.#windows.find(root, windowId) === undefined) return;
-    const windowNo = this.#windows.number(root, windowId);
-    const rootNo = this.#windows.rootNo(root);
-    const text = keyText(keyId);
-    const key = slotKey(windowNo, text);
-    if (value === undefined) this.#keys.remove(key);
-    else this.#keys.put(key, withText(keyId, text.isWhole, value));
-    for (const place of before.timers) this.#order.remove(placeKey(rootNo, place.order, place));
-    if (after.timers.length > 0) {
-      const whose = text.isWhole ? key : Buffer.concat([windowStart(windowNo), Buffer.from(keyId)]);
-      for (const place of after.timers) this.#order.put(placeKey(rootNo, place.order, place), whose);
-    }
-    if (before.number === after.number) return;
-    if (before.number !== undefined) this.#numbers.remove(numberKey(windowNo, before.number));
-    if (after.number !== undefined) this.#numbers.put(numberKey(windowNo, after.number), Buffer.from(keyId));
-  }
-
-  /** Of a record beside the first of a key; the text where its value has it. */
-  #partKeyOf(key: string): { readonly key: Buffer; readonly text: readonly [string, boolean] | undefined } {
-    const { kind, owner, parts } = recordNameOf(key);
-    const [windowId, spill, stateId, end] = parts as [string, string, string, string];
-    const windowNo = this.#windows.number(owner, windowId);
-    if (kind === KEY_BAG_RECORD) {
-      return { key: chunkKey(windowNo, Number(spill), stateId, Number(end)), text: undefined };
-    }
-    const start = partStart(windowNo, "map", Number(spill), stateId);
-    const { bytes, isWhole } = keyText(end, start.length);
-    return { key: Buffer.concat([start, bytes]), text: [end, isWhole] };
+    return this.#records.readOn(from, bytesMax);
   }
 
   /** Each change may take a page of its own, until every page that there is has been copied and new ones have come. */
   #refuseFullDisk(changes: number): void {
     if (changes === 0) return;
-    const pagesBytes = this.bytes + NEW_PAGES_FACTOR * this.#waitingBytes;
+    const pagesBytes = this.bytes + NEW_PAGES_FACTOR * this.#tables.bytes;
     const needed = ROOM_BYTES + Math.min(changes * PAGE_BYTES, pagesBytes);
     const free = this.#disk.freeBytes();
     if (free < needed) throw new StoreFullError(this.#disk.directory, free, needed);
-  }
-
-  /** Within a transaction: removes some of what windows have left that are gone. */
-  #sweep(max: number): void {
-    let left = max;
-    for (const { windowNo, rootNo } of this.#windows.retired()) {
-      const [start, end] = [windowStart(windowNo), windowStart(windowNo + 1)];
-      for (const { key, value } of [...take(this.#keys.range(start, end), left)]) {
-        for (const place of placesIn(valueIn(value)).timers)
-          this.#order.removeNow(placeKey(rootNo, place.order, place));
-        this.#keys.removeNow(key);
-        left--;
-      }
-      for (const table of [this.#numbers, this.#parts]) {
-        for (const key of [...take(table.keysOnDisk(start, end), left)]) {
-          table.removeNow(key);
-          left--;
-        }
-      }
-      if (left <= 0) return;
-      this.#windows.forget(windowNo);
-    }
   }
 }
 
@@ -422,25 +235,3 @@ interface StoreStats {
 }
 
 const POSITION = Buffer.from("position");
-const KEY_PREFIX = `${KEY_RECORD} `;
-const WINDOW_PREFIX = `${KEY_WINDOW_RECORD} `;
-const PART_PREFIXES = [`${KEY_BAG_RECORD} `, `${KEY_MAP_RECORD} `];
-
-function isPart(key: string): boolean {
-  return PART_PREFIXES.some((prefix) => key.startsWith(prefix));
-}
-
-function chunkKey(windowNo: number, spill: number, stateId: string, chunk: number): Buffer {
-  const end = Buffer.allocUnsafe(4);
-  end.writeUInt32BE(chunk, 0);
-  return Buffer.concat([partStart(windowNo, "bag", spill, stateId), end]);
-}
-
-function* take<T>(items: Iterable<T>, max: number): Generator<T> {
-  let left = max;
-  if (left <= 0) return;
-  for (const item of items) {
-    yield item;
-    if (--left <= 0) return;
-  }
-}

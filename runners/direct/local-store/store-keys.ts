@@ -127,6 +127,13 @@ export function partStart(windowNo: number, kind: "bag" | "map", spill: number, 
   return key;
 }
 
+/** A chunk of a bag. */
+export function chunkKey(windowNo: number, spill: number, stateId: string, chunk: number): Buffer {
+  const end = Buffer.allocUnsafe(4);
+  end.writeUInt32BE(chunk, 0);
+  return Buffer.concat([partStart(windowNo, "bag", spill, stateId), end]);
+}
+
 export interface PartKey {
   readonly kind: "bag" | "map";
   readonly spill: number;

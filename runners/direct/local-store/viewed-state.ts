@@ -9,8 +9,8 @@ import {
 import type { EpochTransaction } from "../../../transforms/primitives/do-fn.js";
 import type { EpochState } from "../epoch.js";
 import { packPiece, packState, type SnapshotSchedule } from "../packed-state.js";
-import type { ReadPlace } from "./local-store.js";
 import { StoreBackedState, type StoreParts } from "./store-backed-state.js";
+import type { ReadPlace } from "./store-records.js";
 
 /** Of records in one piece of a snapshot, before it is packed: an epoch's transaction takes one in. */
 const PIECE_BYTES = 4 * 1024 * 1024;

@@ -3,7 +3,8 @@
  * undisturbed one does; likewise one whose keys are in a store and leave the memory at random moments. `MILLRACE_SEEDS` says how many seeds, `MILLRACE_SEED` the first: alone, it runs one again.
  */
 import { assert } from "chai";
-import type { LocalStore, ReadPlace } from "../../../../runners/direct/local-store/local-store.js";
+import type { LocalStore } from "../../../../runners/direct/local-store/local-store.js";
+import type { ReadPlace } from "../../../../runners/direct/local-store/store-records.js";
 import type { Bundle } from "../../../../runners/engine/bundle.js";
 import { packDelta, unpackDelta } from "../../../../runners/engine/durable/delta-format.js";
 import {
