@@ -40,10 +40,10 @@ export class ByteTable implements NumberedKeys {
     return this.#size > 0 && this.#find(key, hashOf(key)) >= 0;
   }
 
-  /** The value, good until the next change; undefined where the key was removed or is not known. */
-  get(key: Uint8Array): Buffer | undefined {
+  /** The value, good until the next change; null where the key was removed, undefined where it is not known. */
+  get(key: Uint8Array): Buffer | null | undefined {
     const entry = this.#size === 0 ? -1 : this.#find(key, hashOf(key));
-    return entry < 0 ? undefined : this.#valueOf(entry);
+    return entry < 0 ? undefined : (this.#valueOf(entry) ?? null);
   }
 
   set(key: Uint8Array, value: Uint8Array | undefined): void {

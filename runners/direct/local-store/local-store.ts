@@ -10,7 +10,6 @@ import { StoreChanges, sweepWindows } from "./store-changes.js";
 import {
   behind,
   chunkKey,
-  keyText,
   numberOf,
   orderEnd,
   partStart,
@@ -155,7 +154,7 @@ export class LocalStore implements ColdKeys {
   get(root: string, windowId: string, keyId: string): Uint8Array | undefined {
     const windowNo = this.#tables.windows.find(root, windowId);
     if (windowNo === undefined) return undefined;
-    const stored = this.#tables.keys.get(slotKey(windowNo, keyText(keyId)));
+    const stored = this.#tables.keys.get(slotKey(windowNo, keyId).key);
     return stored && valueIn(stored);
   }
 

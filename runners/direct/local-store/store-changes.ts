@@ -78,8 +78,7 @@ export class StoreChanges {
     const { owner, parts } = recordNameOf(key);
     const [windowId, keyId] = parts as [string, string];
     const windowNo = this.tables.windows.find(owner, windowId);
-    const stored =
-      windowNo === undefined ? undefined : this.tables.keys.get(slotKey(windowNo, keyText(keyId)));
+    const stored = windowNo === undefined ? undefined : this.tables.keys.get(slotKey(windowNo, keyId).key);
     return {
       ...{ root: owner, windowId, keyId, value },
       before: stored === undefined ? NO_PLACES : placesIn(valueIn(stored)),
@@ -93,13 +92,12 @@ export class StoreChanges {
     if (value === undefined && windows.find(root, windowId) === undefined) return;
     const windowNo = windows.number(root, windowId);
     const rootNo = windows.rootNo(root);
-    const text = keyText(keyId);
-    const key = slotKey(windowNo, text);
+    const { key, isWhole } = slotKey(windowNo, keyId);
     if (value === undefined) keys.remove(key);
-    else keys.put(key, withText(keyId, text.isWhole, value));
+    else keys.put(key, withText(keyId, isWhole, value));
     for (const place of before.timers) order.remove(placeKey(rootNo, place.order, place));
     if (after.timers.length > 0) {
-      const whose = text.isWhole ? key : Buffer.concat([windowStart(windowNo), Buffer.from(keyId)]);
+      const whose = isWhole ? key : Buffer.concat([windowStart(windowNo), Buffer.from(keyId)]);
       for (const place of after.timers) order.put(placeKey(rootNo, place.order, place), whose);
     }
     if (before.number === after.number) return;

@@ -6,6 +6,7 @@ import type { ColdOrderName, ColdPlace } from "../../engine/durable/cold-keys.js
 const KEY_BYTES_MAX = 1_978;
 /** Of a text in it, where not much stands before. */
 const TEXT_BYTES_MAX = 1_900;
+const SHORT_TEXT_MAX = 200;
 /** In no text of UTF-8: behind it stands the hash of one that is too long, which the value has. */
 const HASHED = 0xff;
 
@@ -55,12 +56,27 @@ export function valueIn(stored: Buffer): Buffer {
   return stored[0] === 0 ? stored.subarray(1) : stored.subarray(5 + stored.readUInt32BE(1));
 }
 
-/** A key in a window. */
-export function slotKey(windowNo: number, { bytes }: KeyText): Buffer {
-  const key = Buffer.allocUnsafe(4 + bytes.length);
+/** A key in a window, in bytes. */
+export interface SlotKey {
+  readonly key: Buffer;
+  readonly isWhole: boolean;
+}
+
+/** Most are short and of seven bits a character, and there are many. */
+export function slotKey(windowNo: number, keyId: string): SlotKey {
+  if (keyId.length > SHORT_TEXT_MAX) return slotKeyOf(windowNo, keyText(keyId));
+  const key = Buffer.allocUnsafe(4 + keyId.length);
   key.writeUInt32BE(windowNo, 0);
-  key.set(bytes, 4);
-  return key;
+  for (let at = 0; at < keyId.length; at++) {
+    const code = keyId.charCodeAt(at);
+    if (code >= 0x80) return slotKeyOf(windowNo, keyText(keyId));
+    key[4 + at] = code;
+  }
+  return { key, isWhole: true };
+}
+
+function slotKeyOf(windowNo: number, { bytes, isWhole }: KeyText): SlotKey {
+  return { key: Buffer.concat([windowStart(windowNo), bytes]), isWhole };
 }
 
 /** All keys that begin with the window's number are between this one and that of the next number. */

@@ -33,8 +33,7 @@ export class BufferedTable {
   /** Good until the next change. */
   get(key: Buffer): Buffer | undefined {
     const changed = this.#changes.get(key);
-    if (changed !== undefined) return changed;
-    return this.#changes.has(key) ? undefined : this.#table.getBinary(key);
+    return changed === undefined ? this.#table.getBinary(key) : (changed ?? undefined);
   }
 
   /** From a key on and before another, in order. Bytes are good until the next entry. */

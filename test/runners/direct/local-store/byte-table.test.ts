@@ -5,7 +5,7 @@ import { ByteTable } from "../../../../runners/direct/local-store/byte-table.js"
 import { checkProperty } from "../../../support/check-property.js";
 
 const bytes = (text: string) => Buffer.from(text, "latin1");
-const text = (of: Buffer | undefined) => of?.toString("latin1");
+const text = (of: Buffer | null | undefined) => of?.toString("latin1");
 const entries = (of: Iterable<{ readonly key: Buffer; readonly value: Buffer | undefined }>) =>
   Array.from(of, ({ key, value }) => [text(key)!, text(value)] as const);
 const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]) => (a < b ? -1 : 1);
@@ -64,9 +64,11 @@ describe("ByteTable", () => {
       }
       for (const [one, value] of model) {
         assert.isTrue(table.has(bytes(one)));
+        assert.equal(table.get(bytes(one)) === null, value === undefined);
         assert.equal(text(table.get(bytes(one))), value);
       }
       assert.isFalse(table.has(bytes("none of these")));
+      assert.isUndefined(table.get(bytes("none of these")));
       assert.deepEqual(entries(table.nearlySorted()).sort(byKey), [...model].sort(byKey));
     });
     checkProperty(property, 500);
