@@ -82,19 +82,20 @@ export class KeyedTimers {
   /** The cells leave the memory: their records have their timers. */
   leave(cells: readonly Cell[]): void {
     const { eventTime, processingTime, holds } = this.cold!;
-    const [ofEventTime, ofProcessingTime]: KeyedTimer[][] = [[], []];
+    const ofEventTime: KeyedTimer[] = [];
+    const ofProcessingTime: KeyedTimer[] = [];
     for (const cell of cells) {
       for (let timer = cell.firstTimer; timer !== undefined; timer = timer.next) {
         const isOfEventTime = timer.domain === "event-time";
-        (isOfEventTime ? ofEventTime : ofProcessingTime)!.push(timer);
+        (isOfEventTime ? ofEventTime : ofProcessingTime).push(timer);
         this.#release(timer);
         const { fireAtMs: ms, order: number, holdMs } = timer;
         (isOfEventTime ? eventTime : processingTime).left({ ms, number });
         if (holdMs !== undefined) holds.left({ ms: holdMs, number });
       }
     }
-    this.#eventTime.removeAll(ofEventTime!);
-    this.#processingTime.removeAll(ofProcessingTime!);
+    this.#eventTime.removeAll(ofEventTime);
+    this.#processingTime.removeAll(ofProcessingTime);
   }
 
   get isEmpty(): boolean {
