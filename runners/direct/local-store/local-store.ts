@@ -32,6 +32,8 @@ export interface StorePosition {
 
 /** What waits in memory at the most. */
 const WAITING_BYTES_MAX = 32 * 1024 * 1024;
+/** So many times that, and what was given is written however little waits: until then a start has to read it again. */
+const GIVEN_FACTOR = 4;
 const PAGE_BYTES = 4_096;
 /** Pages that were split are half empty. */
 const NEW_PAGES_FACTOR = 4;
@@ -100,9 +102,10 @@ export class LocalStore implements ColdKeys {
     return this.#given;
   }
 
-  /** Whether so much waits in memory that it should be written. */
+  /** Whether so much waits in memory, or was given since the last write, that it should be written. */
   get isFull(): boolean {
-    return this.#tables.bytes >= this.#waitingBytesMax;
+    const { bytes, givenBytes } = this.#tables;
+    return bytes >= this.#waitingBytesMax || givenBytes >= GIVEN_FACTOR * this.#waitingBytesMax;
   }
 
   /** Takes what a commit has changed, in the order of commits. */

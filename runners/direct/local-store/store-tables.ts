@@ -38,6 +38,11 @@ export class StoreTables {
     return this.#buffered.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
+  /** What was given since the last flush, however little of it waits still. */
+  get givenBytes(): number {
+    return this.#buffered.reduce((sum, { givenBytes }) => sum + givenBytes, 0);
+  }
+
   /** Within a transaction. */
   flush(): void {
     for (const table of this.#buffered) table.flush();

@@ -8,6 +8,7 @@ export type StoreTable = Database<Buffer, Buffer>;
 export class BufferedTable {
   readonly #table: StoreTable;
   readonly #changes = new ByteTable();
+  #givenBytes = 0;
 
   constructor(table: StoreTable) {
     this.#table = table;
@@ -22,12 +23,19 @@ export class BufferedTable {
     return this.#changes.bytes;
   }
 
+  /** Of all that was put and removed since the last flush, what has taken the place of earlier changes too. */
+  get givenBytes(): number {
+    return this.#givenBytes;
+  }
+
   put(key: Uint8Array, value: Uint8Array): void {
     this.#changes.set(key, value);
+    this.#givenBytes += key.length + value.length;
   }
 
   remove(key: Uint8Array): void {
     this.#changes.set(key, undefined);
+    this.#givenBytes += key.length;
   }
 
   /** Good until the next change. */
@@ -74,6 +82,7 @@ export class BufferedTable {
       else this.#table.putSync(key, value);
     }
     this.#changes.clear();
+    this.#givenBytes = 0;
   }
 
   /** Within a transaction: at once. */

@@ -199,6 +199,23 @@ describe("LocalStore", () => {
     expect(all).to.have.length(70);
   });
 
+  it("is to be written at some time where the same keys change again and again, and little waits", async () => {
+    const small = await tempStore(10_000);
+    const put = (n: number) => {
+      const value = Buffer.alloc(100, n);
+      const change = { root: ROOT, windowId: "w", keyId: "k", value, before: NO_PLACES, after: NO_PLACES };
+      small.store.apply(delta([change]), { runId: RUN, epoch: n });
+    };
+    for (const _again of [1, 2]) {
+      let puts = 0;
+      for (; puts < 1_000 && !small.store.isFull; puts++) put(puts);
+      expect(puts).within(300, 400);
+      small.store.flushNow();
+      expect(small.store.isFull).to.equal(false);
+    }
+    await small.remove();
+  });
+
   it("refuses to write where there may be no room, and has written nothing", async () => {
     const root = open<Buffer, Buffer>({
       ...{ path: join(temp.place.directory, "full.mdb"), noSubdir: true, maxDbs: 8 },
