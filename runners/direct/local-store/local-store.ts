@@ -220,11 +220,14 @@ export class LocalStore implements ColdKeys {
     return this.#records.readOn(from, bytesMax);
   }
 
-  /** Each change may take a page of its own, until every page that there is has been copied and new ones have come. */
+  /**
+   * Each change may take a page of its own besides its bytes, which may be many, until every page that there is has been
+   * copied and new ones have come.
+   */
   #refuseFullDisk(changes: number): void {
     if (changes === 0) return;
-    const pagesBytes = this.bytes + NEW_PAGES_FACTOR * this.#tables.bytes;
-    const needed = ROOM_BYTES + Math.min(changes * PAGE_BYTES, pagesBytes);
+    const { bytes } = this.#tables;
+    const needed = ROOM_BYTES + Math.min(bytes + changes * PAGE_BYTES, this.bytes + NEW_PAGES_FACTOR * bytes);
     const free = this.#disk.freeBytes();
     if (free < needed) throw new StoreFullError(this.#disk.directory, free, needed);
   }

@@ -216,13 +216,18 @@ describe("LocalStore", () => {
     await small.remove();
   });
 
-  it("refuses to write where there may be no room, and has written nothing", async () => {
+  /** Beside the other one: on a disk with so much room. */
+  const storeOn = (free: () => number) => {
     const root = open<Buffer, Buffer>({
       ...{ path: join(temp.place.directory, "full.mdb"), noSubdir: true, maxDbs: 8 },
       ...{ encoding: "binary", keyEncoding: "binary" },
     });
+    return new LocalStore(root, { directory: "/small", freeBytes: free });
+  };
+
+  it("refuses to write where there may be no room, and has written nothing", async () => {
     let free = 4_000_000;
-    const full = new LocalStore(root, { directory: "/small", freeBytes: () => free });
+    const full = storeOn(() => free);
     full.change(delta(Array.from({ length: 500 }, (_, n) => put("w", `k${n}`, [timer(n, n)]))));
     const code = "MILLRACE_STORE_FULL";
     expect(() => full.flushNow())
@@ -234,6 +239,19 @@ describe("LocalStore", () => {
     free = 1e9;
     full.flushNow();
     expect(full.readOn(undefined, Number.POSITIVE_INFINITY).records).to.have.length(500);
+    await full.close();
+  });
+
+  it("refuses to write one value that there may be no room for", async () => {
+    let free = 8_000_000;
+    const full = storeOn(() => free);
+    const puts = [{ key: recordKey("key-bag", ROOT, "w", 0, "s", 0), value: new Uint8Array(6_000_000) }];
+    full.change({ puts, removed: [] });
+    expect(() => full.flushNow()).to.throw(/has 8000000 bytes left, and to write what waits may take \d+:/);
+    free = 11_000_000;
+    full.flushNow();
+    expect(full.chunk(ROOT, "w", 0, "s", 0)).to.have.length(6_000_000);
+    expect(full.bytes).within(6_000_000, 7_000_000);
     await full.close();
   });
 
