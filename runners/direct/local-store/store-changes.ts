@@ -18,6 +18,7 @@ import {
   placeKey,
   slotKey,
   valueIn,
+  windowNoOf,
   windowStart,
   withText,
 } from "./store-keys.js";
@@ -129,8 +130,12 @@ export function sweepWindows({ windows, keys, order, numbers, parts }: StoreTabl
   for (const { windowNo, rootNo } of windows.retired()) {
     const [start, end] = [windowStart(windowNo), windowStart(windowNo + 1)];
     for (const { key, value } of [...take(keys.range(start, end), left)]) {
-      for (const place of placesIn(valueIn(value)).timers)
-        order.removeNow(placeKey(rootNo, place.order, place));
+      for (const place of placesIn(valueIn(value)).timers) {
+        const at = placeKey(rootNo, place.order, place);
+        const whose = order.get(at);
+        // Where a snapshot had a window that its deltas make anew, it may be the same timer of the same key.
+        if (whose !== undefined && windowNoOf(whose) === windowNo) order.removeNow(at);
+      }
       keys.removeNow(key);
       left--;
     }

@@ -329,6 +329,25 @@ describe("LocalStore", () => {
     temp = { ...temp, remove: async () => rmSync(temp.place.directory, { recursive: true }) };
   });
 
+  for (const isWritten of [false, true]) {
+    it(`has the timers of a window that a snapshot had already, and that goes and comes again${isWritten ? ", written before" : ""}`, () => {
+      const key = (keyId: string) => recordKey("key", ROOT, "w", keyId);
+      const window = { key: recordKey("key-window", ROOT, "w"), value: new Uint8Array(1) };
+      const again = { key: key("again"), value: record([timer(5, 1)]) };
+      store.change({ puts: [window, again], removed: [] });
+      if (isWritten) store.flushNow();
+      store.change({ puts: [], removed: [key("first"), window.key] });
+      store.change({ puts: [window, again], removed: [] });
+      const holds = () => Array.from(store.inOrder(ROOT, "hold", FIRST), ({ ms, keyId }) => [ms, keyId]);
+      for (let flushes = 0; flushes < 3; flushes++) {
+        expect(timersInOrder(), `after ${flushes} flushes`).to.deep.equal([[5, "again"]]);
+        expect(holds()).to.deep.equal([[4, "again"]]);
+        store.flushNow();
+      }
+      expect(records()).to.deep.equal([again.key, window.key].sort());
+    });
+  }
+
   it("has entries of maps whatever the lengths of their keys and of the state's name", () => {
     for (const stateId of ["s", "s".repeat(100), "s".repeat(1_500)]) {
       const names = [1, 400, 1_800, 1_865, 1_900, 5_000].map((length) => "m".repeat(length));
