@@ -242,6 +242,8 @@ export class KeySlots {
     const leaving: Cell[] = [];
     for (const areUsedKept of [true, false]) {
       for (const live of this.#windows.all()) {
+        // With each commit, and there may be many windows.
+        if (this.#residentBytes <= bytesMax) break;
         for (const slot of live.slots.values()) {
           if (this.#residentBytes <= bytesMax) break;
           if (slot.isChanged || !slot.isRecorded || slot.delta > this.#cold.given) continue;
