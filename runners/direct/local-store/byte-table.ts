@@ -6,6 +6,10 @@ const FIRST_BYTES = 4_096;
 /** Of the memory that an entry takes besides its bytes: where they are, and its share of the table of hashes. */
 const ENTRY_BYTES = 32;
 const REMOVED = -1;
+/** Of an entry in the arrays, two places by hash among them. */
+const ARRAYS_BYTES = 28;
+/** What is kept of its memory at the most. */
+const KEPT_BYTES_MAX = 128 * 1024 * 1024;
 
 /** Undefined as a value: the key was removed. */
 export interface ByteEntry {
@@ -13,7 +17,7 @@ export interface ByteEntry {
   readonly value: Buffer | undefined;
 }
 
-/** Keeps its memory when it is emptied: it is for what comes and goes in like amounts. */
+/** Keeps its memory when it is emptied: it is for what comes and goes in like amounts. But not after much at one time. */
 export class ByteTable implements NumberedKeys {
   #bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
   #end = 0;
@@ -115,10 +119,21 @@ export class ByteTable implements NumberedKeys {
   }
 
   clear(): void {
-    this.#places.fill(0);
+    if (this.#bytes.length + ARRAYS_BYTES * this.#hashes.length > KEPT_BYTES_MAX) this.#letGo();
+    else this.#places.fill(0);
     this.#end = 0;
     this.#size = 0;
     this.#sorted.clear();
+  }
+
+  #letGo(): void {
+    this.#bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
+    this.#places = new Int32Array(2 * FIRST_ENTRIES);
+    this.#hashes = new Int32Array(FIRST_ENTRIES);
+    this.#keyStarts = new Int32Array(FIRST_ENTRIES);
+    this.#keyLengths = new Int32Array(FIRST_ENTRIES);
+    this.#valueStarts = new Int32Array(FIRST_ENTRIES);
+    this.#valueLengths = new Int32Array(FIRST_ENTRIES);
   }
 
   #entry(entry: number): ByteEntry {

@@ -31,6 +31,22 @@ describe("ByteTable", () => {
     assert.equal(table.bytes, before);
   });
 
+  it("keeps its memory when it is emptied, but not that of a single large change", () => {
+    const table = new ByteTable();
+    const held = () => table.get(bytes("k"))!.buffer.byteLength;
+    for (const size of [40_000_000, 140_000_000]) {
+      table.set(bytes("large"), Buffer.allocUnsafe(size));
+      table.set(bytes("k"), bytes("v"));
+      const before = held();
+      assert.isAtLeast(before, size);
+      table.clear();
+      assert.equal(table.size, 0);
+      table.set(bytes("k"), bytes("v"));
+      assert.equal(held(), size < 100_000_000 ? before : 4_096);
+      assert.deepEqual(entries(table.range(bytes(""), bytes("z"))), [["k", "v"]]);
+    }
+  });
+
   it("does what a Map does: puts, puts anew, removals, all away", () => {
     // Long beginnings in common, keys that begin with others, bytes of all kinds.
     const key = fc
