@@ -1,4 +1,5 @@
 /** A hash table of byte strings in a few large pieces of memory: a garbage collector has nothing to look at in it. */
+import { randomBytes } from "node:crypto";
 import { type NumberedKeys, nearOrder, SortedRuns } from "./sorted-runs.js";
 
 const FIRST_ENTRIES = 64;
@@ -230,9 +231,12 @@ function copied(from: Int32Array, length: number): Int32Array<ArrayBuffer> {
   return to;
 }
 
+/** Another one in each process: who chooses keys cannot choose such that all have one place. */
+const HASH_SEED = randomBytes(4).readInt32LE();
+
 /** FNV-1a of 32 bits (Fowler, Noll, Vo), its upper half mixed into the lower one, by which places are chosen. */
 function hashOf(key: Uint8Array): number {
-  let hash = 0x811c9dc5;
+  let hash = 0x811c9dc5 ^ HASH_SEED;
   for (let at = 0; at < key.length; at++) hash = Math.imul(hash ^ key[at]!, 0x01000193);
   return hash ^ (hash >>> 15);
 }

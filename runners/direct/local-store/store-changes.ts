@@ -1,6 +1,5 @@
 /** What deltas change in the tables of a local store. */
-import type { KeyChange } from "../../engine/durable/cold-keys.js";
-import { NO_PLACES } from "../../engine/durable/cold-keys.js";
+import { type KeyChange, NO_PLACES, type TimerPlace } from "../../engine/durable/cold-keys.js";
 import { placesIn } from "../../engine/durable/key-record.js";
 import {
   KEY_BAG_RECORD,
@@ -96,8 +95,9 @@ export class StoreChanges {
     const { key, isWhole } = slotKey(windowNo, keyId);
     if (value === undefined) keys.remove(key);
     else keys.put(key, withText(keyId, isWhole, value));
-    for (const place of before.timers) order.remove(placeKey(rootNo, place.order, place));
-    if (after.timers.length > 0) {
+    const areMoved = !areSame(before.timers, after.timers);
+    if (areMoved) for (const place of before.timers) order.remove(placeKey(rootNo, place.order, place));
+    if (areMoved && after.timers.length > 0) {
       const whose = isWhole ? key : Buffer.concat([windowStart(windowNo), Buffer.from(keyId)]);
       for (const place of after.timers) order.put(placeKey(rootNo, place.order, place), whose);
     }
@@ -118,6 +118,15 @@ export class StoreChanges {
     const { bytes, isWhole } = keyText(end, start.length);
     return { key: Buffer.concat([start, bytes]), text: [end, isWhole] };
   }
+}
+
+function areSame(a: readonly TimerPlace[], b: readonly TimerPlace[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every(
+      ({ order, ms, number }, at) => order === b[at]!.order && ms === b[at]!.ms && number === b[at]!.number,
+    )
+  );
 }
 
 function isPart(key: string): boolean {
