@@ -74,7 +74,7 @@ export interface Cell {
   readonly slot: KeySlot;
   /** One of those that are set; the others follow it. */
   firstTimer: KeyedTimer | undefined;
-  timers: number;
+  timerCount: number;
   /** Where it has many: those that are set, by family and tag. */
   timersByName: Map<string, KeyedTimer> | undefined;
   /** Being processed: set until that is done, if it is not set again. */

@@ -379,7 +379,7 @@ export class KeySlots {
 }
 
 function newCell(number: number, key: unknown, slot: KeySlot, isClosing: boolean): Cell {
-  const none = { firstTimer: undefined, timers: 0, timersByName: undefined, firing: undefined };
+  const none = { firstTimer: undefined, timerCount: 0, timersByName: undefined, firing: undefined };
   return { number, key, slot, isClosing, ...none };
 }
 

@@ -251,16 +251,16 @@ function attach(timer: KeyedTimer): void {
   timer.next = cell.firstTimer;
   if (timer.next !== undefined) timer.next.previous = timer;
   cell.firstTimer = timer;
-  cell.timers++;
+  cell.timerCount++;
   if (cell.timersByName !== undefined) cell.timersByName.set(nameOf(timer.family, timer.tag), timer);
-  else if (cell.timers > LISTED_MAX) cell.timersByName = byName(cell);
+  else if (cell.timerCount > LISTED_MAX) cell.timersByName = byName(cell);
 }
 
 function detach({ cell, family, tag, previous, next }: KeyedTimer): void {
   if (previous === undefined) cell.firstTimer = next;
   else previous.next = next;
   if (next !== undefined) next.previous = previous;
-  cell.timers--;
+  cell.timerCount--;
   cell.timersByName?.delete(nameOf(family, tag));
 }
 

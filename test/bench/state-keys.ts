@@ -7,7 +7,7 @@ export type StateKind = "ids" | "counts";
 const REPEAT_EVERY = 10;
 const REPEAT_AFTER = 999;
 /** Keys that are counted. */
-export const COUNTED_KEYS = 1_000_000;
+const COUNTED_KEYS = 1_000_000;
 
 /** New ids in an order as of chance, a tenth of them repeats; of keys that are counted, few come often and most seldom. */
 export function keyAt(kind: StateKind, at: number): string {

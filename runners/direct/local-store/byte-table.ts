@@ -41,10 +41,6 @@ export class ByteTable implements NumberedKeys {
     return this.#end + ENTRY_BYTES * this.#size;
   }
 
-  has(key: Uint8Array): boolean {
-    return this.#size > 0 && this.#find(key, hashOf(key)) >= 0;
-  }
-
   /** The value, good until the next change; null where the key was removed, undefined where it is not known. */
   get(key: Uint8Array): Buffer | null | undefined {
     const entry = this.#size === 0 ? -1 : this.#find(key, hashOf(key));

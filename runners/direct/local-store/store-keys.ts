@@ -1,6 +1,7 @@
 /** Keys of the local store's tables: bytes in whose order what belongs together stands together. */
 import { createHash } from "node:crypto";
 import type { ColdOrderName, ColdPlace } from "../../engine/durable/cold-keys.js";
+import { writeAscii } from "../../engine/durable/state-bytes.js";
 
 /** What a key of LMDB may hold. */
 const KEY_BYTES_MAX = 1_978;
@@ -67,12 +68,7 @@ export function slotKey(windowNo: number, keyId: string): SlotKey {
   if (keyId.length > SHORT_TEXT_MAX) return slotKeyOf(windowNo, keyText(keyId));
   const key = Buffer.allocUnsafe(4 + keyId.length);
   key.writeUInt32BE(windowNo, 0);
-  for (let at = 0; at < keyId.length; at++) {
-    const code = keyId.charCodeAt(at);
-    if (code >= 0x80) return slotKeyOf(windowNo, keyText(keyId));
-    key[4 + at] = code;
-  }
-  return { key, isWhole: true };
+  return writeAscii(key, 4, keyId) ? { key, isWhole: true } : slotKeyOf(windowNo, keyText(keyId));
 }
 
 function slotKeyOf(windowNo: number, { bytes, isWhole }: KeyText): SlotKey {

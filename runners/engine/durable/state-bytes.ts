@@ -91,17 +91,12 @@ export class StateWriter {
     return bytes;
   }
 
-  /** Most texts are short names of seven bits a character, for which a call into the runtime costs more than to write them. */
+  /** Most texts are names like that. */
   #short(value: string): boolean {
     this.#need(1 + value.length);
-    const start = this.#at + 1;
-    for (let at = 0; at < value.length; at++) {
-      const code = value.charCodeAt(at);
-      if (code >= 0x80) return false;
-      this.#buffer[start + at] = code;
-    }
+    if (!writeAscii(this.#buffer, this.#at + 1, value)) return false;
     this.#buffer[this.#at] = value.length;
-    this.#at = start + value.length;
+    this.#at += 1 + value.length;
     return true;
   }
 
@@ -112,6 +107,19 @@ export class StateWriter {
     this.#buffer.copy(grown, 0, 0, this.#at);
     this.#buffer = grown;
   }
+}
+
+/**
+ * For a short text of seven bits a character, for which a call into the runtime costs more than to write it.
+ * @returns whether it is such a text; if not, what is there now is worth nothing
+ */
+export function writeAscii(into: Uint8Array, start: number, text: string): boolean {
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code >= 0x80) return false;
+    into[start + at] = code;
+  }
+  return true;
 }
 
 /** Reads what a `StateWriter` wrote, in the same order. @throws when it ends early */

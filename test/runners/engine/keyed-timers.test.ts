@@ -45,7 +45,7 @@ describe("KeyedTimers", () => {
       timers.clearAll(cell);
       assert.isTrue(timers.isEmpty);
       assert.equal(timers.holdMs, MAX_WATERMARK_MS);
-      assert.deepEqual([cell.firstTimer, cell.timers, cell.timersByName?.size ?? 0], [undefined, 0, 0]);
+      assert.deepEqual([cell.firstTimer, cell.timerCount, cell.timersByName?.size ?? 0], [undefined, 0, 0]);
     });
   }
 });

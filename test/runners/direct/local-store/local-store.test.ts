@@ -226,13 +226,13 @@ describe("LocalStore", () => {
   };
 
   it("refuses to write where there may be no room, and has written nothing", async () => {
-    let free = 4_000_000;
+    let free = 4_300_000;
     const full = storeOn(() => free);
     full.change(delta(Array.from({ length: 500 }, (_, n) => put("w", `k${n}`, [timer(n, n)]))));
     const code = "MILLRACE_STORE_FULL";
     expect(() => full.flushNow())
       .to.throw(
-        /^the disk of the local store in \/small has 4000000 bytes left, and to write what waits may take \d+:/,
+        /^the disk of the local store in \/small has 4300000 bytes left, and to write what waits may take \d+:/,
       )
       .with.property("code", code);
     expect(full.readOn(undefined, 1_000).records).to.deep.equal([]);
